@@ -1,0 +1,51 @@
+/** What a hospital sets for this bridge. The schema in src/config/ produces these types; defaults are applied here. */
+import type { SourceId } from '../../src/domain/brand.ts';
+
+/** What becomes a delivery. */
+export const TAKEN_TYPES = ['DiagnosticReport', 'Observation', 'Communication', 'CommunicationRequest'] as const;
+export type TakenType = (typeof TAKEN_TYPES)[number];
+
+/** What explains it: taken in with the bundle that holds it, never stored by itself. */
+export const CONTEXT_TYPES = ['Patient', 'Practitioner', 'PractitionerRole', 'ServiceRequest', 'Organization', 'Specimen', 'Encounter', 'Location', 'CareTeam'] as const;
+
+export type FhirPushConfig = {
+  /** Public address of the endpoint, without a slash at the end: `https://aceso.mercy.example/fhir`. Stands in `Location`. */
+  readonly baseUrl: string;
+  /**
+   * Names the identifier system of a source's own references: `<fhirBaseSystem>:<source id>:fhir` holds `Practitioner/123`.
+   * Default `urn:aceso:source`. The directory of people uses the same names.
+   */
+  readonly fhirBaseSystem?: string | undefined;
+  /** Aceso's version, for the CapabilityStatement. */
+  readonly softwareVersion?: string | undefined;
+  readonly sources: readonly SourceConfig[];
+};
+
+export type SourceConfig = {
+  readonly id: SourceId;
+  readonly name: string;
+  /** SHA-256 of the bearer token, 64 hexadecimal digits: the token itself is kept nowhere. */
+  readonly tokenSha256: string;
+  readonly resourceTypes: readonly TakenType[];
+  /** Largest request body. Default 5 MiB. */
+  readonly maxBytes?: number | undefined;
+  /** Largest number of entries in one bundle. Default 500. */
+  readonly maxEntries?: number | undefined;
+  /** No limit when absent. */
+  readonly requestsPerMinute?: number | undefined;
+  /** The source's own FHIR base, `https://ehr.mercy.example/r4`: absolute references under it are the source's own. */
+  readonly fhirBase?: string | undefined;
+  readonly identifierSystems?: {
+    /** Systems of medical record numbers, the preferred one first. Without: identifier type `MR`, then the first that has no type. */
+    readonly patient?: readonly string[] | undefined;
+    /** Systems of filler numbers. Without: identifier type `FILL`, then `ACSN`, then the first. */
+    readonly filler?: readonly string[] | undefined;
+  } | undefined;
+};
+
+export const DEFAULT_MAX_BYTES = 5 * 1024 * 1024;
+export const DEFAULT_MAX_ENTRIES = 500;
+export const DEFAULT_BASE_SYSTEM = 'urn:aceso:source';
+
+export const isTakenType = (type: string): type is TakenType => (TAKEN_TYPES as readonly string[]).includes(type);
+export const isContextType = (type: string): boolean => (CONTEXT_TYPES as readonly string[]).includes(type);

@@ -1,0 +1,220 @@
+/**
+ * The life of one transaction (Indexed Database API 3.0, §2.7.1 and §5.3–5.11): its operations one after another, each in a task of its
+ * own, active while its events are handled, committed when it runs dry, rolled back when it fails. SQLite's COMMIT is before `complete`.
+ */
+import type { StoreMeta, Undo } from './catalog.ts';
+import { StorageError, asDomException, domError } from './errors.ts';
+import { IDBEvent, type EventNode } from './events.ts';
+import type { IDBRequest } from './request.ts';
+import type { Unit } from './scheduler.ts';
+import type { Synchronous } from './sql.ts';
+import type { Storage } from './storage.ts';
+import { afterMicrotasks, queueTask } from './tasks.ts';
+
+export type State = 'active' | 'inactive' | 'committing' | 'finished';
+
+/** One thing to do in its turn. Without a request it is the schema's own work (an index to fill): it fires no event but can abort. */
+type Operation = { readonly request: IDBRequest | null; readonly run: () => unknown };
+
+export type Plan = {
+  /** Where `complete` and `abort` are fired. */
+  readonly target: EventNode;
+  readonly stores: Iterable<StoreMeta>;
+  readonly writes: boolean;
+  readonly synchronous: Synchronous;
+  /** Called when it is over, before its last event. */
+  readonly over: () => void;
+  /** Called after its last event. */
+  readonly ended: () => void;
+};
+
+export class Execution {
+  readonly storage: Storage;
+  readonly #plan: Plan;
+  readonly #unit: Unit;
+  readonly #undo: Undo[] = [];
+  #operations: Operation[] = [];
+  #state: State;
+  #started = false;
+  #scheduled = false;
+  #begun = false;
+  #error: DOMException | null = null;
+
+  constructor(storage: Storage, plan: Plan, state: 'active' | 'inactive') {
+    this.storage = storage;
+    this.#plan = plan;
+    this.#state = state;
+    this.#unit = { writes: plan.writes, scope: new Set(Array.from(plan.stores, (store) => store.id)), start: () => this.#start() };
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  get error(): DOMException | null {
+    return this.#error;
+  }
+
+  /** From now on waits for its turn. A transaction of the caller's is active until control returns to the event loop. */
+  enter(): void {
+    this.storage.scheduler.add(this.#unit);
+    if (this.#state === 'active') afterMicrotasks(() => this.#deactivate());
+  }
+
+  /** Runs caller's code (getters, while cloning) with the transaction inactive, as §7.4 wants it. */
+  inactively<T>(work: () => T): T {
+    this.#state = 'inactive';
+    try {
+      return work();
+    } finally {
+      if (this.#isIn('inactive')) this.#state = 'active';
+    }
+  }
+
+  /** §5.6 "asynchronously execute a request". The caller has checked that the transaction is active. */
+  place(request: IDBRequest | null, run: () => unknown): void {
+    this.#operations.push({ request, run });
+    this.#proceed();
+  }
+
+  /** Begins SQLite's transaction at the first write. */
+  write(): void {
+    if (this.#begun) return;
+    this.storage.file.begin(this.#plan.synchronous);
+    this.#begun = true;
+  }
+
+  /** A change of the schema: written now, undone with the transaction. A failing file aborts it. */
+  change<T extends { readonly undo: Undo }>(work: () => T): T {
+    try {
+      this.write();
+      const result = work();
+      this.#undo.push(result.undo);
+      return result;
+    } catch (error) {
+      const exception = asDomException(error);
+      this.abort(exception);
+      throw exception;
+    }
+  }
+
+  /** No more requests; what is placed still runs, then it commits. */
+  commit(): void {
+    this.#state = 'committing';
+    this.#proceed();
+  }
+
+  /** §5.5 "abort a transaction": everything is as it was before, in the file and in memory; pending requests fail with AbortError. */
+  abort(error: DOMException | null): void {
+    if (this.#state === 'finished') return;
+    this.#state = 'finished';
+    this.#error = error;
+    for (const undo of this.#undo.reverse()) undo();
+    this.#rollback();
+    const pending = this.#operations;
+    this.#operations = [];
+    for (const { request } of pending) if (request !== null) queueTask(() => fireAborted(request));
+    queueTask(() => this.#end(new IDBEvent('abort', { bubbles: true })));
+    this.storage.scheduler.remove(this.#unit);
+  }
+
+  /**
+   * Dispatches with the transaction active until the microtasks are through; a listener that throws aborts it, and so does an error
+   * that `failure` gives then.
+   */
+  fire(dispatch: () => boolean, failure: () => DOMException | null = () => null): void {
+    if (this.#state === 'inactive') this.#state = 'active';
+    const threw = dispatch();
+    afterMicrotasks(() => {
+      const error = threw ? domError('AbortError', 'a listener threw') : failure();
+      if (error !== null) this.abort(error);
+      this.#deactivate();
+    });
+  }
+
+  #isIn(state: State): boolean {
+    return this.#state === state;
+  }
+
+  #start(): void {
+    this.#started = true;
+    this.#proceed();
+  }
+
+  #deactivate(): void {
+    if (this.#state === 'active') this.#state = 'inactive';
+    if (this.#started && !this.#scheduled && this.#operations.length === 0) this.#commitIfDone();
+    else this.#proceed();
+  }
+
+  /** Looks what comes next: the first operation, or the commit when there is none and none can come. */
+  #proceed(): void {
+    if (!this.#started || this.#scheduled || this.#state === 'finished') return;
+    if (this.#operations.length === 0 && this.#state === 'active') return;
+    this.#scheduled = true;
+    queueTask(() => {
+      this.#scheduled = false;
+      this.#runNext();
+    });
+  }
+
+  #runNext(): void {
+    const operation = this.#operations.shift();
+    if (operation === undefined) return this.#commitIfDone();
+    const { request, run } = operation;
+    try {
+      const result = run();
+      if (request === null) return this.#proceed();
+      request._succeed(result);
+    } catch (error) {
+      this.#failed(request, error);
+      return;
+    }
+    this.fire(() => request._dispatch(new IDBEvent('success')));
+  }
+
+  /** §5.10 "fire an error event": aborts unless a listener prevents it; over a failing file nothing can go on. */
+  #failed(request: IDBRequest | null, error: unknown): void {
+    const exception = asDomException(error);
+    if (request === null) {
+      this.abort(exception);
+      return;
+    }
+    request._fail(exception);
+    const event = new IDBEvent('error', { bubbles: true, cancelable: true });
+    const fatal = error instanceof StorageError;
+    this.fire(() => request._dispatch(event), () => (fatal || !event.defaultPrevented ? exception : null));
+  }
+
+  #commitIfDone(): void {
+    if (this.#state !== 'inactive' && this.#state !== 'committing') return;
+    try {
+      if (this.#begun) this.storage.file.commit();
+    } catch (error) {
+      this.abort(asDomException(error));
+      return;
+    }
+    this.#state = 'finished';
+    this.storage.scheduler.remove(this.#unit);
+    this.#end(new IDBEvent('complete'));
+  }
+
+  #rollback(): void {
+    try {
+      if (this.#begun) this.storage.file.rollback();
+    } catch (error) {
+      this.#error ??= asDomException(error);
+    }
+  }
+
+  #end(event: IDBEvent): void {
+    this.#plan.over();
+    this.#plan.target._dispatch(event);
+    this.#plan.ended();
+  }
+}
+
+function fireAborted(request: IDBRequest): void {
+  request._fail(domError('AbortError', 'the transaction was aborted'));
+  request._dispatch(new IDBEvent('error', { bubbles: true, cancelable: true }));
+}

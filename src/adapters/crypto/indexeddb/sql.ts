@@ -1,0 +1,131 @@
+/**
+ * The SQLite file: opened for this process alone, WAL, prepared statements kept. The only place that says BEGIN, COMMIT and ROLLBACK.
+ * Every error of SQLite leaves as StorageError.
+ */
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
+import { StorageError, sqliteCode } from './errors.ts';
+import { migrate } from './migrations.ts';
+
+/** FULL: each commit is on the disk when it is reported. NORMAL: a commit outlives the process, not the machine's power. */
+export type Synchronous = 'FULL' | 'NORMAL';
+
+export type Row = Readonly<Record<string, SQLOutputValue>>;
+
+const SQLITE_BUSY = 5;
+
+export class SqliteFile {
+  readonly path: string;
+  readonly #sql: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  #synchronous: Synchronous = 'FULL';
+  #unsynced = false;
+  #changes = 0;
+
+  /** Throws when another process or another opening holds the file, when it is no database, or when a newer version wrote it. */
+  constructor(path: string) {
+    this.path = path;
+    this.#sql = new DatabaseSync(path, { timeout: 0, enableForeignKeyConstraints: false });
+    try {
+      this.#sql.exec('PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000; BEGIN IMMEDIATE');
+      migrate(this.#sql, path);
+      this.#sql.exec('COMMIT');
+    } catch (error) {
+      this.#sql.close();
+      if (sqliteCode(error) !== SQLITE_BUSY) throw error;
+      throw new Error(`${path}: in use. One process at a time may open it; stop the other one, or close the other opening in this one`, { cause: error });
+    }
+  }
+
+  /** Grows with every change to records or index entries: what was read before may be stale after. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  all(text: string, ...parameters: SQLInputValue[]): Row[] {
+    return storage(() => this.#statement(text).all(...parameters));
+  }
+
+  get(text: string, ...parameters: SQLInputValue[]): Row | undefined {
+    return storage(() => this.#statement(text).get(...parameters));
+  }
+
+  run(text: string, ...parameters: SQLInputValue[]): { readonly changes: number; readonly id: number } {
+    this.#changes++;
+    const { changes, lastInsertRowid } = storage(() => this.#statement(text).run(...parameters));
+    return { changes: Number(changes), id: Number(lastInsertRowid) };
+  }
+
+  begin(synchronous: Synchronous): void {
+    storage(() => {
+      if (this.#synchronous !== synchronous) {
+        this.#sql.exec(`PRAGMA synchronous=${synchronous}`);
+        this.#synchronous = synchronous;
+      }
+      this.#statement('BEGIN IMMEDIATE').run();
+    });
+  }
+
+  commit(): void {
+    storage(() => this.#statement('COMMIT').run());
+    this.#unsynced = this.#synchronous === 'NORMAL';
+  }
+
+  /** Does nothing when SQLite has already rolled back by itself, as it does on a full disk. */
+  rollback(): void {
+    this.#changes++;
+    if (this.#sql.isTransaction) storage(() => this.#sql.exec('ROLLBACK'));
+  }
+
+  /** `work` in a transaction of its own, on the disk with all that was committed before it, even if `work` changes nothing. */
+  durably<T>(work: (sql: DatabaseSync) => T): T {
+    this.begin('FULL');
+    try {
+      const result = work(this.#sql);
+      if (result instanceof Promise) throw new TypeError('the work of a barrier must be synchronous: it gave a promise');
+      if (!this.#sql.isTransaction) throw new Error('the work of a barrier must not end its transaction: it ran COMMIT or ROLLBACK');
+      if (this.#unsynced) this.run("UPDATE idb_meta SET value = value + 1 WHERE name = 'barriers'");
+      this.commit();
+      return result;
+    } catch (error) {
+      this.rollback();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#sql.close();
+  }
+
+  #statement(text: string): StatementSync {
+    let statement = this.#statements.get(text);
+    if (statement === undefined) {
+      statement = this.#sql.prepare(text);
+      this.#statements.set(text, statement);
+    }
+    return statement;
+  }
+}
+
+export function blob(value: SQLOutputValue | undefined): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw new StorageError(new Error('the file is damaged: a BLOB column holds something else'));
+}
+
+export function text(value: SQLOutputValue | undefined): string {
+  if (typeof value === 'string') return value;
+  throw new StorageError(new Error('the file is damaged: a TEXT column holds something else'));
+}
+
+export function number(value: SQLOutputValue | undefined): number {
+  if (typeof value === 'number') return value;
+  throw new StorageError(new Error('the file is damaged: a number column holds something else'));
+}
+
+function storage<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof StorageError ? error : new StorageError(error);
+  }
+}

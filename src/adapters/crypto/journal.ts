@@ -1,0 +1,73 @@
+/**
+ * What became of each outgoing message, in the same file as the keys: ciphertext is written here, durably, before it leaves, so that
+ * after any crash the same ciphertext goes out again and no message index encrypts two plaintexts. No row holds PHI: the ciphertext is
+ * Megolm's, and what opens uploaded media is sealed.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import type { EventId } from '../../domain/brand.ts';
+import { subkey, type Store } from './store.ts';
+
+/** `media`: the attachment is uploaded. `ready`: encrypted; whether it was sent isn't known. `sent`: it is an event. */
+export type Entry =
+  | { readonly state: 'media'; readonly file: string }
+  | { readonly state: 'ready'; readonly ciphertext: string; readonly createdAt: number; readonly devices: number; readonly withheld: number }
+  | { readonly state: 'sent'; readonly eventId: EventId; readonly devices: number; readonly withheld: number };
+
+export type Journal = {
+  find(id: string): Promise<Entry | undefined>;
+  /** `file` is the EncryptedFile object as JSON; it is sealed here. */
+  media(id: string, roomId: string, file: string): Promise<void>;
+  ready(id: string, roomId: string, ciphertext: string, reached: { readonly devices: number; readonly withheld: number }): Promise<void>;
+  sent(id: string, eventId: string): Promise<void>;
+  /** The homeserver refused it, so there is no such event, and its ciphertext may be forgotten. */
+  refused(id: string): Promise<void>;
+  /** Forgets what was sent before `before` (milliseconds since the epoch); gives how many. What isn't known to be sent stays. */
+  prune(before: number): Promise<number>;
+};
+
+export function createJournal(store: Store, storeKey: Uint8Array): Journal {
+  const key = subkey(storeKey, 'media');
+  return {
+    async find(id) {
+      const row = await store.read((sql) => sql.prepare('SELECT state, media, ciphertext, created_at, devices, withheld, event_id FROM courier_message WHERE id = ?').get(id));
+      if (!row) return undefined;
+      const reached = { devices: Number(row['devices'] ?? 0), withheld: Number(row['withheld'] ?? 0) };
+      const { media, ciphertext, event_id: eventId } = row;
+      if (row['state'] === 'sent' && typeof eventId === 'string') return { state: 'sent', eventId: eventId as EventId, ...reached };
+      if (row['state'] === 'ready' && typeof ciphertext === 'string') return { state: 'ready', ciphertext, createdAt: Number(row['created_at']), ...reached };
+      if (row['state'] === 'media' && media instanceof Uint8Array) return { state: 'media', file: open(key, id, media) };
+      throw new Error(`the journal's row of ${id} isn't whole`);
+    },
+    async media(id, roomId, file) {
+      await store.durable((sql) => sql.prepare(`INSERT INTO courier_message (id, room_id, state, created_at, media) VALUES (?, ?, 'media', ?, ?)
+        ON CONFLICT (id) DO UPDATE SET state = 'media', media = excluded.media, ciphertext = NULL`).run(id, roomId, Date.now(), seal(key, id, file)));
+    },
+    async ready(id, roomId, ciphertext, { devices, withheld }) {
+      await store.durable((sql) => sql.prepare(`INSERT INTO courier_message (id, room_id, state, created_at, ciphertext, devices, withheld) VALUES (?, ?, 'ready', ?, ?, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET state = 'ready', created_at = excluded.created_at, ciphertext = excluded.ciphertext, devices = excluded.devices, withheld = excluded.withheld`).run(id, roomId, Date.now(), ciphertext, devices, withheld));
+    },
+    async sent(id, eventId) {
+      await store.durable((sql) => sql.prepare("UPDATE courier_message SET state = 'sent', event_id = ?, sent_at = ?, ciphertext = NULL, media = NULL WHERE id = ?").run(eventId, Date.now(), id));
+    },
+    async refused(id) {
+      await store.durable((sql) => {
+        sql.prepare("UPDATE courier_message SET state = 'media', ciphertext = NULL WHERE id = ? AND media IS NOT NULL").run(id);
+        sql.prepare("DELETE FROM courier_message WHERE id = ? AND state = 'ready'").run(id);
+      });
+    },
+    prune: (before) => store.durable((sql) => Number(sql.prepare("DELETE FROM courier_message WHERE state = 'sent' AND sent_at < ?").run(before).changes)),
+  };
+}
+
+/** AES-256-GCM: nonce, tag, ciphertext; bound to the message's id. */
+function seal(key: Uint8Array, id: string, plain: string): Uint8Array {
+  const nonce = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(id));
+  const sealed = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()]);
+  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]);
+}
+
+function open(key: Uint8Array, id: string, sealed: Uint8Array): string {
+  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12)).setAAD(Buffer.from(id)).setAuthTag(sealed.subarray(12, 28));
+  return Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]).toString('utf8');
+}

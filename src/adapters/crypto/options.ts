@@ -1,0 +1,51 @@
+/** What the courier's device is started with, and what it tells while it runs. */
+import type { UserId } from '../../domain/brand.ts';
+
+export type CourierOptions = {
+  /** Base address of the homeserver's client API, e.g. `http://127.0.0.1:8008`. */
+  readonly homeserverUrl: string;
+  /** The application service's token. The registration must have `io.element.msc4190: true`. */
+  readonly asToken: string;
+  readonly userId: UserId;
+  /** Stable over the life of the store. A lost store needs a new one: other people's clients refuse changed keys of a known device. */
+  readonly deviceId: string;
+  /** What people see in a list of devices. */
+  readonly deviceName: string;
+  /** The SQLite file of the store, or a folder for it (a path without an extension). One process at a time. */
+  readonly storePath: string;
+  /** 32 bytes. Everything secret in the store is encrypted under keys derived from it. */
+  readonly storeKey: Uint8Array;
+  /** Who may get keys: devices that their owner has cross-signed (MSC4153), or any device. */
+  readonly trust: 'signed' | 'any';
+  /** The content key whose value may be moved into encrypted media when the content is too large for an event. */
+  readonly attachmentKey?: string;
+  readonly log: (event: CourierLog) => void;
+  /** For tests: called at each named point, before anything after it happens. It may kill the process, or ask for a failure. */
+  readonly faultPoint?: (name: FaultPoint) => FaultAction | Promise<FaultAction>;
+  /** A call that takes longer fails, and what didn't settle by then is thrown away and reopened. Milliseconds; 60,000 when left out. */
+  readonly deadlineMs?: number;
+};
+
+/** Codes and ids only: never content, a key, or an address with a query. */
+export type CourierLog = {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly code: string;
+  readonly roomId?: string;
+  readonly userId?: string;
+  readonly id?: string;
+  /** A Matrix error code, an HTTP status, or the name of an engine call. */
+  readonly reason?: string;
+  readonly count?: number;
+};
+
+/** The instants between which a crash must lose nothing and repeat nothing. */
+export type FaultPoint =
+  | 'registered' | 'device-created' | 'identity-created' | 'device-keys-uploaded' | 'cross-signing-uploaded' | 'device-signed' | 'identity-published'
+  | 'synced' | 'sync-committed'
+  | 'media-uploaded' | 'media-journalled' | 'keys-shared' | 'encrypted' | 'journalled' | 'put' | 'marked';
+
+/** `panic`: as the engine panics. `hang`: the call never settles. `block`: the thread never yields. */
+export type FaultAction = undefined | void | 'panic' | 'hang' | 'block';
+
+/** The part of the options that crosses into the engine's thread. */
+export type ThreadOptions = Omit<CourierOptions, 'log' | 'faultPoint'> & { readonly deadlineMs: number; readonly faults: 'on' | 'off' };

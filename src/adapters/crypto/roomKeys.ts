@@ -1,0 +1,124 @@
+/**
+ * The room's key goes to every entitled device before anything is encrypted with it (client-server API §11.12.4, MSC4153). Sharing comes
+ * before each encryption: the engine panics on a session that is over or was never shared.
+ */
+import { CollectStrategy, EncryptionSettings, HistoryVisibility, RoomId, type ToDeviceRequest } from '@matrix-org/matrix-sdk-crypto-wasm';
+import type { DatabaseSync } from 'node:sqlite';
+import type { RoomId as Room, UserId } from '../../domain/brand.ts';
+import { fail, ok, type Outcome } from '../../domain/outcome.ts';
+import type { Engine } from './engine.ts';
+import { asRecord } from './homeserver.ts';
+import type { ThreadOptions } from './options.ts';
+import { serverOf, type Outgoing } from './outgoing.ts';
+import { ids, type People, type PersonDevice } from './people.ts';
+import type { PlainMessage } from './protocol.ts';
+import type { Store } from './store.ts';
+
+/** Devices of members that have the room's key, and those that don't get it. */
+export type Reached = { readonly devices: number; readonly withheld: number };
+
+export type RoomKeys = {
+  /** To be called under the room's lock. Throws a HomeserverError when the homeserver doesn't take a request. */
+  share(message: Pick<PlainMessage, 'roomId' | 'members' | 'recipients' | 'rotation'>, signal: AbortSignal): Promise<Outcome<Reached, 'no-device' | 'unavailable'>>;
+};
+
+/** What the last share found; it holds while nobody's devices changed. */
+type Settled = { readonly epoch: number; readonly people: string; readonly reached: Reached };
+
+/** The engine asks a server that gave no one-time keys again after this long, then after twice as long, and so on. */
+const silentServerMs = 15_000;
+
+export async function createRoomKeys(options: ThreadOptions, engine: Engine, outgoing: Outgoing, people: People, store: Store): Promise<RoomKeys> {
+  const { machine } = engine;
+  const settledRooms = new Map<Room, Settled>();
+  const rows = await store.read((sql) => sql.prepare('SELECT device FROM courier_reached').all());
+  /** Devices with which an encrypted channel exists: each share reaches them. */
+  const channels = new Set(rows.map((row) => String(row['device'])));
+
+  const claimMissing = (members: readonly UserId[], signal: AbortSignal): Promise<void> => outgoing.exclusively(signal, async (send) => {
+    const claim = await engine.within('getMissingSessions', machine.getMissingSessions(ids(members)));
+    if (claim) await send(claim);
+  });
+
+  const shareNow = async (room: RoomId, { members, rotation }: Pick<PlainMessage, 'members' | 'rotation'>, names: ReadonlyMap<string, string>, signal: AbortSignal): Promise<number> => {
+    using settings = settingsOf(options.trust, rotation);
+    const requests = await engine.within('shareRoomKey', machine.shareRoomKey(room, ids(members), settings));
+    if (requests.length === 0) return 0;
+    return outgoing.exclusively(signal, async (send) => {
+      for (const request of requests) {
+        const news = keyed(request).map((device) => names.get(device) ?? device).filter((name) => !channels.has(name));
+        await send(request, (sql) => noteChannels(sql, news));
+        for (const name of news) channels.add(name);
+      }
+      return requests.length;
+    });
+  };
+
+  const everybody = async (members: readonly UserId[]): Promise<ReadonlyMap<UserId, readonly PersonDevice[]>> => {
+    const all = new Map<UserId, readonly PersonDevice[]>();
+    for (const userId of members) all.set(userId, await people.devicesOf(userId));
+    return all;
+  };
+
+  return {
+    async share(message, signal) {
+      const { roomId, members, recipients } = message;
+      const { epoch } = people;
+      const who = `${members.toSorted().join(' ')}|${recipients.toSorted().join(' ')}`;
+      using room = new RoomId(roomId);
+      const known = settledRooms.get(roomId);
+      if (known?.epoch === epoch && known.people === who) {
+        await shareNow(room, message, new Map(), signal);
+        return ok(known.reached);
+      }
+      settledRooms.delete(roomId);
+      await people.refresh(members, signal);
+      const silent = recipients.find((userId) => outgoing.silent.devices.has(serverOf(userId)));
+      if (silent !== undefined) return fail('unavailable', `${serverOf(silent)} doesn't say which devices ${silent} has. It is tried again.`, { retry: true, retryAfterMs: silentServerMs });
+      await claimMissing(members, signal);
+
+      const devices = await everybody(members);
+      const waiting = recipients.find((userId) => outgoing.silent.oneTimeKeys.has(serverOf(userId)) && (devices.get(userId) ?? []).some(({ entitled, name }) => entitled && !channels.has(name)));
+      if (waiting !== undefined) return fail('unavailable', `${serverOf(waiting)} gives no keys for the devices of ${waiting}. It is tried again.`, { retry: true, retryAfterMs: silentServerMs });
+
+      const names = new Map([...devices.values()].flat().map(({ name }) => [withoutKey(name), name]));
+      await shareNow(room, message, names, signal);
+      const without = recipients.filter((userId) => !(devices.get(userId) ?? []).some(({ readable, name }) => readable && channels.has(name)));
+      if (without.length > 0) return fail('no-device', noDevice(without, options.trust));
+
+      const all = [...devices.values()].flat();
+      const reached = { devices: all.filter(({ entitled, name }) => entitled && channels.has(name)).length, withheld: all.filter(({ entitled, name }) => !(entitled && channels.has(name))).length };
+      const complete = all.every(({ entitled, name }) => !entitled || channels.has(name)) && !members.some((userId) => outgoing.silent.devices.has(serverOf(userId)));
+      if (complete) settledRooms.set(roomId, { epoch, people: who, reached });
+      return ok(reached);
+    },
+  };
+}
+
+function settingsOf(trust: ThreadOptions['trust'], { periodMs, messages }: PlainMessage['rotation']): EncryptionSettings {
+  const settings = new EncryptionSettings();
+  settings.sharingStrategy = trust === 'signed' ? CollectStrategy.identityBasedStrategy() : CollectStrategy.allDevices();
+  settings.rotationPeriod = BigInt(Math.round(periodMs)) * 1000n; // microseconds
+  settings.rotationPeriodMessages = BigInt(Math.min(Math.max(Math.round(messages), 1), 10_000));
+  settings.historyVisibility = HistoryVisibility.Invited; // no client may pass the key on as shared history (MSC4268)
+  return settings;
+}
+
+/** The devices, as `user device`, that a to-device request brings the key itself: not those it tells that the key is withheld. */
+function keyed(request: ToDeviceRequest): readonly string[] {
+  if (request.event_type !== 'm.room.encrypted') return [];
+  const messages = asRecord(asRecord(JSON.parse(request.body))['messages']);
+  return Object.entries(messages).flatMap(([userId, devices]) => Object.keys(asRecord(devices)).map((deviceId) => `${userId} ${deviceId}`));
+}
+
+const withoutKey = (name: string): string => name.slice(0, name.lastIndexOf(' '));
+
+function noteChannels(sql: DatabaseSync, names: readonly string[]): void {
+  const insert = sql.prepare('INSERT OR IGNORE INTO courier_reached VALUES (?)');
+  for (const name of names) insert.run(name);
+}
+
+function noDevice(userIds: readonly UserId[], trust: ThreadOptions['trust']): string {
+  const needed = trust === 'signed' ? 'a device that its owner has signed (verified by cross-signing)' : 'a device with encryption';
+  return `${userIds.join(', ')}: needs ${needed}. It is sent once there is one.`;
+}

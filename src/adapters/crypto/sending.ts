@@ -1,0 +1,118 @@
+/**
+ * One message's way out, safe to begin again after a crash at any instant:
+ * keys to devices → encrypt → ciphertext on the disk → PUT with the message's id as transaction id → note the event.
+ */
+import { RoomId } from '@matrix-org/matrix-sdk-crypto-wasm';
+import { fail, ok, type Outcome } from '../../domain/outcome.ts';
+import type { SendFailure, Sent } from '../../ports/courier.ts';
+import type { Engine } from './engine.ts';
+import type { Faults } from './faults.ts';
+import { HomeserverError, pathOf, type Homeserver } from './homeserver.ts';
+import type { Entry, Journal } from './journal.ts';
+import type { Locks } from './locks.ts';
+import { findInRoom } from './lookup.ts';
+import type { Media } from './media.ts';
+import type { ThreadOptions } from './options.ts';
+import type { PlainMessage } from './protocol.ts';
+import type { RoomKeys } from './roomKeys.ts';
+
+export type Parts = {
+  readonly options: ThreadOptions;
+  readonly engine: Engine;
+  readonly homeserver: Homeserver;
+  readonly journal: Journal;
+  readonly media: Media;
+  readonly roomKeys: RoomKeys;
+  readonly rooms: Locks;
+  readonly faults: Faults;
+};
+
+type Ready = Omit<Extract<Entry, { state: 'ready' }>, 'state'>;
+
+/** The homeserver forgets a transaction id 24 hours after it was first used. */
+const rememberedMs = 20 * 3_600_000;
+
+export function send(parts: Parts, message: PlainMessage, signal: AbortSignal): Promise<Outcome<Sent, SendFailure>> {
+  return parts.rooms.run(message.roomId, signal, async () => {
+    const entry = await parts.journal.find(message.id);
+    if (entry?.state === 'sent') return ok({ eventId: entry.eventId, devices: entry.devices, withheld: entry.withheld });
+    if (entry?.state === 'ready') return sendAgain(parts, message, entry, signal);
+    const content = await fitted(parts, message, entry?.file, signal);
+    if (!content.ok) return content;
+    const shared = await parts.roomKeys.share(message, signal);
+    if (!shared.ok) return shared;
+    await parts.faults.reached('keys-shared');
+
+    using room = new RoomId(message.roomId);
+    const ciphertext = await parts.engine.within('encryptRoomEvent', parts.engine.machine.encryptRoomEvent(room, message.type, JSON.stringify(content.value)));
+    await parts.faults.reached('encrypted');
+    await parts.journal.ready(message.id, message.roomId, ciphertext, shared.value);
+    await parts.faults.reached('journalled');
+    try {
+      return await put(parts, message, { ciphertext, createdAt: Date.now(), ...shared.value }, signal);
+    } catch (error) {
+      if (error instanceof HomeserverError && error.refused) await parts.journal.refused(message.id);
+      throw error;
+    }
+  });
+}
+
+/** The ciphertext may have arrived: it goes out as it is, with the same transaction id, so that it can't become two events. */
+async function sendAgain(parts: Parts, message: PlainMessage, entry: Ready, signal: AbortSignal): Promise<Outcome<Sent, SendFailure>> {
+  if (Date.now() - entry.createdAt > rememberedMs) {
+    const eventId = await findInRoom(parts.homeserver, parts.options.userId, message.roomId, entry.ciphertext, entry.createdAt, signal);
+    if (eventId !== undefined) {
+      await parts.journal.sent(message.id, eventId);
+      return ok({ eventId, devices: entry.devices, withheld: entry.withheld });
+    }
+  }
+  return put(parts, message, entry, signal);
+}
+
+async function put({ homeserver, journal, faults }: Parts, message: PlainMessage, { ciphertext, devices, withheld }: Ready, signal: AbortSignal): Promise<Outcome<Sent, SendFailure>> {
+  const path = `client/v3/rooms/${pathOf(message.roomId)}/send/m.room.encrypted/${pathOf(message.id)}`;
+  let answer: Readonly<Record<string, unknown>>;
+  try {
+    answer = await homeserver.json({ method: 'PUT', path, body: ciphertext, signal });
+  } catch (error) {
+    if (error instanceof HomeserverError && error.refused) throw new RoomRefused(error);
+    throw error;
+  }
+  const { event_id: eventId } = answer;
+  if (typeof eventId !== 'string') throw new HomeserverError(200, 'no-event-id');
+  await faults.reached('put');
+  await journal.sent(message.id, eventId);
+  await faults.reached('marked');
+  return ok({ eventId: eventId as Sent['eventId'], devices, withheld });
+}
+
+/** The homeserver said no to the event itself, not to what goes before it. */
+class RoomRefused extends HomeserverError {
+  constructor({ status, errcode, retryAfterMs }: HomeserverError) {
+    super(status, errcode, retryAfterMs);
+  }
+}
+
+async function fitted(parts: Parts, message: PlainMessage, file: string | undefined, signal: AbortSignal): ReturnType<Media['fit']> {
+  try {
+    return await parts.media.fit(message, file, signal);
+  } catch (error) {
+    if (error instanceof HomeserverError && (error.status === 413 || error.errcode === 'M_TOO_LARGE')) {
+      return fail('too-large', "the homeserver doesn't take media of this size. Raise its max_upload_size.");
+    }
+    throw error;
+  }
+}
+
+/** What a thrown error means for the message. Undefined: a failure of the engine or a bug. */
+export function sendFailure(error: unknown): Outcome<Sent, SendFailure> | undefined {
+  if (!(error instanceof HomeserverError)) return undefined;
+  const { status, errcode, retryAfterMs } = error;
+  const wait = { retry: true, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  if (status === 429) return fail('limited', 'the homeserver limits the courier. Set rate_limited: false in its registration.', wait);
+  if (error instanceof RoomRefused && status !== 401) {
+    if (status === 413 || errcode === 'M_TOO_LARGE') return fail('too-large', 'the homeserver says that the event is too large.');
+    return fail('forbidden', `the homeserver refuses the event: ${errcode}. See that the courier is in the room and may speak there.`);
+  }
+  return fail('unavailable', `the homeserver can't take the message now: ${errcode}. It is tried again.`, wait);
+}

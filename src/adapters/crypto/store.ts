@@ -1,0 +1,51 @@
+/** One SQLite file with all that the device must not lose: the engine's IndexedDB, and beside it the journal of what is sent. */
+import { hkdfSync } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { dirname, extname, join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { openIndexedDB } from './indexeddb/mod.ts';
+
+export type Store = {
+  /** Runs `work` in a transaction of its own. Resolves when it, and all that was committed before it, is on the disk. */
+  durable<T>(work: (sql: DatabaseSync) => T): Promise<T>;
+  /** Runs `work` in a transaction of its own, when no other is open. */
+  read<T>(work: (sql: DatabaseSync) => T): Promise<T>;
+  close(): void;
+};
+
+/** Opens the file, makes the tables, and puts the IndexedDB in place for the engine. */
+export async function openStore(path: string, storeKey: Uint8Array): Promise<Store> {
+  const file = extname(path) === '' ? join(path, 'courier.sqlite') : path;
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  // NORMAL: a commit survives a killed process, and `durable` makes it survive a power cut before anything leaves the machine.
+  const database = await openIndexedDB(file, { key: subkey(storeKey, 'indexeddb'), synchronous: 'NORMAL' });
+  database.install();
+  const store: Store = {
+    durable: (work) => database.barrier((sql) => {
+      // A transaction that writes nothing isn't synchronised: this row makes sure that the disk is waited for.
+      sql.exec('UPDATE courier_barrier SET passed = passed + 1');
+      return work(sql);
+    }),
+    read: (work) => database.barrier(work),
+    close: () => database.close(),
+  };
+  await store.read((sql) => sql.exec(tables));
+  return store;
+}
+
+/** A key for one purpose, from the key of the store (RFC 5869). */
+export function subkey(storeKey: Uint8Array, purpose: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', storeKey, new Uint8Array(), `aceso courier ${purpose}`, 32));
+}
+
+const tables = `
+  CREATE TABLE IF NOT EXISTS courier_barrier (one INTEGER PRIMARY KEY CHECK (one = 1), passed INTEGER NOT NULL) STRICT;
+  INSERT OR IGNORE INTO courier_barrier VALUES (1, 0);
+  CREATE TABLE IF NOT EXISTS courier_fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS courier_message (
+    id TEXT PRIMARY KEY, room_id TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('media', 'ready', 'sent')), created_at INTEGER NOT NULL,
+    media BLOB, ciphertext TEXT, devices INTEGER, withheld INTEGER, event_id TEXT, sent_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS courier_message_sent ON courier_message (sent_at) WHERE sent_at IS NOT NULL;
+  CREATE TABLE IF NOT EXISTS courier_reached (device TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS courier_unseen (user_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;`;

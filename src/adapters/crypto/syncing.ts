@@ -1,0 +1,104 @@
+/**
+ * What the homeserver has for our device: messages from other devices, how many one-time keys are left, whose devices changed
+ * (client-server API §7.4, §11.12). The place in the stream moves on only after the engine has stored what came.
+ */
+import { DeviceLists, ProcessedToDeviceEventType } from '@matrix-org/matrix-sdk-crypto-wasm';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { UserId } from '../../domain/brand.ts';
+import type { Engine } from './engine.ts';
+import type { Faults } from './faults.ts';
+import { asArray, asRecord, asTexts, HomeserverError, type Homeserver } from './homeserver.ts';
+import type { Outgoing } from './outgoing.ts';
+import { ids, type People } from './people.ts';
+import type { FromThread } from './protocol.ts';
+import type { Store } from './store.ts';
+
+export type Parts = {
+  readonly engine: Engine;
+  readonly homeserver: Homeserver;
+  readonly outgoing: Outgoing;
+  readonly people: People;
+  readonly store: Store;
+  readonly faults: Faults;
+  readonly stopping: AbortSignal;
+  readonly tell: (message: FromThread) => void;
+};
+
+/** Membership stays in: without it, Synapse doesn't tell whose devices changed (facts in docs/decisions). */
+const filter = JSON.stringify({
+  presence: { not_types: ['*'] },
+  account_data: { not_types: ['*'] },
+  room: { account_data: { not_types: ['*'] }, ephemeral: { not_types: ['*'] }, state: { types: ['m.room.member'] }, timeline: { types: ['m.room.member'], limit: 20 } },
+});
+const longPollMs = 30_000;
+const longestPauseMs = 30_000;
+
+/** Syncs until `stopping`. Failures are told, and tried again with growing pauses. */
+export async function keepSyncing(parts: Parts): Promise<void> {
+  const { store, homeserver, outgoing, stopping, tell } = parts;
+  const row = await store.read((sql) => sql.prepare("SELECT value FROM courier_fact WHERE name = 'since'").get());
+  let since = typeof row?.['value'] === 'string' ? row['value'] : undefined;
+  let pollMs = 0; // the first answer comes at once
+  await untilStopped(parts, async () => {
+    const query = { filter, timeout: `${pollMs}`, set_presence: 'offline', ...(since === undefined ? {} : { since }) };
+    const answer = await homeserver.json({ method: 'GET', path: 'client/v3/sync', query, timeoutMs: pollMs + 60_000, signal: stopping });
+    since = await take(parts, answer);
+    await outgoing.flush(stopping);
+    pollMs = longPollMs;
+    tell({ kind: 'synced', at: Date.now() });
+  });
+}
+
+/** Repeats `work`, with a pause after each failure that grows while it keeps failing. */
+export async function untilStopped({ stopping, tell }: Pick<Parts, 'stopping' | 'tell'>, work: () => Promise<'done' | void>): Promise<void> {
+  let pauseMs = 0;
+  while (!stopping.aborted) {
+    try {
+      if (await work() === 'done') return;
+      pauseMs = 0;
+    } catch (error) {
+      if (stopping.aborted) return;
+      pauseMs = Math.min(Math.max(pauseMs * 2, 500), longestPauseMs);
+      const reason = error instanceof HomeserverError ? error.message : error instanceof Error ? error.name : 'unknown';
+      tell({ kind: 'log', event: { level: 'warn', code: 'homeserver-trouble', reason } });
+      tell({ kind: 'problem', message: error instanceof HomeserverError ? problemOf(error) : error instanceof Error ? error.message : String(error) });
+      const retryAfterMs = error instanceof HomeserverError ? error.retryAfterMs ?? 0 : 0;
+      await wait(Math.max(pauseMs, retryAfterMs), undefined, { signal: stopping }).catch(() => undefined);
+    }
+  }
+}
+
+function problemOf({ status, errcode }: HomeserverError): string {
+  if (status === 0) return `the homeserver can't be reached (${errcode}). It is tried again.`;
+  if (errcode === 'M_UNKNOWN_TOKEN') return "the homeserver doesn't know the application service's token. Add the registration file to its configuration and restart it.";
+  if (errcode === 'M_EXCLUSIVE') return "the courier's user id isn't in the namespace of the registration. Generate it again with `aceso registration`.";
+  if (errcode === 'M_UNKNOWN_DEVICE') return "the homeserver has removed the courier's device. Choose a new device id and a new store.";
+  return `the homeserver refuses the courier: ${status} ${errcode}. Its registration needs io.element.msc4190: true.`;
+}
+
+async function take({ engine, people, store, faults, tell }: Parts, answer: Readonly<Record<string, unknown>>): Promise<string> {
+  const { next_batch: next } = answer;
+  if (typeof next !== 'string') throw new HomeserverError(200, 'no-next-batch');
+  const lists = asRecord(answer['device_lists']);
+  const [changed, left] = [asTexts(lists['changed']) as UserId[], asTexts(lists['left']) as UserId[]];
+  const fallback = answer['device_unused_fallback_key_types'];
+  const counts = Object.entries(asRecord(answer['device_one_time_keys_count'])).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
+  using devices = new DeviceLists(ids(changed), ids(left));
+  const events = JSON.stringify(asArray(asRecord(answer['to_device'])['events']));
+  const processed = await engine.within('receiveSyncChanges', engine.machine.receiveSyncChanges(events, devices, new Map(counts), fallback === undefined ? undefined : new Set(asTexts(fallback))));
+  const senders = new Set<UserId>();
+  for (const event of processed) {
+    if (event.type === ProcessedToDeviceEventType.Decrypted && 'rawEvent' in event) {
+      const { type, sender } = asRecord(JSON.parse(event.rawEvent));
+      if (type === 'm.room_key' || type === 'm.forwarded_room_key') senders.add(sender as UserId);
+    }
+    event.free();
+  }
+  if (changed.length > 0) people.noteChanges();
+  await people.unseen(left);
+  await faults.reached('synced');
+  await store.durable((sql) => sql.prepare("INSERT OR REPLACE INTO courier_fact VALUES ('since', ?)").run(next));
+  await faults.reached('sync-committed');
+  if (senders.size > 0) tell({ kind: 'keys', change: { kind: 'room-keys', userIds: [...senders] } });
+  return next;
+}

@@ -1,0 +1,43 @@
+/** `FhirValidator` on Medplum's R4 definitions: structure, types and invariants by Medplum, the rest by elements.ts. */
+import type { FhirValidator, ValidationIssue } from '../../ports/bridge.ts';
+import { loadDefinitions } from './definitions.ts';
+import type { Definitions } from './definitions.ts';
+import { walkResource } from './elements.ts';
+import { fromMedplum } from './issues.ts';
+
+/** Larger than any request that is let in, so that the request's own limit decides. */
+const MAX_ATTACHMENT_BYTES = 64 * 1024 * 1024;
+const MAX_ISSUES = 50;
+
+/** Loads the definitions: about a second and 200 MB, once per process. docs: README.md of this folder. */
+export const createFhirValidator = async (): Promise<FhirValidator> => {
+  const definitions = await loaded();
+  const { validateResource } = await import('@medplum/core');
+  const medplum = (resource: unknown): readonly ValidationIssue[] => {
+    try {
+      validateResource(resource as Parameters<typeof validateResource>[0], { base64BinaryMaxBytes: MAX_ATTACHMENT_BYTES });
+      return [];
+    } catch (error) {
+      return thrown(error);
+    }
+  };
+  return {
+    validate: (resource) => {
+      const { issues, sound } = walkResource(resource, definitions);
+      const said = new Set(issues.map(({ expression }) => expression));
+      const more = sound ? medplum(resource).filter(({ expression }) => !said.has(expression)) : [];
+      return [...issues, ...more].slice(0, MAX_ISSUES);
+    },
+  };
+};
+
+let loading: Promise<Definitions> | undefined;
+const loaded = (): Promise<Definitions> => (loading ??= loadDefinitions());
+
+/** Medplum throws its findings; anything else it throws means that it couldn't read the resource, which is then no valid one. */
+const thrown = (error: unknown): readonly ValidationIssue[] => {
+  const outcome = (error as { readonly outcome?: { readonly issue?: readonly Parameters<typeof fromMedplum>[0][] } } | undefined)?.outcome;
+  const found = (outcome?.issue ?? []).map(fromMedplum).filter((issue) => issue !== undefined);
+  if (found.length > 0 || outcome !== undefined) return found;
+  return [{ severity: 'error', code: 'structure', expression: 'Resource', diagnostics: 'This could not be read as a FHIR R4 resource.' }];
+};

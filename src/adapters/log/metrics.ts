@@ -1,0 +1,54 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { StoreCounts } from '../../ports/store.ts';
+import type { MetricName, Metrics } from '../../ports/telemetry.ts';
+
+export type MetricsEndpoint = Metrics & { text(): Promise<string> };
+
+const HELP: Readonly<Record<MetricName, readonly [kind: 'counter' | 'histogram', help: string, labels: readonly string[]]>> = {
+  facts_received: ['counter', 'Facts that came in, new or already known', ['outcome', 'resource']],
+  facts_decided: ['counter', 'Facts decided, by type', ['type']],
+  facts_deferred: ['counter', 'Decisions that failed and wait', ['type']],
+  effects_settled: ['counter', 'Effects by type and what became of them', ['type', 'state']],
+  effect_seconds: ['histogram', 'Time an effect took', ['type']],
+  decision_seconds: ['histogram', 'Time a decision took, its commit included', []],
+  delivery_seconds: ['histogram', 'From the 2xx to the event in the room', []],
+  http_requests: ['counter', 'Requests at the bridges', ['bridge', 'code', 'status']],
+  http_seconds: ['histogram', 'Time a request took', ['bridge']],
+  matrix_events: ['counter', 'Events pushed by the homeserver', ['type', 'ours']],
+  courier_restarts: ['counter', 'Times the engine was thrown away and reopened', []],
+};
+
+const BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** Prometheus metrics: numbers and fixed labels. `counts` is asked when somebody looks. */
+export function createMetrics(counts: () => Promise<StoreCounts>): MetricsEndpoint {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: 'aceso_' });
+  const counters = new Map<string, Counter>();
+  const histograms = new Map<string, Histogram>();
+  for (const [name, [kind, help, labelNames]] of Object.entries(HELP)) {
+    const options = { name: kind === 'counter' ? `aceso_${name}_total` : `aceso_${name}`, help, labelNames: [...labelNames], registers: [registry] };
+    if (kind === 'counter') counters.set(name, new Counter(options));
+    else histograms.set(name, new Histogram({ ...options, buckets: BUCKETS }));
+  }
+  const gauge = (name: string, help: string, labelNames: readonly string[] = []): Gauge => new Gauge({ name: `aceso_${name}`, help, labelNames: [...labelNames], registers: [registry] });
+  const deliveries = gauge('deliveries', 'Deliveries by phase', ['phase']);
+  const held = gauge('deliveries_held', 'Deliveries that wait for somebody');
+  const undecided = gauge('facts_undecided', 'Facts not decided yet');
+  const oldest = gauge('facts_oldest_undecided_seconds', 'Age of the oldest undecided fact');
+  const effects = gauge('effects_waiting', 'Effects not done yet');
+  return {
+    count: (name, labels = {}) => counters.get(name)?.inc(labels),
+    observe: (name, seconds, labels = {}) => histograms.get(name)?.observe(labels, seconds),
+    async text() {
+      const now = await counts();
+      deliveries.reset();
+      for (const [phase, count] of Object.entries(now.deliveries)) deliveries.set({ phase }, count);
+      held.set(now.held);
+      undecided.set(now.undecided);
+      oldest.set(now.oldestUndecidedMs / 1000);
+      effects.set(now.effects);
+      return registry.metrics();
+    },
+  };
+}

@@ -1,0 +1,111 @@
+import { ClientPrefix, type HttpApiEvent, type HttpApiEventHandlerMap, MatrixHttpApi, Method } from 'matrix-js-sdk/lib/http-api/index.js';
+import { TypedEventEmitter } from 'matrix-js-sdk/lib/models/typed-event-emitter.js';
+import { as, type RoomId, type ServerName, type UserId } from '../../domain/brand.ts';
+import { fail, ok, type Outcome } from '../../domain/outcome.ts';
+import type { Homeserver, HomeserverFailure, RoomToCreate, StateEvent } from '../../ports/homeserver.ts';
+import { attempt } from './errors.ts';
+
+export type HomeserverOptions = {
+  readonly url: string;
+  readonly serverName: string;
+  readonly asToken: string;
+  readonly guardianLocalpart: string;
+  readonly courierLocalpart: string;
+  readonly timeoutMs?: number;
+};
+
+type Api = MatrixHttpApi<{ readonly baseUrl: string; readonly prefix: string; readonly onlyData: true; readonly accessToken: string }>;
+type JsonObject = Record<string, unknown>;
+
+const encode = encodeURIComponent;
+
+/** The homeserver's client-server API, as the guardian and the courier of an application service. */
+export function createHomeserver(options: HomeserverOptions): Homeserver {
+  const { serverName, guardianLocalpart, courierLocalpart } = options;
+  const guardian = as<UserId>(`@${guardianLocalpart}:${serverName}`);
+  const courier = as<UserId>(`@${courierLocalpart}:${serverName}`);
+  const asGuardian = apiFor(options, guardian);
+  const asCourier = apiFor(options, courier);
+  const unversioned = apiFor(options, guardian, '/_matrix/client');
+  const request = <T>(api: Api, method: Method, path: string, body?: JsonObject): Promise<T> => api.authedRequest<T>(method, path, undefined, body);
+
+  async function prepareUser(api: Api, userId: UserId, localpart: string, name: string): Promise<Outcome<void, HomeserverFailure>> {
+    const registered = await attempt(`register ${userId}`, () => request(api, Method.Post, '/register', { type: 'm.login.application_service', username: localpart, inhibit_login: true }));
+    if (!registered.ok && registered.error.code !== 'in-use') return registered;
+    const named = await attempt(`name ${userId}`, () => request(api, Method.Put, `/profile/${encode(userId)}/displayname`, { displayname: name }));
+    return named.ok ? ok(undefined) : named;
+  }
+
+  async function createRoom(room: RoomToCreate): Promise<Outcome<RoomId, HomeserverFailure>> {
+    const alias = `#${room.aliasLocalpart}:${serverName}`;
+    const created = await attempt('create a room', () => request<{ readonly room_id: string }>(asGuardian, Method.Post, '/createRoom', creation(room)));
+    if (created.ok) return ok(as<RoomId>(created.value.room_id));
+    if (created.error.code !== 'in-use') return created;
+    const found = await attempt('find the room by its alias', () => request<{ readonly room_id: string }>(asGuardian, Method.Get, `/directory/room/${encode(alias)}`));
+    if (!found.ok) return found;
+    const roomId = as<RoomId>(found.value.room_id);
+    const whole = await isWhole(roomId, room);
+    if (!whole.ok) return whole;
+    if (whole.value) return ok(roomId);
+    // Left half made by a crash of the homeserver: the alias is taken off it, and the next attempt makes another.
+    const freed = await attempt('free the alias of a half-made room', () => request(asGuardian, Method.Delete, `/directory/room/${encode(alias)}`));
+    return freed.ok ? fail('unavailable', 'a half-made room was set aside; a new one is made', { retry: true }) : freed;
+  }
+
+  /** Whether every state event that the plan asks for is there: a creation cut short lacks its last ones. */
+  async function isWhole(roomId: RoomId, room: RoomToCreate): Promise<Outcome<boolean, HomeserverFailure>> {
+    const state = await roomState(roomId);
+    if (!state.ok) return state.error.code === 'forbidden' || state.error.code === 'not-found' ? ok(false) : state;
+    const has = (type: string, key: string): boolean => state.value.some((event) => event.type === type && event.stateKey === key);
+    return ok(has('m.room.power_levels', '') && has('m.room.name', '') && room.initialState.every(({ type, stateKey }) => has(type, stateKey)));
+  }
+
+  async function roomState(roomId: RoomId): Promise<Outcome<readonly StateEvent[], HomeserverFailure>> {
+    const state = await attempt('read the state of a room', () => request<readonly { readonly type: string; readonly state_key: string; readonly content: JsonObject; readonly sender: string }[]>(asGuardian, Method.Get, `/rooms/${encode(roomId)}/state`));
+    return state.ok ? ok(state.value.map(({ type, state_key: stateKey, content, sender }) => ({ type, stateKey, content, sender: as<UserId>(sender) }))) : state;
+  }
+
+  return {
+    serverName: as<ServerName>(serverName),
+    guardian,
+    courier,
+    async prepare(names) {
+      const first = await prepareUser(asGuardian, guardian, guardianLocalpart, names.guardian);
+      return first.ok ? prepareUser(asCourier, courier, courierLocalpart, names.courier) : first;
+    },
+    createRoom,
+    async invite(roomId, userId) {
+      const member = await attempt('read a membership', () => request<{ readonly membership: string }>(asGuardian, Method.Get, `/rooms/${encode(roomId)}/state/m.room.member/${encode(userId)}`));
+      if (member.ok && (member.value.membership === 'join' || member.value.membership === 'invite')) return ok(undefined);
+      if (!member.ok && member.error.code !== 'not-found') return member;
+      const invited = await attempt(`invite ${userId}`, () => request(asGuardian, Method.Post, `/rooms/${encode(roomId)}/invite`, { user_id: userId }));
+      return invited.ok ? ok(undefined) : invited;
+    },
+    async joinAsCourier(roomId) {
+      const joined = await attempt('join as the courier', () => request(asCourier, Method.Post, `/join/${encode(roomId)}`, {}));
+      return joined.ok ? ok(undefined) : joined;
+    },
+    state: roomState,
+    async ping() {
+      const versions = await attempt('ask for the versions', () => request<{ readonly versions: readonly string[] }>(unversioned, Method.Get, '/versions'));
+      return versions.ok ? ok({ versions: versions.value.versions }) : versions;
+    },
+  };
+}
+
+function apiFor({ url, asToken, timeoutMs = 60_000 }: HomeserverOptions, userId: UserId, prefix: string = ClientPrefix.V3): Api {
+  const events = new TypedEventEmitter<HttpApiEvent, HttpApiEventHandlerMap>();
+  return new MatrixHttpApi(events, { baseUrl: url, prefix, onlyData: true, accessToken: asToken, extraParams: { user_id: userId }, localTimeoutMs: timeoutMs });
+}
+
+const creation = (room: RoomToCreate): JsonObject => ({
+  room_alias_name: room.aliasLocalpart,
+  room_version: room.version,
+  visibility: 'private',
+  preset: 'private_chat',
+  name: room.name,
+  topic: room.topic,
+  creation_content: { 'm.federate': room.federated },
+  initial_state: room.initialState.map(({ type, stateKey, content }) => ({ type, state_key: stateKey, content })),
+  power_level_content_override: room.powerLevels,
+});

@@ -1,0 +1,65 @@
+import { randomBytes } from 'node:crypto';
+import type { Kysely } from 'kysely';
+import type { KeyRing } from '../../ports/keys.ts';
+import { decode, encode, subjectsIn, subjectsOf, type DataKeys } from './seal.ts';
+import type { Tables } from './tables.ts';
+
+export type Codec = {
+  /** Encodes values for writing in this transaction; a subject seen for the first time gets its key, stored in the same transaction. */
+  encode(tx: Kysely<Tables>, values: readonly unknown[]): Promise<readonly string[]>;
+  decode(db: Kysely<Tables>, texts: readonly string[]): Promise<readonly unknown[]>;
+};
+
+const CACHE_LIMIT = 10_000;
+
+/** Seals and opens what is stored, with one wrapped data key per subject (invariant 11). */
+export function createCodec(keyRing: KeyRing, now: () => number): Codec {
+  const cache = new Map<string, Uint8Array>();
+
+  /** Only keys read back from the database are remembered: one made in a transaction that rolls back never existed. */
+  async function stored(db: Kysely<Tables>, subjects: readonly string[]): Promise<Map<string, Uint8Array>> {
+    const keys = new Map<string, Uint8Array>();
+    const missing: string[] = [];
+    for (const subject of subjects) {
+      const known = cache.get(subject);
+      if (known) keys.set(subject, known);
+      else missing.push(subject);
+    }
+    if (missing.length === 0) return keys;
+    if (cache.size > CACHE_LIMIT) cache.clear();
+    for (const row of await db.selectFrom('subject_key').selectAll().where('subject', 'in', missing).execute()) {
+      const key = keyRing.unwrap(row.wrapped, row.subject, row.key_id);
+      keys.set(row.subject, key);
+    }
+    return keys;
+  }
+
+  async function making(tx: Kysely<Tables>, subjects: readonly string[]): Promise<DataKeys> {
+    const keys = await stored(tx, subjects);
+    for (const subject of subjects) {
+      if (keys.has(subject)) continue;
+      await tx
+        .insertInto('subject_key')
+        .values({ subject, key_id: keyRing.keyId, wrapped: keyRing.wrap(randomBytes(32), subject), created_at: now() })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+      for (const [name, key] of await stored(tx, [subject])) keys.set(name, key);
+    }
+    return keys;
+  }
+
+  return {
+    async encode(tx, values) {
+      const subjects = subjectsIn(values);
+      const keys: DataKeys = subjects.size > 0 ? await making(tx, [...subjects]) : new Map();
+      return values.map((value) => encode(value, keys));
+    },
+    async decode(db, texts) {
+      const subjects = new Set<string>();
+      for (const text of texts) for (const subject of subjectsOf(text)) subjects.add(subject);
+      const keys = subjects.size > 0 ? await stored(db, [...subjects]) : new Map<string, Uint8Array>();
+      for (const [subject, key] of keys) cache.set(subject, key);
+      return texts.map((text) => decode(text, keys));
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import { sql, type CreateTableBuilder, type Kysely, type Migration } from 'kysely';
+
+/** The few words in which the two databases differ. */
+export type Dialect = {
+  readonly name: 'sqlite' | 'postgres';
+  readonly integer: 'integer' | 'bigint';
+  readonly bytes: 'blob' | 'bytea';
+};
+
+type Create = CreateTableBuilder<string, string>;
+
+/** Numbered, forward only (invariant 12). A migration that was released is never changed; the next one is added below it. */
+export function migrations(dialect: Dialect): Record<string, Migration> {
+  const finish = (table: Create): Create => (dialect.name === 'sqlite' ? table.modifyEnd(sql`strict`) : table);
+  const counter = (table: Create): Create =>
+    dialect.name === 'sqlite' ? table.addColumn('seq', 'integer', (column) => column.primaryKey().autoIncrement()) : table.addColumn('seq', 'bigserial', (column) => column.primaryKey());
+  const text = (table: Create, ...names: readonly string[]): Create => names.reduce((built, name) => built.addColumn(name, 'text', (column) => column.notNull()), table);
+  const count = (table: Create, ...names: readonly string[]): Create => names.reduce((built, name) => built.addColumn(name, dialect.integer, (column) => column.notNull().defaultTo(0)), table);
+  const lease = (table: Create): Create => count(table.addColumn('lease_owner', 'text').addColumn('code', 'text'), 'not_before', 'lease_until', 'generation', 'attempts');
+
+  return {
+    '0001_loop': {
+      async up(db: Kysely<unknown>) {
+        const { schema } = db;
+        await finish(count(text(schema.createTable('aggregate'), 'kind', 'id', 'state', 'phase'), 'version', 'held', 'changed_at').addPrimaryKeyConstraint('aggregate_pk', ['kind', 'id'])).execute();
+        await schema.createIndex('aggregate_held').on('aggregate').columns(['kind', 'held', 'changed_at']).execute();
+        await finish(text(schema.createTable('aggregate_name'), 'kind', 'name', 'id').addPrimaryKeyConstraint('aggregate_name_pk', ['kind', 'name'])).execute();
+        await schema.createIndex('aggregate_name_id').on('aggregate_name').columns(['kind', 'id']).execute();
+
+        await finish(lease(count(text(counter(schema.createTable('inbox')), 'id', 'source', 'kind', 'aggregate', 'type', 'body', 'resource'), 'received_at', 'version').addColumn('decided_at', dialect.integer))).execute();
+        await schema.createIndex('inbox_id').unique().on('inbox').column('id').execute();
+        await schema.createIndex('inbox_undecided').on('inbox').columns(['kind', 'aggregate', 'seq']).where(sql.ref('decided_at'), 'is', null).execute();
+        await finish(text(schema.createTable('inbox_name'), 'source', 'name', 'fact').addPrimaryKeyConstraint('inbox_name_pk', ['source', 'name', 'fact'])).execute();
+
+        await finish(lease(count(text(counter(schema.createTable('outbox')), 'id', 'lane', 'kind', 'aggregate', 'type', 'body', 'state'), 'created_at'))).execute();
+        await schema.createIndex('outbox_id').unique().on('outbox').column('id').execute();
+        await schema.createIndex('outbox_waiting').on('outbox').columns(['lane', 'seq']).where(sql.ref('state'), '=', sql.lit('waiting')).execute();
+
+        await finish(count(text(schema.createTable('timer'), 'kind', 'aggregate', 'name'), 'due_at').addPrimaryKeyConstraint('timer_pk', ['kind', 'aggregate', 'name'])).execute();
+        await schema.createIndex('timer_due').on('timer').column('due_at').execute();
+        await finish(count(text(counter(schema.createTable('audit')), 'fact', 'kind', 'aggregate', 'action', 'because', 'detail'), 'at')).execute();
+        await schema.createIndex('audit_aggregate').on('audit').columns(['kind', 'aggregate', 'seq']).execute();
+        await finish(count(text(schema.createTable('subject_key'), 'subject', 'key_id').addColumn('wrapped', dialect.bytes, (column) => column.notNull()), 'created_at').addPrimaryKeyConstraint('subject_key_pk', ['subject'])).execute();
+      },
+    },
+  };
+}

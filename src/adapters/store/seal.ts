@@ -1,0 +1,63 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { as, type SubjectId } from '../../domain/brand.ts';
+import { Sealed } from '../../domain/sealed.ts';
+
+/** The data key of a subject, 32 bytes; undefined when it was destroyed. */
+export type DataKeys = ReadonlyMap<string, Uint8Array>;
+
+type Box = { readonly $sealed: { readonly s: string; readonly b: string } };
+
+const isBox = (value: unknown): value is Box => typeof value === 'object' && value !== null && '$sealed' in value && Object.keys(value).length === 1;
+
+/** Every subject whose sealed values are in `value`. */
+export function subjectsIn(value: unknown, found = new Set<string>()): Set<string> {
+  if (value instanceof Sealed) found.add(value.subject);
+  else if (Array.isArray(value)) for (const item of value) subjectsIn(item, found);
+  else if (typeof value === 'object' && value !== null) for (const item of Object.values(value)) subjectsIn(item, found);
+  return found;
+}
+
+/** JSON in which each `Sealed` is an AES-256-GCM box under its subject's key; the rest stays readable, and holds no PHI by its type. */
+export function encode(value: unknown, keys: DataKeys): string {
+  return JSON.stringify(boxed(value, keys));
+}
+
+function boxed(value: unknown, keys: DataKeys): unknown {
+  if (value instanceof Sealed) return { $sealed: { s: value.subject, b: seal(key(keys, value.subject), JSON.stringify(value.reveal()), value.subject) } };
+  if (Array.isArray(value)) return value.map((item) => boxed(item, keys));
+  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, boxed(item, keys)]));
+  return value;
+}
+
+/** Subjects whose boxes a stored text holds: their keys must be at hand before `decode`. */
+export function subjectsOf(text: string): Set<string> {
+  const found = new Set<string>();
+  for (const [, subject] of text.matchAll(/\{"\$sealed":\{"s":"([^"]+)"/gu)) if (subject !== undefined) found.add(subject);
+  return found;
+}
+
+export function decode(text: string, keys: DataKeys): unknown {
+  return JSON.parse(text, (_name, value: unknown) => {
+    if (!isBox(value)) return value;
+    const { s, b } = value.$sealed;
+    return Sealed.of(as<SubjectId>(s), JSON.parse(open(key(keys, s), b, s)) as unknown);
+  });
+}
+
+function key(keys: DataKeys, subject: string): Uint8Array {
+  const found = keys.get(subject);
+  if (!found) throw new Error(`the data key of subject ${subject} is not there: it was destroyed, or the store was changed by hand`);
+  return found;
+}
+
+function seal(dataKey: Uint8Array, plain: string, subject: string): string {
+  const nonce = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', dataKey, nonce).setAAD(Buffer.from(`aceso:1:${subject}`));
+  return Buffer.concat([nonce, cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64');
+}
+
+function open(dataKey: Uint8Array, box: string, subject: string): string {
+  const bytes = Buffer.from(box, 'base64');
+  const decipher = createDecipheriv('aes-256-gcm', dataKey, bytes.subarray(0, 12)).setAAD(Buffer.from(`aceso:1:${subject}`)).setAuthTag(bytes.subarray(-16));
+  return Buffer.concat([decipher.update(bytes.subarray(12, -16)), decipher.final()]).toString('utf8');
+}

@@ -1,0 +1,139 @@
+import { sql } from 'kysely';
+import { as, type FactId } from '../../domain/brand.ts';
+import type { FoundAggregate } from '../../domain/decision.ts';
+import type { DeliveryState } from '../../domain/delivery/delivery.ts';
+import type { Effect } from '../../domain/effect.ts';
+import type { Aggregate, AggregateKind, Fact } from '../../domain/fact.ts';
+import type { KeyRing } from '../../ports/keys.ts';
+import type { Store } from '../../ports/store.ts';
+import { commitDecision } from './commit.ts';
+import { createCodec } from './dataKeys.ts';
+import type { Database } from './database.ts';
+import { receiveFacts, taken } from './receive.ts';
+import { settleEffect, tickTimers } from './settle.ts';
+
+/** The store over one database, SQLite or PostgreSQL: the same queries on both. */
+export function createStore({ db }: Database, keyRing: KeyRing, now: () => number = Date.now): Store {
+  const codec = createCodec(keyRing, now);
+  const nameOf = (name: string): string => keyRing.pseudonym('name', name);
+
+  return {
+    receive: (facts) => db.transaction().execute((tx) => receiveFacts(tx, codec, keyRing, facts)),
+
+    async findByName(source, name) {
+      const rows = await db.selectFrom('inbox_name').innerJoin('inbox', 'inbox.id', 'inbox_name.fact').select(['inbox.id', 'inbox.resource', 'inbox.version'])
+        .where('inbox_name.source', '=', source).where('inbox_name.name', '=', nameOf(name)).orderBy('inbox.version', 'desc').execute();
+      const newest = new Map<string, (typeof rows)[number]>();
+      for (const row of rows) if (!newest.has(row.resource)) newest.set(row.resource, row);
+      return [...newest.values()].map((row) => taken(row, false));
+    },
+
+    async claimFacts(worker, at, leaseMs, limit) {
+      const due = db.selectFrom('inbox as i').select('i.seq').where('i.decided_at', 'is', null).where('i.lease_until', '<=', at).where('i.not_before', '<=', at)
+        .where(({ not, exists, selectFrom }) => not(exists(
+          selectFrom('inbox as b').select('b.seq').whereRef('b.kind', '=', 'i.kind').whereRef('b.aggregate', '=', 'i.aggregate').where('b.decided_at', 'is', null).whereRef('b.seq', '<', 'i.seq'),
+        ))).orderBy('i.seq').limit(limit);
+      const rows = await db.updateTable('inbox').set({ lease_owner: worker, lease_until: at + leaseMs, generation: sql`generation + 1` })
+        .where('seq', 'in', due).where('lease_until', '<=', at).where('decided_at', 'is', null).returningAll().execute();
+      rows.sort((a, b) => a.seq - b.seq);
+      const bodies = await codec.decode(db, rows.map(({ body }) => body));
+      return rows.map((row, index) => ({
+        work: { id: as<FactId>(row.id), aggregate: aggregateOf(row), at: as(row.received_at), body: bodies[index] as Fact['body'] },
+        generation: row.generation,
+        attempts: row.attempts,
+      }));
+    },
+
+    async load({ kind, id }) {
+      const row = await db.selectFrom('aggregate').selectAll().where('kind', '=', kind).where('id', '=', id).executeTakeFirst();
+      if (!row) return undefined;
+      const [state] = await codec.decode(db, [row.state]);
+      return { state, version: row.version };
+    },
+
+    async lookup(lookups) {
+      const found = new Map<string, FoundAggregate>();
+      for (const { kind, name } of lookups) {
+        const row = await db.selectFrom('aggregate_name').innerJoin('aggregate', (join) => join.onRef('aggregate.kind', '=', 'aggregate_name.kind').onRef('aggregate.id', '=', 'aggregate_name.id'))
+          .select(['aggregate.id', 'aggregate.state']).where('aggregate_name.kind', '=', kind).where('aggregate_name.name', '=', name).executeTakeFirst();
+        if (!row) continue;
+        const [state] = await codec.decode(db, [row.state]);
+        found.set(name, { aggregate: { kind, id: row.id }, state });
+      }
+      return found;
+    },
+
+    commit: (claim, version, decision) => commitDecision(db, codec, claim, version, decision, now()),
+
+    async defer(claim, code, notBefore) {
+      await db.updateTable('inbox').set({ lease_until: 0, not_before: notBefore, attempts: sql`attempts + 1`, code })
+        .where('id', '=', claim.work.id).where('generation', '=', claim.generation).where('decided_at', 'is', null).execute();
+    },
+
+    async claimEffects(worker, at, leaseMs, limit) {
+      const due = db.selectFrom('outbox as o').select('o.seq').where('o.state', '=', 'waiting').where('o.lease_until', '<=', at).where('o.not_before', '<=', at)
+        .where(({ not, exists, selectFrom }) => not(exists(selectFrom('outbox as b').select('b.seq').whereRef('b.lane', '=', 'o.lane').where('b.state', '=', 'waiting').whereRef('b.seq', '<', 'o.seq')))).orderBy('o.seq').limit(limit);
+      const rows = await db.updateTable('outbox').set({ lease_owner: worker, lease_until: at + leaseMs, generation: sql`generation + 1` })
+        .where('seq', 'in', due).where('lease_until', '<=', at).where('state', '=', 'waiting').returningAll().execute();
+      rows.sort((a, b) => a.seq - b.seq);
+      const bodies = await codec.decode(db, rows.map(({ body }) => body));
+      return rows.map((row, index) => ({
+        work: { id: as(row.id), lane: row.lane, body: bodies[index] as Effect['body'] },
+        generation: row.generation,
+        attempts: row.attempts,
+        aggregate: aggregateOf(row),
+        ...(row.code === null ? {} : { lastCode: row.code }),
+      }));
+    },
+
+    settle: (claim, aggregate, settlement, at) => settleEffect(db, codec, claim, aggregate, settlement, at),
+
+    async wake(code, at) {
+      await db.updateTable('outbox').set({ not_before: at }).where('code', '=', code).where('state', '=', 'waiting').where('not_before', '>', at).execute();
+    },
+
+    tick: (at, limit) => tickTimers(db, codec, keyRing, at, limit),
+
+    async deliveries({ held, limit }) {
+      let query = db.selectFrom('aggregate').select('state').where('kind', '=', 'delivery');
+      if (held !== undefined) query = query.where('held', '=', held ? 1 : 0);
+      const rows = await query.orderBy('changed_at', 'desc').limit(limit).execute();
+      return (await codec.decode(db, rows.map(({ state }) => state))) as readonly DeliveryState[];
+    },
+
+    async delivery(prefix) {
+      const rows = await db.selectFrom('aggregate').select('state').where('kind', '=', 'delivery').where('id', '>=', prefix).where('id', '<', `${prefix}~`).limit(2).execute();
+      return (await codec.decode(db, rows.map(({ state }) => state))) as readonly DeliveryState[];
+    },
+
+    async states(kind) {
+      const rows = await db.selectFrom('aggregate').select('state').where('kind', '=', kind).orderBy('id').execute();
+      return codec.decode(db, rows.map(({ state }) => state));
+    },
+
+    async deferred() {
+      const rows = await db.selectFrom('inbox').select(['id', 'kind', 'aggregate', 'type', 'code', 'attempts', 'received_at']).where('decided_at', 'is', null).where('attempts', '>', 0).orderBy('seq').limit(1000).execute();
+      return rows.map((row) => ({ id: as<FactId>(row.id), aggregate: aggregateOf(row), type: row.type, code: row.code ?? 'unknown', attempts: row.attempts, at: as(row.received_at) }));
+    },
+
+    async counts(at) {
+      const n = sql<number>`count(*)`.as('n');
+      const inbox = await db.selectFrom('inbox').select([n, sql<number | null>`min(received_at)`.as('oldest')]).where('decided_at', 'is', null).executeTakeFirst();
+      const effects = await db.selectFrom('outbox').select([n, sql<number | null>`sum(case when code is null then 0 else 1 end)`.as('waiting')]).where('state', '=', 'waiting').executeTakeFirst();
+      const phases = await db.selectFrom('aggregate').select(['phase', n]).where('kind', '=', 'delivery').groupBy('phase').execute();
+      const held = await db.selectFrom('aggregate').select(n).where('kind', '=', 'delivery').where('held', '=', 1).executeTakeFirst();
+      return {
+        undecided: Number(inbox?.n ?? 0), oldestUndecidedMs: inbox?.oldest ? at - Number(inbox.oldest) : 0, effects: Number(effects?.n ?? 0), waitingEffects: Number(effects?.waiting ?? 0),
+        deliveries: Object.fromEntries(phases.map((row) => [row.phase, Number(row.n)])), held: Number(held?.n ?? 0),
+      };
+    },
+
+    async check() {
+      await db.transaction().execute((tx) => tx.updateTable('timer').set({ due_at: 0 }).where('kind', '=', 'check').execute());
+    },
+
+    close: () => db.destroy(),
+  };
+}
+
+const aggregateOf = (row: { readonly kind: string; readonly aggregate: string }): Aggregate => ({ kind: row.kind as AggregateKind, id: row.aggregate });

@@ -1,0 +1,20 @@
+import type { Generated } from 'kysely';
+
+/** The schema as the queries see it. Times are milliseconds since the epoch; `body` and `state` are JSON with sealed boxes (seal.ts). */
+export type Tables = {
+  readonly aggregate: { kind: string; id: string; version: number; state: string; phase: string; held: number; changed_at: number };
+  readonly aggregate_name: { kind: string; name: string; id: string };
+  readonly inbox: {
+    seq: Generated<number>; id: string; source: string; kind: string; aggregate: string; type: string; body: string; received_at: number;
+    decided_at: number | null; not_before: number; lease_owner: string | null; lease_until: number; generation: number; attempts: number; code: string | null;
+    resource: string; version: number;
+  };
+  readonly inbox_name: { source: string; name: string; fact: string };
+  readonly outbox: {
+    seq: Generated<number>; id: string; lane: string; kind: string; aggregate: string; type: string; body: string; state: string; created_at: number;
+    not_before: number; lease_owner: string | null; lease_until: number; generation: number; attempts: number; code: string | null;
+  };
+  readonly timer: { kind: string; aggregate: string; name: string; due_at: number };
+  readonly audit: { seq: Generated<number>; at: number; fact: string; kind: string; aggregate: string; action: string; because: string; detail: string };
+  readonly subject_key: { subject: string; key_id: string; wrapped: Uint8Array; created_at: number };
+};

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { parseDocument } from 'yaml';
+import { z } from 'zod';
+import { configSchema, templateSchema, type Config, type TemplateConfig } from './schema.ts';
+
+export type LoadedConfig = Config & { readonly path: string; /** Makes a path of the configuration absolute. */ readonly at: (path: string) => string };
+
+/** What is wrong in a file and where, one line each, for a person. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(path: string, problems: readonly string[]) {
+    super(`${path}:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+/** Reads and checks a configuration file. Throws `ConfigError` that names every problem at once. */
+export function loadConfig(path: string): LoadedConfig {
+  const config = check(path, configSchema);
+  const problems = crossCheck(config);
+  if (problems.length > 0) throw new ConfigError(path, problems);
+  const base = dirname(resolve(path));
+  return { ...config, path: resolve(path), at: (relative) => (isAbsolute(relative) ? relative : join(base, relative)) };
+}
+
+export const loadTemplate = (path: string): TemplateConfig => check(path, templateSchema);
+
+function check<Schema extends z.ZodType>(path: string, schema: Schema): z.infer<Schema> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new ConfigError(path, [`cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}). Run \`aceso init\`, or name another file with --config.`]);
+  }
+  const document = parseDocument(text, { uniqueKeys: true });
+  if (document.errors.length > 0) throw new ConfigError(path, document.errors.map(({ message }) => message.split('\n')[0] ?? 'not YAML'));
+  const result = schema.safeParse(document.toJS() as unknown);
+  if (!result.success) throw new ConfigError(path, result.error.issues.map((issue) => `${pathOf(issue.path)}: ${issue.message}`));
+  return result.data;
+}
+
+const pathOf = (path: readonly PropertyKey[]): string => path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('').replace(/^\./u, '') || 'the file';
+
+/** What a schema can't see: names that must be unique, and names that must exist. */
+function crossCheck({ directory, sources }: Config): readonly string[] {
+  const problems: string[] = [];
+  const parties = [...directory.people, ...directory.teams].map(({ id }) => id);
+  const twice = (what: string, names: readonly string[]): void => {
+    for (const name of new Set(names.filter((name_, index) => names.indexOf(name_) !== index))) problems.push(`${what}: ${name} is there twice`);
+  };
+  twice('directory', parties);
+  twice('directory.people user_id', directory.people.map(({ user_id: id }) => id));
+  twice('directory.people npi', directory.people.flatMap(({ npi }) => (npi === undefined ? [] : [npi])));
+  twice('directory identifiers', [...directory.people, ...directory.teams].flatMap(({ identifiers }) => identifiers.map(({ system, value }) => `${system}|${value}`)));
+  twice('sources', sources.map(({ id }) => id));
+  twice('sources token_sha256', sources.map(({ token_sha256: hash }) => hash));
+  return problems;
+}
+
+/** The JSON Schema of the configuration, for editors. */
+export const configJsonSchema = (): unknown => z.toJSONSchema(configSchema, { io: 'input' });

@@ -1,0 +1,37 @@
+import type { Context, Decision, Lookup } from './decision.ts';
+import { decideDelivery } from './delivery/decide.ts';
+import type { DeliveryState } from './delivery/delivery.ts';
+import type { Fact } from './fact.ts';
+import { decideParty } from './people/decide.ts';
+import type { Party } from './people/party.ts';
+import { decideReport, lookupsOfReport } from './report/decide.ts';
+import type { ReportState } from './report/report.ts';
+import { decideRoom, lookupsOfRoom } from './rooms/decide.ts';
+import type { RoomState } from './rooms/room.ts';
+
+/** What must be looked up before a fact can be decided. */
+export function lookupsFor(fact: Fact): readonly Lookup[] {
+  switch (fact.aggregate.kind) {
+    case 'report':
+      return lookupsOfReport(fact);
+    case 'room':
+      return lookupsOfRoom(fact);
+    case 'delivery':
+    case 'party':
+      return [];
+  }
+}
+
+/** DECIDE: pure. The state is what the same rule returned before, or undefined for the first fact of an aggregate. */
+export function decide(state: unknown, fact: Fact, context: Context): Decision<unknown> {
+  switch (fact.aggregate.kind) {
+    case 'report':
+      return decideReport(state as ReportState | undefined, fact, context);
+    case 'delivery':
+      return decideDelivery(state as DeliveryState | undefined, fact, context);
+    case 'room':
+      return decideRoom(state as RoomState | undefined, fact, context);
+    case 'party':
+      return decideParty(state as Party | undefined, fact, context);
+  }
+}

@@ -1,0 +1,46 @@
+import type { Millis } from './brand.ts';
+import type { Effect } from './effect.ts';
+import type { Aggregate, AggregateKind, RaisedFact } from './fact.ts';
+
+/** What a decision may know besides the state and the fact. */
+export type Context = {
+  readonly now: Millis;
+  readonly settings: Settings;
+  /** What `lookups` asked for, by name. A name that is not here does not exist. */
+  readonly found: ReadonlyMap<string, FoundAggregate>;
+};
+
+export type FoundAggregate = { readonly aggregate: Aggregate; readonly state: unknown };
+
+export type Lookup = { readonly kind: AggregateKind; readonly name: string };
+
+/** The hospital's choices, from its configuration. */
+export type Settings = {
+  readonly organisation: string;
+  /** Tried in this order. */
+  readonly recipientOrder: readonly string[];
+  /** Servers that have an agreement; the own one is always among them. */
+  readonly agreedServers: readonly string[];
+  /** An invitation nobody accepted is held, loudly, after this long. */
+  readonly invitationPatienceMs: number;
+};
+
+export type Timer = { readonly name: string; readonly dueAt: Millis };
+
+/** One line of what was decided and why. Never PHI: ids, codes and staff names. */
+export type AuditEntry = { readonly action: string; readonly because: string; readonly detail?: Readonly<Record<string, string | number | boolean>> };
+
+/** Everything a decision changes; committed in one transaction, or none of it is. */
+export type Decision<State> = {
+  readonly state: State;
+  /** All the names by which this aggregate is found from now on; left out, they stay as they are. */
+  readonly names?: readonly string[];
+  readonly raise?: readonly RaisedFact[];
+  readonly effects?: readonly Effect[];
+  /** Set (replacing one of the same name) and cleared timers of this aggregate. */
+  readonly timers?: readonly Timer[];
+  readonly clearTimers?: readonly string[];
+  /** Lanes whose waiting effects are worth another try at once. */
+  readonly wake?: readonly string[];
+  readonly audit: readonly AuditEntry[];
+};

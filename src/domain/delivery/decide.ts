@@ -1,0 +1,156 @@
+import { as, type EffectId, type Millis, type UserId } from '../brand.ts';
+import type { Context, Decision, Timer } from '../decision.ts';
+import type { Effect } from '../effect.ts';
+import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
+import type { Party } from '../people/party.ts';
+import type { DeliveryPhase, DeliveryState, Evidence, Hold } from './delivery.ts';
+
+type DeliveryDecision = Decision<DeliveryState | undefined>;
+type Change = Partial<Omit<DeliveryDecision, 'state' | 'audit'>>;
+
+const INVITATION = 'invitation';
+
+/**
+ * The life of a delivery (product M8; 42 CFR 493.1291(g)). Total: every fact in every phase has an outcome. Nothing is ever dropped:
+ * what can't proceed carries a hold with its reason and owner, and leaves it by itself when what it waits for happens.
+ */
+export function decideDelivery(state: DeliveryState | undefined, fact: Fact, context: Context): DeliveryDecision {
+  const { body } = fact;
+  if (body.type === 'delivery.requested') return state ? kept(state, 'already requested') : requested(fact, body, context);
+  if (!state) return { state, audit: [{ action: 'delivery.ignored', because: `${body.type} came for a delivery that does not exist` }] };
+  const now = fact.at;
+  switch (body.type) {
+    case 'room.ready':
+      return roomReady(state, body, context, now);
+    case 'room.blocked':
+      return state.eventId ? kept(state, 'already sent') : hold({ ...state, members: body.members }, { code: body.code, reason: body.message }, now);
+    case 'recipient.membership':
+      return membership(state, body, now);
+    case 'effect.done':
+      return body.result.type === 'room.send' ? sent(state, body.result, context, now) : kept(state, `no rule for ${body.kind}`);
+    case 'effect.failed':
+      return state.eventId ? kept(state, 'already sent') : hold(state, { code: body.code, reason: body.message }, now);
+    case 'reply.received':
+      return reached(state, 'answered', { at: now, what: body.signedByOwner ? 'reply, from a device its owner signed' : 'reply, from a device its owner has not signed', by: body.sender, proof: body.eventId });
+    case 'reaction.received':
+      return reached(state, 'seen', { at: now, what: 'reaction (in clear: proves seen at most)', by: body.sender, proof: body.eventId });
+    case 'receipt.seen':
+      return reached(state, 'seen', { at: now, what: 'read receipt', by: body.userId, proof: body.eventId });
+    case 'timer.due':
+      return body.name === INVITATION ? patienceEnded(state, now) : kept(state, `no rule for timer ${body.name}`);
+    case 'operator.retry':
+      return retry(state, body.by, now);
+    case 'operator.assign':
+      return assign(state, body, now);
+    default:
+      return kept(state, `a delivery has no rule for ${body.type}`);
+  }
+}
+
+const kept = (state: DeliveryState, because: string): DeliveryDecision => ({ state, audit: [{ action: 'delivery.unchanged', because, detail: { delivery: state.id } }] });
+
+/** Records evidence, and audits it in the same words. */
+function went(state: DeliveryState, evidence: Evidence, change: Change = {}): DeliveryDecision {
+  const { what, by, proof } = evidence;
+  return {
+    ...change,
+    state: { ...state, history: [...state.history, evidence] },
+    audit: [{ action: `delivery.${state.held ? 'held' : state.phase}`, because: what, detail: { delivery: state.id, ...(by ? { by } : {}), ...(proof ? { proof } : {}) } }],
+  };
+}
+
+const released = ({ held: _, ...state }: DeliveryState): DeliveryState => state;
+
+function hold(state: DeliveryState, { code, reason }: Pick<Hold, 'code' | 'reason'>, at: Millis): DeliveryDecision {
+  if (state.held?.code === code) return { state, audit: [] };
+  return went({ ...state, held: { code, reason, owner: state.owner, since: at } }, { at, what: `held: ${reason}`, proof: code });
+}
+
+const wantRoom = (id: DeliveryState['id'], party: Party): RaisedFact => ({ aggregate: { kind: 'room', id: party.id }, body: { type: 'room.wanted', party, delivery: id } });
+
+function requested(fact: Fact, body: FactOf<'delivery.requested'>, _context: Context): DeliveryDecision {
+  const { report, source, news, critical, content, owner, party, rule, why, supersedes, acceptedAt } = body;
+  const state: DeliveryState = {
+    id: as(fact.aggregate.id), report, source, news, critical, content, owner, members: {}, acceptedAt, history: [],
+    phase: party ? 'addressed' : 'accepted', ...(party ? { party } : {}), ...(rule ? { rule } : {}), ...(supersedes ? { supersedes } : {}),
+  };
+  if (!party) return hold(state, { code: 'no-recipient', reason: why ?? 'nobody responsible could be found' }, fact.at);
+  return went(state, { at: fact.at, what: `addressed to ${party.name}`, by: rule ?? 'unknown rule' }, { raise: [wantRoom(state.id, party)] });
+}
+
+function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, _context: Context, at: Millis): DeliveryDecision {
+  if (before.eventId) return kept(before, 'already sent');
+  const { party } = before;
+  if (!party) return kept(before, 'a room is ready but nobody is addressed');
+  const state: DeliveryState = { ...released(before), phase: 'sending', roomId: body.roomId, members: body.members };
+  const recipients = party.members.filter((member) => isIn(body.members[member]));
+  return went(state, { at, what: 'its results room can be used', proof: body.roomId }, { effects: [sendEffect(state, party, body.roomId, recipients)] });
+}
+
+const isIn = (membership: Membership | undefined): boolean => membership === 'joined' || membership === 'invited';
+
+const sendEffect = (state: DeliveryState, party: Party, roomId: NonNullable<DeliveryState['roomId']>, recipients: readonly UserId[]): Effect => ({
+  id: as<EffectId>(`send:${state.id}`),
+  lane: `send:${party.id}`,
+  body: { type: 'room.send', roomId, party: party.id, recipients, content: state.content },
+});
+
+function sent(before: DeliveryState, result: Extract<FactOf<'effect.done'>['result'], { type: 'room.send' }>, { settings }: Context, at: Millis): DeliveryDecision {
+  const state: DeliveryState = { ...released(before), phase: 'sent', eventId: result.eventId, sentAt: at };
+  const waits = Object.values(state.members).every((membership) => membership !== 'joined');
+  const timers: readonly Timer[] = waits ? [{ name: INVITATION, dueAt: as<Millis>(at + settings.invitationPatienceMs) }] : [];
+  const decision = went(state, { at, what: `sent, encrypted for ${result.devices} device(s)${result.withheld ? `, withheld from ${result.withheld}` : ''}`, proof: result.eventId }, { names: [result.eventId], timers });
+  return { ...decision, audit: decision.audit.map((entry) => ({ ...entry, detail: { ...entry.detail, ms: at - before.acceptedAt } })) };
+}
+
+function membership(before: DeliveryState, body: FactOf<'recipient.membership'>, at: Millis): DeliveryDecision {
+  const state: DeliveryState = { ...before, members: { ...before.members, [body.userId]: body.membership } };
+  const evidence: Evidence = { at, what: MEMBERSHIP_WORDS[body.membership], by: body.userId };
+  if (body.membership === 'joined') {
+    const isWaiting = state.held?.code === 'invitation-not-accepted' || state.held?.code === 'invitation-declined';
+    return went(isWaiting ? released(state) : state, evidence, { clearTimers: [INVITATION] });
+  }
+  if ((body.membership === 'declined' || body.membership === 'left') && !hasAnswered(state) && !Object.values(state.members).some(isIn)) {
+    return hold(state, { code: `invitation-${body.membership}`, reason: `${MEMBERSHIP_WORDS[body.membership]} before it was seen` }, at);
+  }
+  return went(state, evidence);
+}
+
+const MEMBERSHIP_WORDS: Readonly<Record<Membership, string>> = {
+  wanted: 'is to be invited', limited: 'their server limits invitations; Aceso keeps trying', unreachable: 'their server can\'t be reached; Aceso keeps trying', refused: 'their server refused the invitation',
+  invited: 'was invited', joined: 'accepted the invitation', declined: 'declined the invitation', left: 'left the results room',
+};
+
+const hasAnswered = (state: DeliveryState): boolean => state.phase === 'seen' || state.phase === 'answered';
+
+const ORDER: readonly DeliveryPhase[] = ['accepted', 'addressed', 'sending', 'sent', 'seen', 'answered'];
+
+/** Only the party's own members can have seen or answered; phases never go back. */
+function reached(before: DeliveryState, phase: DeliveryPhase, evidence: Evidence): DeliveryDecision {
+  if (!before.party?.members.some((member) => member === evidence.by)) return kept(before, `${phase} by somebody who is not responsible`);
+  const later = ORDER.indexOf(phase) > ORDER.indexOf(before.phase);
+  const isKnown = before.history.some(({ proof, by, what }) => proof === evidence.proof && by === evidence.by && what === evidence.what);
+  if (isKnown) return { state: before, audit: [] };
+  return went({ ...released(before), phase: later ? phase : before.phase }, evidence, { clearTimers: [INVITATION] });
+}
+
+function patienceEnded(state: DeliveryState, at: Millis): DeliveryDecision {
+  if (hasAnswered(state) || Object.values(state.members).some((membership) => membership === 'joined')) return kept(state, 'the invitation was accepted meanwhile');
+  return hold(state, { code: 'invitation-not-accepted', reason: 'the invitation to the results room has not been accepted yet' }, at);
+}
+
+function retry(state: DeliveryState, by: string, at: Millis): DeliveryDecision {
+  const { party, roomId } = state;
+  if (!state.held) return kept(state, 'not held');
+  if (!party) return kept(state, 'nobody is addressed yet: assign it to somebody');
+  const evidence: Evidence = { at, what: 'tried again by hand', by };
+  const recipients = party.members.filter((member) => isIn(state.members[member]));
+  if (state.eventId === undefined && roomId && recipients.length > 0) return went(state, evidence, { effects: [sendEffect(state, party, roomId, recipients)], wake: [`send:${party.id}`] });
+  return went(state, evidence, { raise: [wantRoom(state.id, party)] });
+}
+
+function assign(before: DeliveryState, { by, party }: FactOf<'operator.assign'>, at: Millis): DeliveryDecision {
+  if (before.party) return kept(before, `already addressed to ${before.party.name}`);
+  const state: DeliveryState = { ...released(before), phase: 'addressed', party, rule: `assigned by ${by}`, content: before.content.map((content) => ({ ...content, 'm.mentions': { user_ids: party.members } })) };
+  return went(state, { at, what: `assigned to ${party.name}`, by }, { raise: [wantRoom(state.id, party), { aggregate: { kind: 'report', id: state.report }, body: { type: 'delivery.assigned', delivery: state.id, party } }] });
+}

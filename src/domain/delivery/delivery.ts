@@ -1,0 +1,37 @@
+import type { DeliveryId, EventId, Millis, ReportId, RoomId, SourceId } from '../brand.ts';
+import type { DeliveryContent, Membership } from '../fact.ts';
+import type { Party } from '../people/party.ts';
+import type { Sealed } from '../sealed.ts';
+
+/** One clinical message on its way to one responsible party. */
+export type DeliveryState = {
+  readonly id: DeliveryId;
+  readonly report: ReportId;
+  readonly source: SourceId;
+  readonly news: 'first' | 'more' | 'correction';
+  readonly critical: boolean;
+  readonly supersedes?: DeliveryId;
+  readonly party?: Party;
+  /** How the party was found: `requester`, `attending`, `pool`, `assigned by …`. */
+  readonly rule?: string;
+  readonly phase: DeliveryPhase;
+  /** Set while it can't proceed, whatever its phase: why, and which human answers for it. */
+  readonly held?: Hold;
+  /** Who answers for it when it is held. */
+  readonly owner: string;
+  readonly members: Readonly<Record<string, Membership>>;
+  readonly roomId?: RoomId;
+  readonly eventId?: EventId;
+  readonly content: Sealed<DeliveryContent>;
+  readonly acceptedAt: Millis;
+  readonly sentAt?: Millis;
+  readonly history: readonly Evidence[];
+};
+
+/** accepted → addressed → sending → sent → seen → answered. Later issues refine what follows `sent`. */
+export type DeliveryPhase = 'accepted' | 'addressed' | 'sending' | 'sent' | 'seen' | 'answered';
+
+export type Hold = { readonly code: string; readonly reason: string; readonly owner: string; readonly since: Millis };
+
+/** What happened, when, and what proves it. No PHI. */
+export type Evidence = { readonly at: Millis; readonly what: string; readonly by?: string; readonly proof?: string };

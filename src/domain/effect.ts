@@ -1,0 +1,24 @@
+import type { EffectId, EventId, PartyId, RoomId, UserId } from './brand.ts';
+import type { Party } from './people/party.ts';
+import type { Sealed } from './sealed.ts';
+
+/**
+ * Something to be done outside. Idempotent by its id, which is the Matrix transaction id or the alias of a room: an executor may run it
+ * any number of times, and the world changes once. Effects of one lane are done in order, one at a time.
+ */
+export type Effect = { readonly id: EffectId; readonly lane: string; readonly body: EffectBody };
+
+export type EffectBody =
+  /** Makes the party's results room from its template, with the courier in it. */
+  | { readonly type: 'room.create'; readonly party: Party }
+  | { readonly type: 'room.invite'; readonly roomId: RoomId; readonly userId: UserId }
+  | { readonly type: 'room.send'; readonly roomId: RoomId; readonly party: PartyId; readonly recipients: readonly UserId[]; readonly content: Sealed<Readonly<Record<string, unknown>>> }
+  | { readonly type: 'event.decrypt'; readonly roomId: RoomId; readonly event: Readonly<Record<string, unknown>> & { readonly event_id: EventId; readonly sender: UserId } };
+
+export type EffectKind = EffectBody['type'];
+
+export type EffectResult =
+  | { readonly type: 'room.create'; readonly roomId: RoomId }
+  | { readonly type: 'room.invite'; readonly userId: UserId }
+  | { readonly type: 'room.send'; readonly eventId: EventId; readonly devices: number; readonly withheld: number }
+  | { readonly type: 'event.decrypt'; readonly eventId: EventId; readonly sender: UserId; readonly signedByOwner: boolean; readonly relatesTo?: EventId; readonly content: Sealed<Readonly<Record<string, unknown>>> };

@@ -1,0 +1,81 @@
+import type { DeliveryId, EffectId, EventId, FactId, Millis, ReportId, RoomId, SourceId, UserId } from './brand.ts';
+import type { ClinicalReport } from './clinical/report.ts';
+import type { EffectKind, EffectResult } from './effect.ts';
+import type { Candidate } from './people/recipient.ts';
+import type { Party } from './people/party.ts';
+import type { Sealed } from './sealed.ts';
+
+/** What facts are about, and in whose order they are decided. A room's id is that of the party it serves. */
+export type AggregateKind = 'report' | 'delivery' | 'room' | 'party';
+export type Aggregate = { readonly kind: AggregateKind; readonly id: string };
+
+/** Something that happened. It can't be refused; what to make of it is decided once. */
+export type Fact = {
+  readonly id: FactId;
+  readonly aggregate: Aggregate;
+  readonly at: Millis;
+  readonly body: FactBody;
+};
+
+export type Membership = 'wanted' | 'limited' | 'unreachable' | 'refused' | 'invited' | 'joined' | 'declined' | 'left';
+
+/** The clinical words of one delivery before they are rendered for their reader. */
+export type DeliveryContent = Readonly<Record<string, unknown>>;
+
+export type FactBody =
+  /** A laboratory or EHR handed over a clinical thing; the sender has its 2xx. The clock of the delivery starts here. */
+  | {
+      readonly type: 'result.received';
+      readonly source: SourceId;
+      readonly resourceType: string;
+      readonly report: Sealed<ClinicalReport>;
+      readonly resource: Sealed<string>;
+      readonly candidates: readonly Candidate[];
+      /** Who answers for what can't be delivered from this source. */
+      readonly owner: string;
+    }
+  /** A report has something to tell a party; `party` is absent when nobody could be resolved. */
+  | {
+      readonly type: 'delivery.requested';
+      readonly report: ReportId;
+      readonly source: SourceId;
+      readonly party?: Party;
+      readonly rule?: string;
+      readonly why?: string;
+      readonly news: 'first' | 'more' | 'correction';
+      readonly critical: boolean;
+      readonly supersedes?: DeliveryId;
+      readonly content: Sealed<DeliveryContent>;
+      /** When the sender had its 2xx: the clock of the delivery. */
+      readonly acceptedAt: Millis;
+      readonly owner: string;
+    }
+  /** A delivery (or an enrolment) needs the party's results room. */
+  | { readonly type: 'room.wanted'; readonly party: Party; readonly delivery?: DeliveryId }
+  | { readonly type: 'room.ready'; readonly roomId: RoomId; readonly members: Readonly<Record<string, Membership>> }
+  | { readonly type: 'room.blocked'; readonly code: string; readonly message: string; readonly members: Readonly<Record<string, Membership>> }
+  /** `m.room.member` as the homeserver pushed it. */
+  | { readonly type: 'room.member'; readonly roomId: RoomId; readonly userId: UserId; readonly membership: 'invite' | 'join' | 'leave' | 'ban' | 'knock'; readonly sender: UserId; readonly eventId: EventId }
+  | { readonly type: 'recipient.membership'; readonly userId: UserId; readonly membership: Membership }
+  /** An encrypted event of somebody else in a results room: ciphertext only. */
+  | { readonly type: 'room.encrypted'; readonly roomId: RoomId; readonly event: Readonly<Record<string, unknown>> & { readonly event_id: EventId; readonly sender: UserId } }
+  | { readonly type: 'reply.received'; readonly eventId: EventId; readonly sender: UserId; readonly signedByOwner: boolean; readonly content: Sealed<Readonly<Record<string, unknown>>> }
+  /** In clear, and a homeserver can forge them: they prove `seen` at most. */
+  | { readonly type: 'room.reaction'; readonly eventId: EventId; readonly sender: UserId; readonly relatesTo: EventId }
+  | { readonly type: 'room.receipt'; readonly userId: UserId; readonly eventId: EventId; readonly seenAt: Millis }
+  | { readonly type: 'reaction.received'; readonly eventId: EventId; readonly sender: UserId }
+  | { readonly type: 'receipt.seen'; readonly eventId: EventId; readonly userId: UserId; readonly seenAt: Millis }
+  | { readonly type: 'effect.done'; readonly effect: EffectId; readonly kind: EffectKind; readonly result: EffectResult }
+  | { readonly type: 'effect.failed'; readonly effect: EffectId; readonly kind: EffectKind; readonly code: string; readonly message: string; readonly final: boolean }
+  | { readonly type: 'timer.due'; readonly name: string }
+  | { readonly type: 'party.changed'; readonly party: Party; readonly by: string; readonly room: 'now' | 'on-demand' }
+  /** A held delivery was given to somebody: the report tells them of corrections too. */
+  | { readonly type: 'delivery.assigned'; readonly delivery: DeliveryId; readonly party: Party }
+  | { readonly type: 'operator.retry'; readonly by: string }
+  | { readonly type: 'operator.assign'; readonly by: string; readonly party: Party };
+
+export type FactType = FactBody['type'];
+export type FactOf<T extends FactType> = Extract<FactBody, { readonly type: T }>;
+
+/** A fact that a decision makes happen in another aggregate; it is stored in the same transaction. */
+export type RaisedFact = { readonly aggregate: Aggregate; readonly body: FactBody };

@@ -1,0 +1,31 @@
+import type { PartyId, ServerName, UserId } from '../brand.ts';
+import type { Identifier } from './recipient.ts';
+
+/** Somebody who can be responsible: one person, or a team that shares a results room where the directory says so. */
+export type Party = {
+  readonly id: PartyId;
+  readonly kind: 'person' | 'team';
+  /** A staff or team name: shown to colleagues, never PHI. */
+  readonly name: string;
+  /** One for a person. */
+  readonly members: readonly UserId[];
+  readonly identifiers: readonly Identifier[];
+};
+
+/** The server part of a Matrix user id (appendix 4.2.1): everything after the first colon. */
+export const serverOf = (userId: UserId): ServerName => userId.slice(userId.indexOf(':') + 1) as ServerName;
+
+export const serversOf = (party: Party): readonly ServerName[] => [...new Set(party.members.map(serverOf))].sort();
+
+/** The name an identifier is found by. */
+export const identifierName = (identifier: Identifier): string => `${identifier.system}|${identifier.value}`;
+
+export const PARTY_SYSTEM = 'urn:aceso:party';
+export const MATRIX_SYSTEM = 'urn:matrix:user';
+
+/** Every name a party is found by: its id, its business identifiers, its Matrix ids (a person's alone). */
+export const partyNames = (party: Party): readonly string[] => [
+  identifierName({ system: PARTY_SYSTEM, value: party.id }),
+  ...party.identifiers.map(identifierName),
+  ...(party.kind === 'person' ? party.members.map((value) => identifierName({ system: MATRIX_SYSTEM, value })) : []),
+];

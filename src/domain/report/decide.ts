@@ -1,0 +1,79 @@
+import { as, type DeliveryId } from '../brand.ts';
+import { compare, remember, type News } from '../clinical/news.ts';
+import { isCritical, type ClinicalReport } from '../clinical/report.ts';
+import { render } from '../clinical/render.ts';
+import type { Context, Decision, Lookup } from '../decision.ts';
+import type { Fact, FactOf, RaisedFact } from '../fact.ts';
+import type { Party } from '../people/party.ts';
+import { lookupsOf, resolve } from '../people/resolve.ts';
+import { lastTold, type ReportState, type Told } from './report.ts';
+
+type ReportDecision = Decision<ReportState | undefined>;
+type Target = { readonly party?: Party; readonly rule?: string; readonly why?: string };
+
+export const lookupsOfReport = ({ body }: Fact): readonly Lookup[] => (body.type === 'result.received' ? lookupsOf(body.candidates) : []);
+
+/**
+ * What a report that came in has to tell, and whom. A panel sent again tells only what changed; a correction tells everybody who had the
+ * old one, as a message of its own (42 CFR 493.1291(g), (k)).
+ */
+export function decideReport(state: ReportState | undefined, fact: Fact, context: Context): ReportDecision {
+  switch (fact.body.type) {
+    case 'result.received':
+      return received(state, fact, fact.body, context);
+    case 'delivery.assigned': {
+      const { delivery, party } = fact.body;
+      if (!state) return { state, audit: [] };
+      return { state: { ...state, told: state.told.map((told) => (told.delivery === delivery ? { delivery, party } : told)) }, audit: [{ action: 'report.assigned', because: 'a held delivery was given to somebody', detail: { delivery, party: party.id } }] };
+    }
+    default:
+      return { state, audit: [{ action: 'report.ignored', because: `a report has no rule for ${fact.body.type}` }] };
+  }
+}
+
+function received(before: ReportState | undefined, fact: Fact, body: FactOf<'result.received'>, context: Context): ReportDecision {
+  const report = body.report.reveal();
+  const known = before?.known.reveal();
+  const news = compare(known, report);
+  const remembered = body.report.map(() => remember(known, report));
+  const versions = (before?.versions ?? 0) + 1;
+  const keep = { source: body.source, known: remembered, versions, changedAt: fact.at };
+  if (news.kind === 'nothing') {
+    return { state: { ...keep, told: before?.told ?? [] }, audit: [{ action: 'report.unchanged', because: 'nothing in it differs from what was told', detail: { versions } }] };
+  }
+  const targets = targetsOf(before, body, context);
+  const deliveries = targets.map((target, index) => toDelivery(before, fact, body, news, target, index, context));
+  return {
+    state: { ...keep, told: [...(before?.told ?? []), ...deliveries.map(({ told }) => told)] },
+    raise: deliveries.map(({ raised }) => raised),
+    audit: [{ action: `report.${news.kind}`, because: 'it tells something new', detail: { versions, deliveries: deliveries.length } }],
+  };
+}
+
+/** Those responsible now, and everybody who was told before. Nobody found and nobody told: one delivery without a party, to be held. */
+function targetsOf(before: ReportState | undefined, body: FactOf<'result.received'>, context: Context): readonly Target[] {
+  const resolution = resolve(body.candidates, context);
+  const targets = new Map<string, Target>('parties' in resolution ? resolution.parties.map(({ party, rule }) => [party.id, { party, rule }]) : []);
+  for (const { party } of before?.told ?? []) if (party && !targets.has(party.id)) targets.set(party.id, { party, rule: 'had the earlier message' });
+  if (targets.size > 0) return [...targets.values()];
+  return [{ why: 'why' in resolution ? resolution.why : 'nobody responsible could be found' }];
+}
+
+function toDelivery(before: ReportState | undefined, fact: Fact, body: FactOf<'result.received'>, news: News, target: Target, index: number, { settings }: Context): { readonly told: Told; readonly raised: RaisedFact } {
+  const id = as<DeliveryId>(`${fact.id}-${index}`);
+  const { party, rule, why } = target;
+  const content = body.report.map((report: ClinicalReport) => render(report, news, {
+    from: settings.organisation, to: party?.members ?? [], deliveryId: id, fhir: body.resource.reveal(), resourceType: body.resourceType,
+  }));
+  const supersedes = news.kind === 'correction' ? lastTold(before, party?.id) : undefined;
+  return {
+    told: { delivery: id, ...(party ? { party } : {}) },
+    raised: {
+      aggregate: { kind: 'delivery', id },
+      body: {
+        type: 'delivery.requested', report: as(fact.aggregate.id), source: body.source, owner: body.owner, content, acceptedAt: fact.at, critical: body.report.reveal().observations.some(isCritical),
+        news: news.kind === 'nothing' ? 'more' : news.kind, ...(party ? { party } : {}), ...(rule ? { rule } : {}), ...(why ? { why } : {}), ...(supersedes ? { supersedes } : {}),
+      },
+    },
+  };
+}

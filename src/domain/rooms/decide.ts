@@ -1,0 +1,153 @@
+import { as, type EffectId, type EventId, type UserId } from '../brand.ts';
+import type { AuditEntry, Context, Decision, Lookup } from '../decision.ts';
+import type { Effect } from '../effect.ts';
+import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
+import { serversOf, type Party } from '../people/party.ts';
+import { OPEN_LIMIT, outside, roomLane, usable, type RoomState } from './room.ts';
+
+type RoomDecision = Decision<RoomState | undefined>;
+
+/** An answer is about the event it relates to: the delivery that was sent as that event must be known. */
+export function lookupsOfRoom(fact: Fact): readonly Lookup[] {
+  const about = relatedEvent(fact);
+  return about ? [{ kind: 'delivery', name: about }] : [];
+}
+
+/**
+ * The results room of one party (issue: "one per recipient"; 45 CFR 164.312(a)(1)): made on demand from its template, its members invited,
+ * and the deliveries that need it told when it can be used and when it can't.
+ */
+export function decideRoom(state: RoomState | undefined, fact: Fact, context: Context): RoomDecision {
+  const { body } = fact;
+  if (body.type === 'room.wanted') return wanted(state, body, context);
+  if (!state) return { state, audit: [{ action: 'room.ignored', because: `${body.type} came for a room that was never wanted` }] };
+  switch (body.type) {
+    case 'effect.done':
+      if (body.result.type === 'room.create') return created(state, body.result.roomId);
+      if (body.result.type === 'room.invite') return moved(state, body.result.userId, 'invited');
+      if (body.result.type === 'event.decrypt') return answered(state, body.result, context);
+      return ignored(state, body.type);
+    case 'effect.failed':
+      return failed(state, body);
+    case 'room.member':
+      return member(state, body);
+    case 'room.encrypted':
+      return {
+        state,
+        effects: [{ id: as<EffectId>(`decrypt:${body.event.event_id}`), lane: `decrypt:${body.event.event_id}`, body: { type: 'event.decrypt', roomId: body.roomId, event: body.event } }],
+        audit: [{ action: 'reply.arrived', because: 'an encrypted event of a member', detail: { event: body.event.event_id, sender: body.event.sender } }],
+      };
+    case 'room.reaction':
+      return pass(state, context, body.relatesTo, { type: 'reaction.received', eventId: body.eventId, sender: body.sender });
+    case 'room.receipt':
+      return pass(state, context, body.eventId, { type: 'receipt.seen', eventId: body.eventId, userId: body.userId, seenAt: body.seenAt });
+    default:
+      return ignored(state, body.type);
+  }
+}
+
+const relatedEvent = ({ body }: Fact): EventId | undefined => {
+  if (body.type === 'room.reaction') return body.relatesTo;
+  if (body.type === 'room.receipt') return body.eventId;
+  return body.type === 'effect.done' && body.result.type === 'event.decrypt' ? body.result.relatesTo : undefined;
+};
+
+const ignored = (state: RoomState, type: string): RoomDecision => ({ state, audit: [{ action: 'room.ignored', because: `a room has no rule for ${type}` }] });
+
+function wanted(before: RoomState | undefined, { party, delivery }: FactOf<'room.wanted'>, { settings }: Context): RoomDecision {
+  const stranger = serversOf(party).find((server) => !settings.agreedServers.includes(server));
+  const state: RoomState = before ? { ...before, party } : { party, phase: 'creating', members: {}, invitations: {}, waiting: [], open: [] };
+  if (stranger !== undefined) {
+    const blocked = { code: 'no-agreement', message: `${stranger} is not among the partners in the configuration: add it with its agreement, then retry` };
+    return { state: before ? state : undefined, raise: toDeliveries(delivery ? [delivery] : [], { type: 'room.blocked', ...blocked, members: state.members }), audit: [{ action: 'room.refused', because: blocked.message, detail: { party: party.id } }] };
+  }
+  const waiting: RoomState = delivery && !state.waiting.includes(delivery) ? { ...state, waiting: [...state.waiting, delivery] } : state;
+  const audit: AuditEntry = { action: 'room.wanted', because: delivery ? 'a delivery needs it' : 'its party was enrolled', detail: { party: party.id, ...(delivery ? { delivery } : {}) } };
+  if (!before) return { state: waiting, effects: [{ id: as<EffectId>(`create:${party.id}`), lane: roomLane(party), body: { type: 'room.create', party } }], audit: [audit] };
+  const invited = waiting.phase === 'ready' ? invite(waiting) : { state: waiting, effects: [] };
+  return { ...settle(invited.state), effects: invited.effects, wake: [roomLane(party)], audit: [audit] };
+}
+
+function created(before: RoomState, roomId: NonNullable<RoomState['roomId']>): RoomDecision {
+  const { blocked: _, ...rest } = before;
+  const { state, effects } = invite({ ...rest, phase: 'ready', roomId });
+  return { ...settle(state), effects, names: [roomId], audit: [{ action: 'room.created', because: 'made from its template', detail: { room: roomId, party: state.party.id } }] };
+}
+
+/** Invites everybody of the party who is outside and not already on the way. */
+function invite(state: RoomState): { readonly state: RoomState; readonly effects: readonly Effect[] } {
+  const { roomId } = state;
+  if (!roomId) return { state, effects: [] };
+  let next = state;
+  const effects: Effect[] = [];
+  for (const userId of outside(state)) {
+    const now = state.members[userId];
+    if (now === 'wanted' || now === 'limited' || now === 'unreachable') continue;
+    const count = (state.invitations[userId] ?? 0) + 1;
+    next = { ...next, members: { ...next.members, [userId]: 'wanted' }, invitations: { ...next.invitations, [userId]: count } };
+    effects.push({ id: as<EffectId>(`invite:${state.party.id}:${userId}:${count}`), lane: `invite:${state.party.id}:${userId}`, body: { type: 'room.invite', roomId, userId } });
+  }
+  return { state: next, effects };
+}
+
+/** Tells the waiting deliveries once the room can be used. */
+function settle(state: RoomState): Pick<RoomDecision, 'state' | 'raise'> {
+  if (!usable(state) || !state.roomId || state.waiting.length === 0) return { state };
+  const raise = toDeliveries(state.waiting, { type: 'room.ready', roomId: state.roomId, members: state.members });
+  return { state: { ...state, waiting: [], open: [...state.open, ...state.waiting].slice(-OPEN_LIMIT) }, raise };
+}
+
+function moved(before: RoomState, userId: UserId, membership: Membership): RoomDecision {
+  if (before.members[userId] === membership || (membership === 'invited' && before.members[userId] === 'joined')) return { state: before, audit: [] };
+  const settled = settle({ ...before, members: { ...before.members, [userId]: membership } });
+  return {
+    ...settled,
+    raise: [...(settled.raise ?? []), ...toDeliveries(before.open, { type: 'recipient.membership', userId, membership })],
+    audit: [{ action: `member.${membership}`, because: 'the homeserver said so', detail: { user: userId, party: before.party.id } }],
+  };
+}
+
+function member(state: RoomState, { userId, membership, sender }: FactOf<'room.member'>): RoomDecision {
+  if (!state.party.members.includes(userId)) {
+    const expected = membership !== 'join' && membership !== 'invite';
+    return { state, audit: [{ action: expected ? 'member.other' : 'member.unexpected', because: 'not of the party this room serves: gets no keys', detail: { user: userId, membership, by: sender } }] };
+  }
+  const before = state.members[userId];
+  switch (membership) {
+    case 'invite':
+      return moved(state, userId, 'invited');
+    case 'join':
+      return moved(state, userId, 'joined');
+    case 'leave':
+    case 'ban':
+      return moved(state, userId, before === 'invited' && sender === userId ? 'declined' : 'left');
+    case 'knock':
+      return ignored(state, 'knock');
+  }
+}
+
+function failed(state: RoomState, body: FactOf<'effect.failed'>): RoomDecision {
+  const reason = { code: body.code, message: body.message };
+  const audit: AuditEntry = { action: 'room.blocked', because: body.message, detail: { code: body.code, effect: body.effect, final: body.final } };
+  if (body.kind === 'event.decrypt') return { state, audit: [{ ...audit, action: 'reply.undecryptable' }] };
+  const userId = body.kind === 'room.invite' ? state.party.members.find((candidate) => body.effect.startsWith(`invite:${state.party.id}:${candidate}:`)) : undefined;
+  const membership: Membership = body.final ? 'refused' : body.code === 'limited' ? 'limited' : 'unreachable';
+  const next: RoomState = userId ? { ...state, members: { ...state.members, [userId]: membership } } : { ...state, blocked: reason };
+  return { state: next, raise: usable(next) ? [] : toDeliveries(state.waiting, { type: 'room.blocked', ...reason, code: userId ? `invitation-${membership}` : `room-${body.code}`, members: next.members }), audit: [audit] };
+}
+
+function answered(state: RoomState, result: Extract<FactOf<'effect.done'>['result'], { type: 'event.decrypt' }>, context: Context): RoomDecision {
+  const { eventId, sender, signedByOwner, content } = result;
+  return pass(state, context, result.relatesTo, { type: 'reply.received', eventId, sender, signedByOwner, content });
+}
+
+/** Passes an answer on to the delivery it is about. */
+function pass(state: RoomState, context: Context, about: EventId | undefined, body: RaisedFact['body']): RoomDecision {
+  const delivery = about === undefined ? undefined : context.found.get(about)?.aggregate;
+  if (!delivery) return { state, audit: [{ action: 'answer.unrelated', because: 'it relates to no delivery of ours', detail: { type: body.type } }] };
+  return { state, raise: [{ aggregate: delivery, body }], audit: [] };
+}
+
+const toDeliveries = (ids: readonly string[], body: RaisedFact['body']): readonly RaisedFact[] => ids.map((id) => ({ aggregate: { kind: 'delivery', id }, body }));
+
+export type { Party };

@@ -1,0 +1,76 @@
+import type { UserId } from '../brand.ts';
+import { serversOf, type Party } from '../people/party.ts';
+
+/** A room template of `config/templates/`: what the guardian makes, and holds the room to. */
+export type RoomTemplate = {
+  readonly id: string;
+  /** `12`, unless a partner can't join it. */
+  readonly roomVersion: string;
+  /** Fixed text: never a patient's, never a recipient's name. */
+  readonly name: string;
+  readonly topic: string;
+  readonly history: 'invited' | 'joined';
+  readonly rotation: { readonly periodMs: number; readonly messages: number };
+};
+
+export type RoomPlan = {
+  readonly version: string;
+  readonly federated: boolean;
+  readonly name: string;
+  readonly topic: string;
+  readonly initialState: readonly { readonly type: string; readonly stateKey: string; readonly content: Readonly<Record<string, unknown>> }[];
+  readonly powerLevels: Readonly<Record<string, unknown>>;
+};
+
+export type RoomPeople = {
+  readonly ownServer: string;
+  readonly guardian: UserId;
+  /** Room version a partner's server can join at most, where it says so. */
+  readonly partnerVersions: Readonly<Record<string, string>>;
+};
+
+/**
+ * The results room of a party. Encrypted from its first event; invite-only; only agreed servers; and the power levels refuse clear text:
+ * `events_default` is out of everybody's reach, what stays open are ciphertexts, reactions and redactions
+ * (45 CFR 164.312(a)(1), (e)(1); Matrix client-server API §m.room.power_levels, §m.room.server_acl).
+ */
+export function planRoom(template: RoomTemplate, party: Party, people: RoomPeople): RoomPlan {
+  const servers = [...new Set([people.ownServer, ...serversOf(party)])].sort();
+  const version = versionFor(template, servers, people);
+  const isFederated = servers.length > 1;
+  return {
+    version,
+    federated: isFederated,
+    name: template.name,
+    topic: template.topic,
+    initialState: [
+      state('m.room.encryption', { algorithm: 'm.megolm.v1.aes-sha2', rotation_period_ms: template.rotation.periodMs, rotation_period_msgs: template.rotation.messages }),
+      state('m.room.join_rules', { join_rule: 'invite' }),
+      state('m.room.history_visibility', { history_visibility: template.history }),
+      state('m.room.guest_access', { guest_access: 'forbidden' }),
+      ...(isFederated ? [state('m.room.server_acl', { allow: servers, deny: [], allow_ip_literals: false })] : []),
+      state('org.aceso.template', { id: template.id }),
+    ],
+    powerLevels: powerLevels(version, people.guardian),
+  };
+}
+
+const state = (type: string, content: Readonly<Record<string, unknown>>): RoomPlan['initialState'][number] => ({ type, stateKey: '', content });
+
+function versionFor(template: RoomTemplate, servers: readonly string[], { partnerVersions }: RoomPeople): string {
+  const limits = servers.map((server) => partnerVersions[server]).filter((limit) => limit !== undefined);
+  return [template.roomVersion, ...limits].reduce((lowest, each) => (Number(each) < Number(lowest) ? each : lowest));
+}
+
+/** From room version 12 on a creator stands above all levels and must not be listed (MSC4289). */
+function powerLevels(version: string, guardian: UserId): RoomPlan['powerLevels'] {
+  return {
+    users: Number(version) >= 12 ? {} : { [guardian]: 100 },
+    users_default: 0,
+    events_default: 100,
+    state_default: 100,
+    invite: 100, kick: 100, ban: 100, redact: 100,
+    notifications: { room: 100 },
+    events: { 'm.room.encrypted': 0, 'm.reaction': 0, 'm.room.redaction': 0, 'm.room.tombstone': Number(version) >= 12 ? 150 : 100 },
+  };
+}

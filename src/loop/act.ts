@@ -1,0 +1,64 @@
+import { as, type Millis } from '../domain/brand.ts';
+import type { Effect, EffectResult } from '../domain/effect.ts';
+import { fail, type Outcome } from '../domain/outcome.ts';
+import type { Executor, Executors } from '../ports/executor.ts';
+import type { Faults } from '../ports/faults.ts';
+import type { EffectSettlement, Store } from '../ports/store.ts';
+import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
+
+export type ActParts = { readonly store: Store; readonly executors: Executors; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string };
+
+type ClaimedEffect = Awaited<ReturnType<Store['claimEffects']>>[number];
+
+const LEASE_MS = 180_000;
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 60_000;
+
+/** Starts the effects that are due, at most `free` of them; `done` is called as each ends. Gives how many were started. */
+export async function actOnDue(parts: ActParts, free: number, done: () => void): Promise<number> {
+  const claims = await parts.store.claimEffects(parts.worker, parts.now(), LEASE_MS, free);
+  if (claims.length > 0) parts.faults.at('effect.claimed');
+  for (const claim of claims) void actOnOne(parts, claim).finally(done);
+  return claims.length;
+}
+
+async function actOnOne(parts: ActParts, claim: ClaimedEffect): Promise<void> {
+  const { store, log, metrics, now } = parts;
+  const { work: effect, aggregate } = claim;
+  const ids = { effect: effect.id, type: effect.body.type, kind: aggregate.kind, aggregate: aggregate.id };
+  const started = performance.now();
+  const outcome = await execute(parts.executors, effect);
+  parts.faults.at('effect.done');
+  const settlement = settlementOf(claim, outcome, now());
+  try {
+    const isOurs = await store.settle(claim, aggregate, settlement, now());
+    parts.faults.at('effect.settled');
+    if (!isOurs) return log.warn('effect.lease-lost', ids);
+    metrics.count('effects_settled', { type: effect.body.type, state: settlement.state });
+    metrics.observe('effect_seconds', (performance.now() - started) / 1000, { type: effect.body.type });
+    if (settlement.state === 'done') log.info('effect.done', ids);
+    else log.warn(`effect.${settlement.state}`, { ...ids, code: settlement.code, attempts: claim.attempts + 1 });
+  } catch (error) {
+    // Not recorded: the lease runs out, and the effect is done again under the same id.
+    log.error('effect.not-settled', { ...ids, error: errorCode(error) });
+  }
+}
+
+async function execute(executors: Executors, effect: Effect): Promise<Outcome<EffectResult>> {
+  try {
+    return await (executors[effect.body.type] as Executor)(effect as Parameters<Executor>[0]);
+  } catch (error) {
+    return fail('unexpected', `an unexpected error (${errorCode(error)}): see the log`, { retry: true });
+  }
+}
+
+/** Tells the aggregate of a failure when it is new, not at every attempt. */
+function settlementOf(claim: ClaimedEffect, outcome: Outcome<EffectResult>, now: Millis): EffectSettlement {
+  const { id, body: { type: kind } } = claim.work;
+  if (outcome.ok) return { state: 'done', fact: { type: 'effect.done', effect: id, kind, result: outcome.value } };
+  const { code, message, retry, retryAfterMs } = outcome.error;
+  const fact = { type: 'effect.failed', effect: id, kind, code, message, final: !retry } as const;
+  if (!retry) return { state: 'failed', code, fact };
+  const wait = Math.max(retryAfterMs ?? 0, Math.min(FIRST_WAIT_MS * 2 ** Math.min(claim.attempts, 10), LONGEST_WAIT_MS));
+  return { state: 'waiting', notBefore: as<Millis>(now + wait), code, ...(claim.lastCode === code ? {} : { fact }) };
+}

@@ -1,0 +1,72 @@
+import { as, type EventId, type SubjectId, type UserId } from '../domain/brand.ts';
+import { fail, ok } from '../domain/outcome.ts';
+import { keyHolders, type RoomState } from '../domain/rooms/room.ts';
+import { planRoom, type RoomPeople, type RoomTemplate } from '../domain/rooms/template.ts';
+import { Sealed } from '../domain/sealed.ts';
+import type { Courier, EncryptedEvent } from '../ports/courier.ts';
+import type { Executors } from '../ports/executor.ts';
+import type { Faults } from '../ports/faults.ts';
+import type { Homeserver } from '../ports/homeserver.ts';
+import type { KeyRing } from '../ports/keys.ts';
+import type { Store } from '../ports/store.ts';
+
+export type ExecutorParts = {
+  readonly homeserver: Homeserver; readonly courier: Courier; readonly store: Store; readonly keys: KeyRing; readonly faults: Faults;
+  readonly template: RoomTemplate; readonly people: RoomPeople;
+  /** Beginning of every alias that Aceso makes, e.g. `aceso_`. */
+  readonly aliasPrefix: string;
+};
+
+/** ACT: one function per kind of effect. */
+export function createExecutors(parts: ExecutorParts): Executors {
+  const { homeserver, courier, store, keys, faults, template, people, aliasPrefix } = parts;
+  return {
+    async 'room.create'({ body: { party } }) {
+      const plan = planRoom(template, party, people);
+      const created = await homeserver.createRoom({ ...plan, aliasLocalpart: `${aliasPrefix}${template.id}_${keys.pseudonym('room', party.id)}` });
+      if (!created.ok) return created;
+      faults.at('room.created');
+      const invited = await homeserver.invite(created.value, homeserver.courier);
+      if (!invited.ok) return invited;
+      const entered = await homeserver.joinAsCourier(created.value);
+      if (!entered.ok) return entered;
+      faults.at('room.entered');
+      return ok({ type: 'room.create', roomId: created.value });
+    },
+
+    async 'room.invite'({ body: { roomId, userId } }) {
+      const invited = await homeserver.invite(roomId, userId);
+      if (!invited.ok) return invited;
+      faults.at('room.invited');
+      return ok({ type: 'room.invite', userId });
+    },
+
+    async 'room.send'({ id, body }) {
+      const room = (await store.load({ kind: 'room', id: body.party }))?.state as RoomState | undefined;
+      const members = room ? keyHolders(room) : [];
+      const recipients = body.recipients.filter((userId) => members.includes(userId));
+      if (recipients.length === 0) return fail('no-member', 'none of the recipients is in the results room: they were invited and left or declined', { retry: true });
+      const sent = await courier.send({ id, roomId: body.roomId, members, recipients, type: 'm.room.message', content: body.content, rotation: template.rotation });
+      return sent.ok ? ok({ type: 'room.send', ...sent.value }) : sent;
+    },
+
+    async 'event.decrypt'({ body: { roomId, event } }) {
+      const decrypted = await courier.decrypt(roomId, event as unknown as EncryptedEvent);
+      if (!decrypted.ok) return decrypted;
+      const { content, sender, signedByOwner } = decrypted.value;
+      const relatesTo = relatedTo(content) ?? relatedTo(event.content);
+      // An answer may name the patient; whose, only the delivery knows: until then its own event names the key.
+      const subject = as<SubjectId>(keys.pseudonym('reply', event.event_id));
+      return ok({ type: 'event.decrypt', eventId: event.event_id, sender: sender as string as UserId, signedByOwner, ...(relatesTo ? { relatesTo } : {}), content: Sealed.of(subject, content) });
+    },
+  };
+}
+
+/** The event that a reply, thread or annotation is about (client-server API §11.10). */
+function relatedTo(content: unknown): EventId | undefined {
+  const relation = child(content, 'm.relates_to');
+  const target = child(child(relation, 'm.in_reply_to'), 'event_id') ?? child(relation, 'event_id');
+  return typeof target === 'string' ? as<EventId>(target) : undefined;
+}
+
+const child = (value: unknown, name: string): unknown => (typeof value === 'object' && value !== null && name in value ? (value as Record<string, unknown>)[name] : undefined);

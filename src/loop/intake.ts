@@ -1,0 +1,61 @@
+import { as, type EventId, type Millis, type RoomId, type UserId } from '../domain/brand.ts';
+import type { Aggregate, FactBody } from '../domain/fact.ts';
+import type { Courier } from '../ports/courier.ts';
+import type { Faults } from '../ports/faults.ts';
+import type { MatrixTransaction, RoomEvent } from '../ports/homeserver.ts';
+import type { IncomingFact, Store } from '../ports/store.ts';
+import type { Log, Metrics } from '../ports/telemetry.ts';
+
+export type IntakeParts = { readonly store: Store; readonly courier: Courier; readonly ownUsers: readonly UserId[]; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly nudge: () => void };
+
+/**
+ * RECEIVE, from the homeserver: what happens in results rooms becomes facts. Returns once they are committed: only then may the transaction
+ * be answered. Rooms that are not ours are counted and left alone.
+ */
+export function createIntake(parts: IntakeParts): (transaction: MatrixTransaction) => Promise<void> {
+  const { store, courier, now, metrics, faults } = parts;
+  return async ({ events, ephemeral }) => {
+    faults.at('matrix.received');
+    const ours = await store.lookup([...new Set([...events.map(({ room_id: room }) => room), ...ephemeral.map(({ room_id: room }) => room)])].map((name) => ({ kind: 'room', name })));
+    const facts: IncomingFact[] = [];
+    const take = (room: RoomId, key: string, body: FactBody | undefined): void => {
+      const aggregate: Aggregate | undefined = ours.get(room)?.aggregate;
+      if (aggregate && body) facts.push({ source: 'matrix', key, aggregate, body, at: now() });
+    };
+    for (const event of events) {
+      metrics.count('matrix_events', { type: KNOWN.has(event.type) ? event.type : 'other', ours: String(ours.has(event.room_id)) });
+      take(event.room_id, event.event_id, bodyOf(parts, event));
+    }
+    for (const { room_id: room, receipts } of ephemeral) {
+      for (const { eventId, userId, at } of receipts) if (!parts.ownUsers.includes(userId)) take(room, `receipt:${userId}:${eventId}`, { type: 'room.receipt', userId, eventId, seenAt: at });
+    }
+    await store.receive(facts);
+    // The engine must know of a change of members before the homeserver forgets that it told us.
+    for (const event of events) {
+      const membership = membershipOf(event);
+      if (ours.has(event.room_id) && membership && membership !== 'knock') await courier.memberChanged(event.room_id, as<UserId>(event.state_key ?? ''), membership);
+    }
+    faults.at('matrix.committed');
+    if (facts.length > 0) parts.nudge();
+  };
+}
+
+const KNOWN = new Set(['m.room.member', 'm.room.encrypted', 'm.reaction', 'm.room.message', 'm.room.redaction', 'm.room.create', 'm.room.encryption', 'm.room.power_levels']);
+
+function bodyOf({ ownUsers }: IntakeParts, event: RoomEvent): FactBody | undefined {
+  const { event_id: eventId, room_id: roomId, sender } = event;
+  const membership = membershipOf(event);
+  if (membership) return { type: 'room.member', roomId, userId: as<UserId>(event.state_key ?? ''), membership, sender, eventId };
+  if (ownUsers.includes(sender)) return undefined;
+  if (event.type === 'm.room.encrypted') {
+    return { type: 'room.encrypted', roomId, event: { event_id: eventId, sender, type: event.type, origin_server_ts: event.origin_server_ts, content: event.content } };
+  }
+  const relatesTo = event.type === 'm.reaction' ? (event.content['m.relates_to'] as { readonly event_id?: unknown } | undefined)?.event_id : undefined;
+  return typeof relatesTo === 'string' ? { type: 'room.reaction', eventId, sender, relatesTo: as<EventId>(relatesTo) } : undefined;
+}
+
+function membershipOf({ type, content, state_key: user }: RoomEvent): 'invite' | 'join' | 'leave' | 'ban' | 'knock' | undefined {
+  const { membership } = content;
+  if (type !== 'm.room.member' || user === undefined) return undefined;
+  return membership === 'invite' || membership === 'join' || membership === 'leave' || membership === 'ban' || membership === 'knock' ? membership : undefined;
+}

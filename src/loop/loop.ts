@@ -1,0 +1,72 @@
+import { errorCode } from '../ports/telemetry.ts';
+import { actOnDue, type ActParts } from './act.ts';
+import { decideDue, type DecideParts } from './decide.ts';
+
+export type Loop = {
+  start(): void;
+  /** Something may have come in: look now. */
+  nudge(): void;
+  /** Takes no new work, and waits for what is under way, at most `withinMs`. What is left undone is leased out and done by the next start. */
+  stop(withinMs: number): Promise<void>;
+};
+
+const IDLE_MS = 250;
+const CONCURRENT_EFFECTS = 16;
+const TIMERS_AT_ONCE = 100;
+
+/** Decide, act and tick around one store, each at its own pace (docs/architecture.md). */
+export function createLoop(parts: DecideParts & ActParts): Loop {
+  let isRunning = false;
+  let busy = 0;
+  let wakers: (() => void)[] = [];
+  const turns: Promise<void>[] = [];
+
+  const nudge = (): void => {
+    const waiting = wakers;
+    wakers = [];
+    for (const wake of waiting) wake();
+  };
+  const idle = (): Promise<void> => new Promise((resolve) => {
+    const timer = setTimeout(resolve, IDLE_MS);
+    wakers.push(() => { clearTimeout(timer); resolve(); });
+  });
+
+  /** Repeats a verb while it finds work, and rests when it doesn't. */
+  async function turn(verb: string, once: () => Promise<number>): Promise<void> {
+    while (isRunning) {
+      try {
+        const found = await once();
+        if (found > 0) nudge();
+        else await idle();
+      } catch (error) {
+        parts.log.error('loop.failed', { verb, error: errorCode(error) });
+        await idle();
+      }
+    }
+  }
+
+  const ended = (): void => { busy -= 1; nudge(); };
+  const act = async (): Promise<number> => {
+    const free = CONCURRENT_EFFECTS - busy;
+    if (free === 0) return 0;
+    const started = await actOnDue(parts, free, ended);
+    busy += started;
+    return started;
+  };
+
+  return {
+    start() {
+      if (isRunning) return;
+      isRunning = true;
+      turns.push(turn('decide', () => decideDue(parts)), turn('act', act), turn('tick', () => parts.store.tick(parts.now(), TIMERS_AT_ONCE)));
+    },
+    nudge,
+    async stop(withinMs) {
+      isRunning = false;
+      nudge();
+      const deadline = performance.now() + withinMs;
+      await Promise.allSettled(turns);
+      while (busy > 0 && performance.now() < deadline) await idle();
+    },
+  };
+}

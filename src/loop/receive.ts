@@ -1,0 +1,73 @@
+import { as, type Millis, type SourceId, type SubjectId } from '../domain/brand.ts';
+import { fail, ok } from '../domain/outcome.ts';
+import { PARTY_SYSTEM } from '../domain/people/party.ts';
+import { Sealed } from '../domain/sealed.ts';
+import type { Arrival, BridgeHost } from '../ports/bridge.ts';
+import type { Faults } from '../ports/faults.ts';
+import type { KeyRing } from '../ports/keys.ts';
+import type { IncomingFact, Store } from '../ports/store.ts';
+import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
+
+export type SourceTerms = {
+  /** Party that answers for a source's results when the data names nobody. */
+  readonly pool?: string;
+  readonly owner: string;
+};
+
+export type ReceiveParts = {
+  readonly store: Store; readonly keys: KeyRing; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults;
+  readonly terms: (source: SourceId) => SourceTerms;
+  readonly nudge: () => void;
+};
+
+/** RECEIVE: stores what a bridge brings, once, and only then lets it say 2xx (invariant 1). */
+export function createBridgeHost(parts: ReceiveParts): BridgeHost {
+  const { store, log, metrics, faults } = parts;
+  return {
+    async receive(arrivals) {
+      try {
+        faults.at('http.received');
+        const taken = await store.receive(arrivals.map((arrival) => toFact(parts, arrival)));
+        faults.at('receive.committed');
+        parts.nudge();
+        for (const { id, created } of taken) metrics.count('facts_received', { outcome: created ? 'new' : 'known', resource: id ? 'result' : '' });
+        return ok(taken);
+      } catch (error) {
+        log.error('receive.failed', { error: errorCode(error) });
+        return fail('unavailable', 'the store cannot take it now', { retry: true, retryAfterMs: 5000 });
+      }
+    },
+    async find(source, name) {
+      try {
+        return ok(await store.findByName(source, name));
+      } catch (error) {
+        log.error('find.failed', { error: errorCode(error) });
+        return fail('unavailable', 'the store cannot be asked now', { retry: true, retryAfterMs: 5000 });
+      }
+    },
+    observe({ bridge, code, source, status, bytes, durationMs, ids }) {
+      metrics.count('http_requests', { bridge, code, status: String(status) });
+      if (durationMs !== undefined) metrics.observe('http_seconds', durationMs / 1000, { bridge });
+      const fields = { bridge, code, status, bytes, ms: durationMs === undefined ? undefined : Math.round(durationMs), source, ids: ids?.join(' ') };
+      if (status >= 500) log.error('bridge.request', fields);
+      else log.info('bridge.request', fields);
+    },
+  };
+}
+
+/** Names of the patient and of the report become keyed pseudonyms before anything is written. */
+function toFact({ keys, now, terms }: ReceiveParts, arrival: Arrival): IncomingFact {
+  const { source, key, names, patientKey, reportKey, report, resource, resourceType, candidates } = arrival;
+  const subject = as<SubjectId>(keys.pseudonym('patient', patientKey));
+  const { pool, owner } = terms(source);
+  return {
+    source, key, names, at: now(),
+    aggregate: { kind: 'report', id: keys.pseudonym('report', reportKey) },
+    body: {
+      type: 'result.received', source, resourceType, owner,
+      report: Sealed.of(subject, report),
+      resource: Sealed.of(subject, resource),
+      candidates: pool === undefined ? candidates : [...candidates, { rule: 'pool', identifiers: [{ system: PARTY_SYSTEM, value: pool }] }],
+    },
+  };
+}

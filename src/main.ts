@@ -1,0 +1,111 @@
+import { Command, Option } from 'commander';
+import { userInfo } from 'node:os';
+import { createLog } from './adapters/log/log.ts';
+import { ConfigError, configJsonSchema, loadConfig, type LoadedConfig } from './config/load.ts';
+import { faultsFromEnvironment } from './main/faults.ts';
+import { assignHeld, listDeliveries, listHeld, retryHeld, showDelivery } from './main/deliveries.ts';
+import { init, registration, sourceToken, type InitOptions } from './main/init.ts';
+import { openStore } from './main/compose.ts';
+import { enrol, enrolCsv, listPeople } from './main/people.ts';
+import type { Printed } from './main/print.ts';
+import { status } from './main/status.ts';
+import { errorCode } from './ports/telemetry.ts';
+import type { Store } from './ports/store.ts';
+
+/** The command line. Each command prints for people, or with `--json` for programs; exit 0 is done, 1 is not, 2 is a wrong call. */
+const program = new Command('aceso')
+  .description('Clinical messages over Matrix, end-to-end encrypted.')
+  .option('-c, --config <file>', 'configuration file', process.env['ACESO_CONFIG'] ?? 'aceso.yaml')
+  .option('--json', 'print JSON')
+  .showHelpAfterError()
+  .configureHelp({ showGlobalOptions: true })
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+
+const config = (): LoadedConfig => loadConfig(program.opts<{ readonly config: string }>().config);
+const operator = (): string => process.env['ACESO_OPERATOR'] ?? userInfo().username;
+
+const print = ({ text, json }: Printed): void => {
+  process.stdout.write(`${program.opts<{ readonly json?: true }>().json ? JSON.stringify(json, null, 2) : text}\n`);
+};
+
+/** Runs a command over the store, and closes it. */
+const withStore = async (run: (store: Store, loaded: LoadedConfig) => Promise<Printed>): Promise<void> => {
+  const loaded = config();
+  const { store } = await openStore(loaded);
+  try {
+    print(await run(store, loaded));
+  } finally {
+    await store.close();
+  }
+};
+
+const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
+
+program.command('init').description('make configuration, keys, templates and registration; keeps what is there')
+  .argument('[folder]', 'where', '.')
+  .requiredOption('--organisation <name>', 'the hospital\'s name, as clinicians see it')
+  .requiredOption('--server-name <name>', 'the homeserver\'s server name')
+  .option('--homeserver-url <url>', 'where Aceso reaches the homeserver', 'http://127.0.0.1:8008')
+  .option('--url <url>', 'where the homeserver reaches Aceso', 'http://127.0.0.1:9100')
+  .action((folder: string, options: InitOptions) => print(init(folder, options)));
+
+program.command('start').description('run Aceso until it is told to stop (SIGTERM, Ctrl-C)').action(async () => {
+  const loaded = config();
+  const log = createLog(loaded.log.level);
+  const { startAceso } = await import('./main/start.ts');
+  const stopping = new Promise<string>((resolve) => { for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal)); });
+  // A bug in one unit of work ends that unit, never the process silently.
+  process.on('unhandledRejection', (error) => log.error('process.unhandled', { error: errorCode(error) }));
+  const running = await Promise.race([startAceso(loaded, { log, faults: faultsFromEnvironment() }), stopping]);
+  if (typeof running === 'string') process.exit(0);
+  log.info('process.stopping', { signal: await stopping });
+  await running.stop();
+  process.exit(0);
+});
+
+program.command('status').description('what is waiting, what is held, and whether the server is ready').action(() => withStore(status));
+
+const people = program.command('people').description('the directory: who can be responsible');
+people.command('list').description('everybody, with their results room').action(() => withStore(listPeople));
+people.command('enrol').description('put a person or team into the directory and make their results room')
+  .argument('[id]', 'short name, e.g. dr-okafor')
+  .option('--name <name>', 'name, as colleagues write it')
+  .option('--user-id <id>', 'Matrix id (repeat it for a team)', collect)
+  .option('--npi <npi>', 'National Provider Identifier')
+  .option('--identifier <system|value>', 'how sources name them (may be repeated)', collect)
+  .option('--team', 'several people who share a results room')
+  .option('--csv <file>', 'enrol everybody of a file with the columns id,name,user_id,npi')
+  .option('--dry-run', 'with --csv: only say what would be done')
+  .action((id: string | undefined, options: { readonly name?: string; readonly userId?: readonly string[]; readonly npi?: string; readonly identifier?: readonly string[]; readonly team?: true; readonly csv?: string; readonly dryRun?: true }) => withStore(async (store) => {
+    if (options.csv !== undefined) return enrolCsv(store, options.csv, operator(), options.dryRun);
+    if (id === undefined) throw new Error('Give the short name of whom to enrol, or --csv.');
+    return enrol(store, id, { ...options, by: operator() });
+  }));
+
+const held = program.command('held').description('what can\'t proceed, why, and who answers for it');
+held.command('list', { isDefault: true }).description('everything that is held').action(() => withStore(listHeld));
+held.command('show').description('one delivery, with its history').argument('<delivery>').action((id: string) => withStore((store) => showDelivery(store, id)));
+held.command('retry').description('try again: these, or all that is held').argument('[deliveries...]').action((ids: readonly string[]) => withStore((store) => retryHeld(store, ids, operator())));
+held.command('assign').description('give a delivery without a recipient to somebody').argument('<delivery>').argument('<party>').action((id: string, party: string) => withStore((store) => assignHeld(store, id, party, operator())));
+
+const deliveries = program.command('deliveries').description('messages on their way, and where they are');
+deliveries.command('list', { isDefault: true }).description('the newest').addOption(new Option('--limit <n>', 'how many').default(50).argParser(Number)).action(({ limit }: { readonly limit: number }) => withStore((store) => listDeliveries(store, limit)));
+deliveries.command('show').description('one, with its history').argument('<delivery>', 'id, or a beginning of it').action((id: string) => withStore((store) => showDelivery(store, id)));
+
+const configuration = program.command('config').description('the configuration');
+configuration.command('check').description('say everything that is wrong with it').action(() => {
+  const loaded = config();
+  print({ json: { ok: true, path: loaded.path }, text: `${loaded.path} is fine: ${loaded.sources.length} source(s), ${loaded.directory.people.length} people, ${loaded.partners.length} partner(s).` });
+});
+configuration.command('schema').description('its JSON Schema').action(() => print({ json: configJsonSchema(), text: JSON.stringify(configJsonSchema(), null, 2) }));
+
+program.command('registration').description('the registration file that the homeserver loads').option('--renew', 'make new tokens').action(({ renew }: { readonly renew?: true }) => print(registration(config(), renew)));
+program.command('source').description('systems that push').command('token').description('make a bearer token').action(() => print(sourceToken()));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const message = error instanceof ConfigError || error instanceof Error ? error.message : String(error);
+  process.stderr.write(program.opts<{ readonly json?: true }>().json ? `${JSON.stringify({ error: message })}\n` : `aceso: ${message}\n`);
+  process.exit(1);
+}

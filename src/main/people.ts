@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs';
+import { as, type UserId } from '../domain/brand.ts';
+import { PARTY_SYSTEM, type Party } from '../domain/people/party.ts';
+import { NPI, type Identifier } from '../domain/people/recipient.ts';
+import type { RoomState } from '../domain/rooms/room.ts';
+import type { Store } from '../ports/store.ts';
+import { bringParties } from './directory.ts';
+import { table, type Printed } from './print.ts';
+
+export type EnrolOptions = { readonly name?: string; readonly userId?: readonly string[]; readonly npi?: string; readonly identifier?: readonly string[]; readonly team?: true; readonly by: string };
+
+/** Enrols one party: the directory knows it, and its results room is made and its members invited now. */
+export async function enrol(store: Store, id: string, options: EnrolOptions): Promise<Printed> {
+  const known = (await store.load({ kind: 'party', id }))?.state as Party | undefined;
+  const members = options.userId ?? known?.members ?? [];
+  if (!/^[a-z0-9][a-z0-9._-]{0,62}$/u.test(id)) throw new Error(`${id}: a short name has lower-case letters, digits, dots and dashes, e.g. dr-okafor`);
+  if (members.length === 0) throw new Error(`${id} is not in the directory: give --user-id and --name.`);
+  for (const member of members) if (!/^@[^:\s]+:\S+$/u.test(member)) throw new Error(`${member} is not a Matrix user id, e.g. @ada:mercy.example`);
+  if (!options.team && members.length > 1 && known?.kind !== 'team') throw new Error('A person has one Matrix id. For a team say --team.');
+  const identifiers: readonly Identifier[] = [...(options.npi === undefined ? [] : [{ system: NPI, value: options.npi }]), ...(options.identifier ?? []).map(toIdentifier)];
+  const party: Party = {
+    id: as(id), kind: options.team ? 'team' : (known?.kind ?? 'person'), name: options.name ?? known?.name ?? id, members: members.map((member) => as<UserId>(member)),
+    identifiers: identifiers.length > 0 ? identifiers : (known?.identifiers ?? []),
+  };
+  await bringParties(store, [party], options.by, 'now');
+  return { json: party, text: `${party.name} is enrolled. The running server makes the results room and invites ${party.members.join(', ')}: see \`aceso people list\`.` };
+}
+
+function toIdentifier(text: string): Identifier {
+  const bar = text.lastIndexOf('|');
+  if (bar < 1 || bar === text.length - 1) throw new Error(`${text}: an identifier is written system|value`);
+  return { system: text.slice(0, bar), value: text.slice(bar + 1) };
+}
+
+/** Enrols everybody of a CSV file with the columns id,name,user_id,npi; a dry run shows what would be done. */
+export async function enrolCsv(store: Store, path: string, by: string, isDryRun: true | undefined): Promise<Printed> {
+  const [heading = '', ...lines] = readFileSync(path, 'utf8').split(/\r?\n/u).filter((line) => line.trim() !== '');
+  if (heading.replaceAll(' ', '') !== 'id,name,user_id,npi') throw new Error(`${path}: the first line must be id,name,user_id,npi`);
+  const rows = lines.map((line, index) => {
+    const [id = '', name = '', userId = '', npi = ''] = line.split(',').map((cell) => cell.trim());
+    if (!/^[a-z0-9][a-z0-9._-]{0,62}$/u.test(id) || name === '' || !/^@[^:\s]+:\S+$/u.test(userId)) throw new Error(`${path}:${index + 2}: needs id,name,user_id (a short name, a name, a Matrix id)`);
+    return { id, name, userId, npi };
+  });
+  if (!isDryRun) for (const { id, name, userId, npi } of rows) await enrol(store, id, { name, userId: [userId], ...(npi === '' ? {} : { npi }), by });
+  return { json: { enrolled: isDryRun ? [] : rows.map(({ id }) => id), would: rows.map(({ id }) => id) }, text: `${isDryRun ? 'Would enrol' : 'Enrolled'} ${rows.length} people.` };
+}
+
+export async function listPeople(store: Store): Promise<Printed> {
+  const parties = (await store.states('party')) as readonly Party[];
+  const rooms = new Map(((await store.states('room')) as readonly RoomState[]).map((room) => [room.party.id, room]));
+  return {
+    json: parties.map((party) => ({ ...party, room: roomView(rooms.get(party.id)) })),
+    text: table(['ID', 'NAME', 'MATRIX ID', 'RESULTS ROOM', 'IDENTIFIERS'], parties.map((party) => [party.id, party.name, party.members.join(', '), roomWords(rooms.get(party.id)), party.identifiers.map(identifierWords).join(', ')]), 'Nobody is in the directory. Enrol somebody: `aceso people enrol --help`.'),
+  };
+}
+
+const roomView = (room: RoomState | undefined): unknown => room && { roomId: room.roomId, phase: room.phase, members: room.members, blocked: room.blocked };
+
+function roomWords(room: RoomState | undefined): string {
+  if (!room) return 'on demand';
+  if (room.blocked) return `blocked: ${room.blocked.code}`;
+  return room.phase === 'creating' ? 'being made' : [...new Set(Object.values(room.members))].join(', ') || 'made';
+}
+
+const identifierWords = ({ system, value }: Identifier): string => (system === NPI ? `NPI ${value}` : system === PARTY_SYSTEM ? value : `${system}|${value}`);

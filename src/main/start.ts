@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { createCourier } from '../adapters/crypto/courier.ts';
+import { createFhirValidator } from '../adapters/fhir/validator.ts';
+import { startHttpServer } from '../adapters/http/server.ts';
+import { createMetrics } from '../adapters/log/metrics.ts';
+import { createAppserviceRoutes } from '../adapters/matrix/appservice.ts';
+import { createHomeserver } from '../adapters/matrix/homeserver.ts';
+import { createFhirPush } from '../../bridges/fhir-push/index.ts';
+import { loadTemplate, type LoadedConfig } from '../config/load.ts';
+import { as, type Millis } from '../domain/brand.ts';
+import type { RoomTemplate } from '../domain/rooms/template.ts';
+import { FHIR_CONTENT_KEY } from '../domain/clinical/render.ts';
+import { createExecutors } from '../loop/executors.ts';
+import { createIntake } from '../loop/intake.ts';
+import { createLoop } from '../loop/loop.ts';
+import { createBridgeHost, type SourceTerms } from '../loop/receive.ts';
+import type { Courier } from '../ports/courier.ts';
+import type { Faults } from '../ports/faults.ts';
+import type { Homeserver } from '../ports/homeserver.ts';
+import { errorCode, type Log } from '../ports/telemetry.ts';
+import { courierLocalpart, guardianLocalpart, openStore, partiesOf, readRegistration, settingsOf } from './compose.ts';
+import { bringParties } from './directory.ts';
+import { operationsRoutes } from './operations.ts';
+
+export type Running = { readonly httpPort: number; readonly appservicePort: number; stop(): Promise<void> };
+
+export type StartOptions = { readonly log: Log; readonly faults: Faults };
+
+/** Started within this; a homeserver that is still coming up is waited for. */
+const HOMESERVER_PATIENCE_MS = 120_000;
+const STOP_MS = 8000;
+
+/** Starts Aceso: one process, every role. Resolves once both doors are open; `/readyz` says when the courier is ready too. */
+export async function startAceso(config: LoadedConfig, { log, faults }: StartOptions): Promise<Running> {
+  const now = (): Millis => as<Millis>(Date.now());
+  const { asToken, hsToken } = readRegistration(config);
+  const template = templateOf(config);
+  const { keys, store, migrated } = await openStore(config);
+  log.info('store.opened', { kind: config.store.postgres_url_file === undefined ? 'sqlite' : 'postgres', migrated: migrated.length });
+  const metrics = createMetrics(() => store.counts(now()));
+  const brought = await bringParties(store, partiesOf(config), 'configuration', 'on-demand');
+  log.info('directory.loaded', { changed: brought.length });
+
+  const { url, server_name: serverName } = config.homeserver;
+  const homeserver = createHomeserver({ url, serverName, asToken, guardianLocalpart: guardianLocalpart(config), courierLocalpart: courierLocalpart(config) });
+  await prepared(homeserver, config, log);
+  const courier = await createCourier({
+    homeserverUrl: url, asToken, userId: homeserver.courier, deviceId: config.courier.device_id, deviceName: `${config.organisation.name} (Aceso)`,
+    storePath: join(config.at(config.data_dir), 'courier.db'), storeKey: keys.derive('courier'), trust: config.courier.unsigned_devices === 'allow' ? 'any' : 'signed',
+    attachmentKey: FHIR_CONTENT_KEY, log: (code, fields) => log.info(code, fields), faultPoint: (step) => faults.at(step),
+  });
+
+  const validator = await createFhirValidator();
+  const parts = { store, log, metrics, now, faults };
+  const loop = createLoop({
+    ...parts,
+    settings: settingsOf(config),
+    worker: randomUUID(),
+    executors: createExecutors({
+      ...parts, homeserver, courier, keys, template, aliasPrefix: config.appservice.prefix,
+      people: { ownServer: serverName, guardian: homeserver.guardian, partnerVersions: Object.fromEntries(config.partners.flatMap(({ server_name: name, room_version: version }) => (version === undefined ? [] : [[name, version]]))) },
+    }),
+  });
+  courier.onKeys(({ kind }) => {
+    void store.wake(kind === 'devices' ? 'no-device' : 'keys-missing', now()).then(loop.nudge, (error: unknown) => log.warn('wake.failed', { error: errorCode(error) }));
+  });
+  const failed = (error: unknown): void => log.error('http.failed', { error: errorCode(error) });
+  const host = createBridgeHost({ ...parts, keys, nudge: loop.nudge, terms: termsOf(config) });
+  const bridge = createFhirPush(fhirPushConfig(config), host, validator);
+  const intake = createIntake({ ...parts, courier, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge });
+  const isOurs = (name: string): boolean => name === homeserver.guardian || name === homeserver.courier;
+
+  const doors = await Promise.all([
+    startHttpServer({ host: config.http.host, port: config.http.port, failed, routes: [...bridge.routes, ...operationsRoutes({ store, courier, homeserver, metrics })] }),
+    startHttpServer({ host: config.appservice.host, port: config.appservice.port, failed, routes: [createAppserviceRoutes({ hsToken, take: intake, isOurs, failed })] }),
+  ]);
+  loop.start();
+  const [http, appservice] = doors;
+  log.info('aceso.started', { http: http.port, appservice: appservice.port });
+  return {
+    httpPort: http.port,
+    appservicePort: appservice.port,
+    stop: () => stopInOrder(log, [() => Promise.all(doors.map((door) => door.stop(2000))), () => loop.stop(STOP_MS - 3000), () => courier.stop(), () => store.close()]),
+  };
+}
+
+/** Each part gets its turn, and none may hold up the stop of the next. */
+async function stopInOrder(log: Log, steps: readonly (() => Promise<unknown>)[]): Promise<void> {
+  for (const step of steps) await step().catch((error: unknown) => log.warn('stop.failed', { error: errorCode(error) }));
+  log.info('aceso.stopped');
+}
+
+async function prepared(homeserver: Homeserver, config: LoadedConfig, log: Log): Promise<void> {
+  const deadline = Date.now() + HOMESERVER_PATIENCE_MS;
+  for (;;) {
+    const outcome = await homeserver.prepare({ guardian: `${config.organisation.name} (guardian)`, courier: config.courier.display_name ?? `${config.organisation.name} results` });
+    if (outcome.ok) return;
+    if (!outcome.error.retry || Date.now() > deadline) throw new Error(outcome.error.message);
+    log.warn('homeserver.waiting', { code: outcome.error.code });
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+function templateOf(config: LoadedConfig): RoomTemplate {
+  const { id, room_version: roomVersion, name, topic, history_visibility: history, encryption } = loadTemplate(config.at(join(config.templates_dir, 'results.yaml')));
+  return { id, roomVersion, name, topic, history, rotation: { periodMs: encryption.rotation_period_ms, messages: encryption.rotation_period_msgs } };
+}
+
+function termsOf(config: LoadedConfig): (source: string) => SourceTerms {
+  const terms = new Map(config.sources.map(({ id, owner, pool }) => [id, { owner, ...(pool === undefined ? {} : { pool }) }]));
+  return (source) => terms.get(source) ?? { owner: config.organisation.name };
+}
+
+const fhirPushConfig = (config: LoadedConfig): Parameters<typeof createFhirPush>[0] => ({
+  sources: config.sources.map((source) => ({
+    id: as(source.id), name: source.name, tokenSha256: source.token_sha256, resourceTypes: source.resource_types, maxBytes: source.max_bytes, maxEntries: source.max_entries,
+    ...(source.requests_per_minute === undefined ? {} : { requestsPerMinute: source.requests_per_minute }),
+  })),
+});
+
+export type { Courier };

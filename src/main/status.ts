@@ -1,0 +1,31 @@
+import type { LoadedConfig } from '../config/load.ts';
+import { as } from '../domain/brand.ts';
+import type { Store } from '../ports/store.ts';
+import type { Readiness } from './operations.ts';
+import { age, type Printed } from './print.ts';
+
+/** What the database holds, and what the running server says of itself. */
+export async function status(store: Store, config: LoadedConfig): Promise<Printed> {
+  const counts = await store.counts(as(Date.now()));
+  const server = await readiness(config);
+  const phases = Object.entries(counts.deliveries).map(([phase, count]) => `${count} ${phase}`).join(', ');
+  return {
+    json: { server, ...counts },
+    text: [
+      `Server      ${server === undefined ? 'not running here' : server.ready ? 'ready' : `not ready (store ${server.store}, courier ${server.courier}, homeserver ${server.homeserver})`}`,
+      `Deliveries  ${phases || 'none yet'}`,
+      `Held        ${counts.held}${counts.held > 0 ? ': see `aceso held list`' : ''}`,
+      `Undecided   ${counts.undecided}${counts.undecided > 0 ? `, the oldest for ${age(counts.oldestUndecidedMs)}` : ''}`,
+      `To do       ${counts.effects}${counts.waitingEffects > 0 ? `, of which ${counts.waitingEffects} are being tried again` : ''}`,
+    ].join('\n'),
+  };
+}
+
+async function readiness(config: LoadedConfig): Promise<Readiness | undefined> {
+  try {
+    const response = await fetch(`http://${config.http.host}:${config.http.port}/readyz`, { signal: AbortSignal.timeout(3000) });
+    return (await response.json()) as Readiness;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * The contract between Aceso and its bridges: one way in or out each. The host calls the bridge and knows none by name;
+ * the bridge hands over what arrived and knows nothing of stores, rooms or people.
+ */
+import type { SourceId } from '../domain/brand.ts';
+import type { ClinicalReport } from '../domain/clinical/report.ts';
+import type { Outcome } from '../domain/outcome.ts';
+import type { Candidate } from '../domain/people/recipient.ts';
+
+/** One clinical thing that arrived. PHI: goes to `BridgeHost.receive` and nowhere else. */
+export type Arrival = {
+  readonly source: SourceId;
+  /**
+   * What makes it the same again: type, identifier or id and version, and a digest of the content. The host hashes it with a key before
+   * it is stored. The same key of the same source is the same fact.
+   */
+  readonly key: string;
+  /** Identifiers a client may ask for with `If-None-Exist`, as `Type?identifier=system|value`. Hashed by the host before they are stored. */
+  readonly names: readonly string[];
+  /** Whom the data is about, e.g. `mrn-system|value`: names the key that seals it. */
+  readonly patientKey: string;
+  /** Which report it belongs to: patient and filler number (or the report's identifier, or its id). Later versions share it. */
+  readonly reportKey: string;
+  readonly report: ClinicalReport;
+  /** The FHIR resource that rides inside the message, as JSON text with its decimals as they came. */
+  readonly resource: string;
+  readonly resourceType: string;
+  readonly candidates: readonly Candidate[];
+};
+
+/** What became of an arrival. `id` is Aceso's logical id of the stored resource. */
+export type Receipt = { readonly id: string; readonly version: number; readonly created: boolean };
+
+export type BridgeHost = {
+  /**
+   * Stores all arrivals in one transaction or none; when it gives a value, they are committed: the bridge may answer 2xx.
+   * Fails with `unavailable` (retry) when the store can't take them: the bridge answers 503 with Retry-After.
+   */
+  receive(arrivals: readonly Arrival[]): Promise<Outcome<readonly Receipt[], 'unavailable'>>;
+  /** Looks for what was accepted earlier from this source under a name (`Type?identifier=system|value`). */
+  find(source: SourceId, name: string): Promise<Outcome<readonly Receipt[], 'unavailable'>>;
+  /** Says what became of a request. Codes and counts only: no PHI. */
+  observe(event: BridgeEvent): void;
+};
+
+export type BridgeEvent = { readonly bridge: string; readonly code: string; readonly source?: SourceId; readonly status: number; readonly bytes?: number; readonly durationMs?: number; readonly ids?: readonly string[] };
+
+export type HttpHead = {
+  readonly method: string;
+  /** Below the route's prefix, without the query, e.g. `/DiagnosticReport`. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+};
+
+export type HttpReply = { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string };
+
+/** Decided before a byte of the body is read: an answer, or how much may come and who takes it. */
+export type Admission = { readonly reply: HttpReply } | { readonly maxBytes: number; readonly tooLarge: () => HttpReply; readonly take: (body: Uint8Array) => Promise<HttpReply> };
+
+/** An HTTP door. The server that calls it adds no meaning: limits, parsing and answers are the bridge's. */
+export type HttpRoute = { readonly prefix: string; admit(head: HttpHead): Promise<Admission> | Admission };
+
+export type Bridge = { readonly name: string; readonly routes: readonly HttpRoute[] };
+
+/** Checks resources against FHIR R4: structure, types, invariants and required bindings. */
+export type FhirValidator = {
+  /** Empty when valid. Never holds values of the resource: codes, FHIRPath expressions and fixed texts only. */
+  validate(resource: unknown): readonly ValidationIssue[];
+};
+
+export type ValidationIssue = {
+  /** FHIR IssueType, e.g. `structure`, `required`, `code-invalid`, `invariant`. */
+  readonly code: 'structure' | 'required' | 'value' | 'invariant' | 'code-invalid' | 'not-supported';
+  readonly severity: 'error' | 'warning';
+  readonly expression: string;
+  readonly diagnostics: string;
+};

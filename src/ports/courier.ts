@@ -1,0 +1,65 @@
+/**
+ * The encrypting device: one first-class, cross-signed Matrix device of the courier, which sends results and reads replies.
+ * Contract (test/contract/courier): every method may be called again with the same arguments after a crash at any instant and gives the
+ * same answer; nothing is sent twice. Facts on the wire: Matrix client-server API §11.12 (end-to-end encryption), §11.12.4 (Megolm).
+ */
+import type { EffectId, EventId, RoomId, UserId } from '../domain/brand.ts';
+import type { Outcome } from '../domain/outcome.ts';
+import type { Sealed } from '../domain/sealed.ts';
+
+export type Courier = {
+  readonly userId: UserId;
+  readonly deviceId: string;
+  /**
+   * Encrypts and sends one event. Keys reach every entitled device of every recipient before the event leaves; the ciphertext is journalled
+   * before it is sent, and sent with the transaction id `id` and the same device id, so that a repeat gives the same event.
+   */
+  send(message: OutgoingMessage): Promise<Outcome<Sent, SendFailure>>;
+  /** Decrypts an `m.room.encrypted` event from a room. `keys-missing` may succeed later: `onKeys` tells when to try again. */
+  decrypt(roomId: RoomId, event: EncryptedEvent): Promise<Outcome<Decrypted, 'keys-missing' | 'undecryptable' | 'unavailable'>>;
+  /** A member came, left, or was invited: fed to the engine as a device-list change, since a filtered sync loses it (docs/decisions). */
+  memberChanged(roomId: RoomId, userId: UserId, membership: 'join' | 'invite' | 'leave' | 'ban'): Promise<void>;
+  /** Called when room keys arrived, or a person's devices changed: what waited for them is worth another try. */
+  onKeys(listener: (change: { readonly kind: 'room-keys' | 'devices'; readonly userIds: readonly UserId[] }) => void): void;
+  /** What the device knows of a person's devices: for `aceso people list` and the reason of a hold. */
+  devices(userId: UserId): Promise<Outcome<{ readonly entitled: number; readonly unsigned: number }, 'unavailable'>>;
+  /** `ready` once identity and keys are published and the first sync is done. */
+  status(): { readonly state: 'starting' | 'ready' | 'recovering' | 'stopped'; readonly restarts: number; readonly lastSyncAt?: number };
+  stop(): Promise<void>;
+};
+
+export type OutgoingMessage = {
+  readonly id: EffectId;
+  readonly roomId: RoomId;
+  /** Joined and invited members other than the courier itself: who gets the keys. */
+  readonly members: readonly UserId[];
+  /** Whose absence of usable devices holds the message: the responsible people. A subset of `members`. */
+  readonly recipients: readonly UserId[];
+  readonly type: string;
+  /** Event content. What is larger than an event may be (64 KiB) goes as encrypted media. */
+  readonly content: Sealed<Readonly<Record<string, unknown>>>;
+  /** Rotation as the room's `m.room.encryption` state says. */
+  readonly rotation: { readonly periodMs: number; readonly messages: number };
+};
+
+export type Sent = { readonly eventId: EventId; readonly devices: number; readonly withheld: number };
+
+/** `no-device`: a recipient has no device that may get keys. `forbidden`/`not-found`: the room refuses it. `too-large`: beyond what media take. */
+export type SendFailure = 'no-device' | 'unavailable' | 'limited' | 'forbidden' | 'too-large' | 'engine';
+
+export type EncryptedEvent = {
+  readonly event_id: EventId;
+  readonly sender: UserId;
+  readonly origin_server_ts: number;
+  readonly type: 'm.room.encrypted';
+  readonly content: Readonly<Record<string, unknown>>;
+};
+
+export type Decrypted = {
+  readonly type: string;
+  readonly content: Readonly<Record<string, unknown>>;
+  readonly sender: UserId;
+  /** The device the event was encrypted on, and whether its owner signed it: an answer counts only from such a one. */
+  readonly senderDevice?: string;
+  readonly signedByOwner: boolean;
+};

@@ -1,0 +1,54 @@
+/**
+ * What the guardian and the courier ask of their homeserver, in the words of the Matrix client-server API. Every operation is safe to
+ * repeat. Errors are Matrix error codes folded into a few that the loop can act on.
+ */
+import type { EventId, Millis, RoomId, ServerName, UserId } from '../domain/brand.ts';
+import type { Outcome } from '../domain/outcome.ts';
+
+export type HomeserverFailure = 'limited' | 'forbidden' | 'not-found' | 'in-use' | 'unavailable' | 'invalid';
+
+export type StateEvent = { readonly type: string; readonly stateKey: string; readonly content: Readonly<Record<string, unknown>>; readonly sender?: UserId };
+
+export type RoomToCreate = {
+  /** Local part of the alias that makes creation safe to repeat: opaque, unique to the room's purpose. */
+  readonly aliasLocalpart: string;
+  readonly version: string;
+  readonly federated: boolean;
+  readonly name: string;
+  readonly topic: string;
+  readonly initialState: readonly StateEvent[];
+  readonly powerLevels: Readonly<Record<string, unknown>>;
+};
+
+export type Homeserver = {
+  readonly serverName: ServerName;
+  readonly guardian: UserId;
+  readonly courier: UserId;
+  /** Registers both users and sets what people see of them. */
+  prepare(names: { readonly guardian: string; readonly courier: string }): Promise<Outcome<void, HomeserverFailure>>;
+  /** As the guardian. A repeat finds the room by its alias and checks that it is whole. */
+  createRoom(room: RoomToCreate): Promise<Outcome<RoomId, HomeserverFailure>>;
+  /** Invites as the guardian; already invited or joined is ok. */
+  invite(roomId: RoomId, userId: UserId): Promise<Outcome<void, HomeserverFailure>>;
+  /** Joins as the courier. */
+  joinAsCourier(roomId: RoomId): Promise<Outcome<void, HomeserverFailure>>;
+  state(roomId: RoomId): Promise<Outcome<readonly StateEvent[], HomeserverFailure>>;
+  ping(): Promise<Outcome<{ readonly versions: readonly string[] }, HomeserverFailure>>;
+};
+
+/** An event as the homeserver pushes it to an application service (application service API §4.1). */
+export type RoomEvent = {
+  readonly event_id: EventId;
+  readonly room_id: RoomId;
+  readonly sender: UserId;
+  readonly type: string;
+  readonly state_key?: string;
+  readonly origin_server_ts: number;
+  readonly content: Readonly<Record<string, unknown>>;
+  readonly unsigned?: Readonly<Record<string, unknown>>;
+};
+
+export type ReadReceipt = { readonly eventId: EventId; readonly userId: UserId; readonly at: Millis };
+
+/** One application service transaction, already checked for shape. */
+export type MatrixTransaction = { readonly events: readonly RoomEvent[]; readonly ephemeral: readonly { readonly room_id: RoomId; readonly receipts: readonly ReadReceipt[] }[] };

@@ -1,0 +1,76 @@
+/**
+ * The one database around which the loop turns. Contract (test/contract/store, run on SQLite and on PostgreSQL):
+ * what a promise here resolves is committed; what it rejects left no trace; a claim is a lease with a generation, and a stale holder's
+ * commit is refused (`false`), never merged.
+ */
+import type { DeliveryId, EffectId, FactId, Millis, SourceId } from '../domain/brand.ts';
+import type { Decision, FoundAggregate, Lookup } from '../domain/decision.ts';
+import type { DeliveryState } from '../domain/delivery/delivery.ts';
+import type { Effect } from '../domain/effect.ts';
+import type { Aggregate, AggregateKind, Fact, FactBody } from '../domain/fact.ts';
+
+/** A fact as it comes in. `key` is unique for its source: the same key again is the same fact (invariant 2). */
+export type IncomingFact = {
+  readonly source: SourceId | 'matrix' | 'operator' | 'effect' | 'timer';
+  readonly key: string;
+  readonly aggregate: Aggregate;
+  readonly body: FactBody;
+  readonly at: Millis;
+  /** Names by which the sender may ask for it later (`If-None-Exist`); the newest fact of a name is one version more than the one before. */
+  readonly names?: readonly string[];
+};
+
+export type Taken = { readonly id: FactId; readonly version: number; readonly created: boolean };
+
+/** Work that one worker holds until `until`: `generation` fences a commit by whoever held it before. */
+export type Claim<T> = { readonly work: T; readonly generation: number; readonly attempts: number };
+
+export type EffectSettlement =
+  | { readonly state: 'done'; readonly fact: FactBody }
+  | { readonly state: 'waiting'; readonly notBefore: Millis; readonly code: string; readonly fact?: FactBody }
+  | { readonly state: 'failed'; readonly code: string; readonly fact: FactBody };
+
+export type Store = {
+  /** Stores facts, all or none, each once. */
+  receive(facts: readonly IncomingFact[]): Promise<readonly Taken[]>;
+  findByName(source: SourceId, name: string): Promise<readonly Taken[]>;
+
+  /** Undecided facts, the oldest of each aggregate only, leased to `worker`. */
+  claimFacts(worker: string, now: Millis, leaseMs: number, limit: number): Promise<readonly Claim<Fact>[]>;
+  load(aggregate: Aggregate): Promise<{ readonly state: unknown; readonly version: number } | undefined>;
+  lookup(lookups: readonly Lookup[]): Promise<ReadonlyMap<string, FoundAggregate>>;
+  /** State, names, audit, effects, timers, raised facts and the fact's own mark, in one transaction. False when the lease was lost. */
+  commit(claim: Claim<Fact>, version: number, decision: Decision<unknown>): Promise<boolean>;
+  /** A decision threw: the fact waits, is counted, and shows among what is held. */
+  defer(claim: Claim<Fact>, code: string, notBefore: Millis): Promise<void>;
+
+  /** Effects that are due, the oldest of each lane only, leased to `worker`. */
+  claimEffects(worker: string, now: Millis, leaseMs: number, limit: number): Promise<readonly (Claim<Effect> & { readonly aggregate: Aggregate; readonly lastCode?: string })[]>;
+  /** Records what became of an effect, and the fact that tells, in one transaction. False when the lease was lost. */
+  settle(claim: Claim<Effect>, aggregate: Aggregate, settlement: EffectSettlement, now: Millis): Promise<boolean>;
+  /** Makes effects that wait for this reason due now. */
+  wake(code: string, now: Millis): Promise<void>;
+  /** Turns due timers into facts; gives how many. */
+  tick(now: Millis, limit: number): Promise<number>;
+
+  deliveries(filter: { readonly held?: boolean; readonly limit: number }): Promise<readonly DeliveryState[]>;
+  /** By id or a unique beginning of it. */
+  delivery(idOrPrefix: string): Promise<readonly DeliveryState[]>;
+  states(kind: AggregateKind): Promise<readonly unknown[]>;
+  deferred(): Promise<readonly { readonly id: FactId; readonly aggregate: Aggregate; readonly type: string; readonly code: string; readonly attempts: number; readonly at: Millis }[]>;
+  counts(now: Millis): Promise<StoreCounts>;
+  /** Resolves when the database answers a write: for `/readyz`. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+};
+
+export type StoreCounts = {
+  readonly undecided: number;
+  readonly oldestUndecidedMs: number;
+  readonly effects: number;
+  readonly waitingEffects: number;
+  readonly deliveries: Readonly<Record<string, number>>;
+  readonly held: number;
+};
+
+export type { DeliveryId, EffectId };
