@@ -9,8 +9,8 @@ export type TakenType = (typeof TAKEN_TYPES)[number];
 export const CONTEXT_TYPES = ['Patient', 'Practitioner', 'PractitionerRole', 'ServiceRequest', 'Organization', 'Specimen', 'Encounter', 'Location', 'CareTeam'] as const;
 
 export type FhirPushConfig = {
-  /** Public address of the endpoint, without a slash at the end: `https://aceso.mercy.example/fhir`. Stands in `Location`. */
-  readonly baseUrl: string;
+  /** Public address of the endpoint, without a slash at the end: `https://aceso.mercy.example/fhir`. Stands in `Location`; default `/fhir`. */
+  readonly baseUrl?: string | undefined;
   /**
    * Names the identifier system of a source's own references: `<fhirBaseSystem>:<source id>:fhir` holds `Practitioner/123`.
    * Default `urn:aceso:source`. The directory of people uses the same names.

@@ -23,8 +23,8 @@ export type Courier = {
   onKeys(listener: (change: { readonly kind: 'room-keys' | 'devices'; readonly userIds: readonly UserId[] }) => void): void;
   /** What the device knows of a person's devices: for `aceso people list` and the reason of a hold. */
   devices(userId: UserId): Promise<Outcome<{ readonly entitled: number; readonly unsigned: number }, 'unavailable'>>;
-  /** `ready` once identity and keys are published and the first sync is done. */
-  status(): { readonly state: 'starting' | 'ready' | 'recovering' | 'stopped'; readonly restarts: number; readonly lastSyncAt?: number };
+  /** `ready` once identity and keys are published and the first sync is done. `problem`: what keeps it from syncing now, and what to do, for a person. */
+  status(): { readonly state: 'starting' | 'ready' | 'recovering' | 'stopped'; readonly restarts: number; readonly lastSyncAt?: number; readonly problem?: string };
   stop(): Promise<void>;
 };
 

@@ -45,7 +45,7 @@ export type FaultPoint =
   | 'media-uploaded' | 'media-journalled' | 'keys-shared' | 'encrypted' | 'journalled' | 'put' | 'marked';
 
 /** `panic`: as the engine panics. `hang`: the call never settles. `block`: the thread never yields. */
-export type FaultAction = undefined | void | 'panic' | 'hang' | 'block';
+export type FaultAction = undefined | 'panic' | 'hang' | 'block';
 
 /** The part of the options that crosses into the engine's thread. */
 export type ThreadOptions = Omit<CourierOptions, 'log' | 'faultPoint'> & { readonly deadlineMs: number; readonly faults: 'on' | 'off' };

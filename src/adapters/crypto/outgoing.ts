@@ -59,8 +59,8 @@ function httpRequest(request: EngineRequest): Request {
     case RequestType.KeysClaim: return { method: 'POST', path: 'client/v3/keys/claim', body };
     case RequestType.SignatureUpload: return { method: 'POST', path: 'client/v3/keys/signatures/upload', body };
     case RequestType.ToDevice: {
-      const { event_type: eventType, txn_id: txnId } = request as ToDeviceRequest;
-      return { method: 'PUT', path: `client/v3/sendToDevice/${pathOf(eventType, txnId)}`, body };
+      if (!('txn_id' in request)) throw new Error('a message to devices without a transaction id');
+      return { method: 'PUT', path: `client/v3/sendToDevice/${pathOf(request.event_type, request.txn_id)}`, body };
     }
     case RequestType.RoomMessage:
     case RequestType.KeysBackup:

@@ -19,6 +19,8 @@ export type PersonDevice = {
 export type People = {
   /** Rises whenever a device of somebody may have changed: what was computed at another epoch must be computed again. */
   readonly epoch: number;
+  /** The engine was told of changes by somebody else. */
+  noteChanges(): void;
   /** Devices of these people changed, or they came: they are tracked, and asked for at the next refresh. */
   changed(userIds: readonly UserId[]): Promise<void>;
   /** They share no room with us, or soon won't, and changes of their devices won't be told: should they come back, nothing known of them counts. */
@@ -46,6 +48,9 @@ export async function createPeople(options: ThreadOptions, engine: Engine, outgo
   return {
     get epoch() {
       return epoch;
+    },
+    noteChanges: () => {
+      epoch += 1;
     },
     changed,
     async unseen(userIds) {

@@ -44,7 +44,7 @@ export async function createRoomKeys(options: ThreadOptions, engine: Engine, out
     using settings = settingsOf(options.trust, rotation);
     const requests = await engine.within('shareRoomKey', machine.shareRoomKey(room, ids(members), settings));
     if (requests.length === 0) return 0;
-    return outgoing.exclusively(signal, async (send) => {
+    return await outgoing.exclusively(signal, async (send) => {
       for (const request of requests) {
         const news = keyed(request).map((device) => names.get(device) ?? device).filter((name) => !channels.has(name));
         await send(request, (sql) => noteChannels(sql, news));

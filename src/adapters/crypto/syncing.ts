@@ -46,18 +46,20 @@ export async function keepSyncing(parts: Parts): Promise<void> {
     await outgoing.flush(stopping);
     pollMs = longPollMs;
     tell({ kind: 'synced', at: Date.now() });
+    return 'again';
   });
 }
 
 /** Repeats `work`, with a pause after each failure that grows while it keeps failing. */
-export async function untilStopped({ stopping, tell }: Pick<Parts, 'stopping' | 'tell'>, work: () => Promise<'done' | void>): Promise<void> {
+export async function untilStopped({ stopping, tell }: Pick<Parts, 'stopping' | 'tell'>, work: () => Promise<'done' | 'again'>): Promise<void> {
   let pauseMs = 0;
-  while (!stopping.aborted) {
+  const stopped = (): boolean => stopping.aborted;
+  while (!stopped()) {
     try {
       if (await work() === 'done') return;
       pauseMs = 0;
     } catch (error) {
-      if (stopping.aborted) return;
+      if (stopped()) return;
       pauseMs = Math.min(Math.max(pauseMs * 2, 500), longestPauseMs);
       const reason = error instanceof HomeserverError ? error.message : error instanceof Error ? error.name : 'unknown';
       tell({ kind: 'log', event: { level: 'warn', code: 'homeserver-trouble', reason } });

@@ -1,5 +1,6 @@
 /** A scripted Matrix client with end-to-end encryption of its own, run as a separate process, as tests see it. */
 import { spawn } from 'node:child_process';
+import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { own } from '../processes.ts';
 import { until } from '../until.ts';
@@ -51,6 +52,7 @@ export async function startClient(name: string, program: string, args: readonly 
   });
   child.stdin.on('error', () => undefined); // it ended: the pending command fails below
   const owned = await own(child);
+  for (const pipe of child.stdio) if (pipe instanceof Socket) pipe.unref(); // a forgotten client doesn't keep the test process alive
   const seen = new Seen();
   createInterface({ input: child.stdout }).on('line', (line) => {
     if (line.startsWith('{')) seen.take(JSON.parse(line) as Report);

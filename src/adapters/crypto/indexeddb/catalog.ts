@@ -72,10 +72,12 @@ export class Catalog {
     };
   }
 
+  /** In the file only: no connection is left that could see it. */
   deleteDatabase(database: DatabaseMeta): void {
     for (const store of database.stores.values()) {
-      this.dropStore(database, store);
       this.erase(store);
+      this.file.run('DELETE FROM idb_index WHERE store_id = ?', store.id);
+      this.file.run('DELETE FROM idb_store WHERE id = ?', store.id);
     }
     this.file.run('DELETE FROM idb_database WHERE id = ?', database.id);
   }

@@ -20,9 +20,10 @@ export function deserialize(bytes: Uint8Array): unknown {
   return deserializer.readValue();
 }
 
-const VIEWS = [
+/** The number of a kind is its place here: only ever add at the end. */
+const VIEWS: readonly (new (buffer: ArrayBuffer) => ArrayBufferView)[] = [
   Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, DataView, BigInt64Array, BigUint64Array,
-] as const;
+];
 const UINT8_ARRAY = 1;
 
 // The members with an underscore are the hooks that `node:v8` documents for subclasses.

@@ -139,7 +139,10 @@ export class IDBDatabase extends EventNode {
 
   _over(transaction: IDBTransaction): void {
     this.#transactions.delete(transaction);
-    if (this.#upgrade === transaction) this.#upgrade = null;
+    if (this.#upgrade === transaction) {
+      this.#upgrade = null;
+      if (transaction._execution.committed) this.#meta.version = this.#version;
+    }
     this.#closeIfIdle();
   }
 

@@ -38,6 +38,7 @@ export class Execution {
   #started = false;
   #scheduled = false;
   #begun = false;
+  #committed = false;
   #error: DOMException | null = null;
 
   constructor(storage: Storage, plan: Plan, state: 'active' | 'inactive') {
@@ -49,6 +50,10 @@ export class Execution {
 
   get state(): State {
     return this.#state;
+  }
+
+  get committed(): boolean {
+    return this.#committed;
   }
 
   get error(): DOMException | null {
@@ -195,6 +200,7 @@ export class Execution {
       return;
     }
     this.#state = 'finished';
+    this.#committed = true;
     this.storage.scheduler.remove(this.#unit);
     this.#end(new IDBEvent('complete'));
   }

@@ -34,6 +34,11 @@ export function extractKey(value: unknown, path: KeyPath): Key | undefined {
   return keys;
 }
 
+/** Whether the path leads nowhere, as opposed to something that is no valid key. */
+export function isMissing(value: unknown, path: string): boolean {
+  return evaluate(value, path) === undefined;
+}
+
 /** The keys of one record in a multiEntry index: each valid member once, in encoded form. */
 export function extractMultiEntry(value: unknown, path: KeyPath): Uint8Array[] {
   const found = typeof path === 'string' ? evaluate(value, path) : undefined;

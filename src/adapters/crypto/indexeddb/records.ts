@@ -2,7 +2,7 @@
 import type { IndexMeta, StoreMeta } from './catalog.ts';
 import { deserialize, serialize } from './clone.ts';
 import { StorageError, domError } from './errors.ts';
-import { encodeKey, type Key } from './keys.ts';
+import { encodeKey, successor, type Key } from './keys.ts';
 import { extractKey, extractMultiEntry, inject } from './keyPath.ts';
 import { KEYS_ALL, type KeySpan } from './keyRange.ts';
 import type { Seal } from './seal.ts';
@@ -83,6 +83,10 @@ export class Records {
     this.file.run('INSERT INTO idb_record VALUES(?, ?, ?) ON CONFLICT(store_id, key) DO UPDATE SET value = excluded.value', store.id, primaryKey, sealed);
     for (const { index, key: entry } of entries) this.#enter(index, entry, primaryKey);
     return key;
+  }
+
+  deleteOne(store: StoreMeta, primaryKey: Uint8Array): void {
+    this.delete(store, { from: primaryKey, to: successor(primaryKey) });
   }
 
   delete(store: StoreMeta, { from, to }: KeySpan): void {

@@ -45,7 +45,7 @@ export class Scheduler {
     let writer = false;
     const ready: Unit[] = [];
     for (const [unit, started] of this.#live) {
-      const free = written.isDisjointFrom(unit.scope) && (!unit.writes || (!writer && read.isDisjointFrom(unit.scope)));
+      const free = disjoint(written, unit.scope) && (!unit.writes || (!writer && disjoint(read, unit.scope)));
       if (free && !started) ready.push(unit);
       writer ||= unit.writes;
       for (const store of unit.scope) (unit.writes ? written : read).add(store);
@@ -55,4 +55,9 @@ export class Scheduler {
       unit.start();
     }
   }
+}
+
+function disjoint(a: ReadonlySet<number>, b: ReadonlySet<number>): boolean {
+  for (const one of b) if (a.has(one)) return false;
+  return true;
 }

@@ -1,14 +1,63 @@
-import type { Catalog } from './catalog.ts';
-import type { Records } from './records.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { DatabaseSync } from 'node:sqlite';
+import { Catalog } from './catalog.ts';
+import { StorageError, domError } from './errors.ts';
+import { Records } from './records.ts';
+import { Scheduler } from './scheduler.ts';
+import type { Seal } from './seal.ts';
 import type { SqliteFile, Synchronous } from './sql.ts';
 
 /** What everything that uses one file shares. */
-export type Storage = {
+export class Storage {
   readonly file: SqliteFile;
   readonly catalog: Catalog;
   readonly records: Records;
-  readonly scheduler: Scheduler;
+  readonly scheduler = new Scheduler();
   /** For transactions of durability `default`. */
   readonly synchronous: Synchronous;
-};
+  #closing = false;
+
+  constructor(file: SqliteFile, seal: Seal, synchronous: Synchronous) {
+    this.file = file;
+    this.catalog = new Catalog(file);
+    this.records = new Records(file, seal);
+    this.synchronous = synchronous;
+  }
+
+  /** Throws InvalidStateError once it is closing. */
+  checkOpen(): void {
+    if (this.#closing) throw domError('InvalidStateError', `${this.file.path} is closed`);
+  }
+
+  /**
+   * `work` in a SQLite transaction of its own, in turn with the IndexedDB transactions that write; on the disk when the promise
+   * resolves, with all that was committed before. What `work` throws rolls it back and rejects.
+   */
+  async barrier<T>(work: (sql: DatabaseSync) => T): Promise<T> {
+    this.checkOpen();
+    return new Promise<T>((resolve, reject) => {
+      const unit = {
+        writes: true,
+        scope: new Set<number>(),
+        start: () =>
+          queueMicrotask(() => {
+            try {
+              resolve(this.file.durably(work));
+            } catch (error) {
+              reject(error instanceof StorageError ? error.dom : (error as Error));
+            }
+            this.scheduler.remove(unit);
+          }),
+      };
+      this.scheduler.add(unit);
+    });
+  }
+
+  /** Closes the connections, lets what runs come to its end, then closes the file. */
+  async close(): Promise<void> {
+    if (this.#closing) return this.scheduler.whenIdle();
+    this.#closing = true;
+    for (const { connections } of this.catalog.databases.values()) for (const connection of [...connections]) connection.close();
+    while (!this.scheduler.isIdle) await this.scheduler.whenIdle();
+    this.file.close();
+  }
+}

@@ -5,7 +5,6 @@ import { EventNode, type EventCallback } from './events.ts';
 import { Execution } from './execution.ts';
 import { NameList } from './nameList.ts';
 import { IDBObjectStore } from './objectStore.ts';
-import type { IDBOpenDBRequest } from './request.ts';
 import type { Storage } from './storage.ts';
 import type { Synchronous } from './sql.ts';
 
@@ -18,7 +17,8 @@ export class IDBTransaction extends EventNode {
   readonly mode: TransactionMode;
   readonly durability: Durability;
   readonly _execution: Execution;
-  _openRequest: IDBOpenDBRequest | null = null;
+  /** An upgrade's opening waits for its end here. */
+  _whenEnded: () => void = () => undefined;
   readonly #stores: Map<string, StoreMeta>;
   readonly #handles = new Map<StoreMeta, IDBObjectStore>();
 
@@ -37,7 +37,7 @@ export class IDBTransaction extends EventNode {
         writes: mode !== 'readonly',
         synchronous: synchronousFor(durability, storage.synchronous),
         over: () => db._over(this),
-        ended: () => this._openRequest?._setTransaction(null),
+        ended: () => this._whenEnded(),
       },
       mode === 'versionchange' ? 'inactive' : 'active',
     );
@@ -108,7 +108,7 @@ export class IDBTransaction extends EventNode {
   _handle(store: StoreMeta): IDBObjectStore {
     let handle = this.#handles.get(store);
     if (handle === undefined) {
-      handle = new IDBObjectStore(this, store);
+      handle = new IDBObjectStore(this, store, null);
       this.#handles.set(store, handle);
     }
     return handle;

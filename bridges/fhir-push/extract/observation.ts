@@ -1,0 +1,103 @@
+/** Observations as lines: with their components, with their members, each under a key that its later versions share. */
+import type { ObservationLine, ReportStatus } from '../../../src/domain/clinical/report.ts';
+import { child, children, text } from '../node.ts';
+import type { Node } from '../node.ts';
+import type { Located, Scope } from '../reference.ts';
+import { interpretationOf } from './interpretation.ts';
+import { specimenOf } from './specimen.ts';
+import { absentReason, referenceRangeOf, valueOf } from './value.ts';
+import { annotations, conceptText } from './words.ts';
+
+/** `missing`: what is named as a part but didn't come along. */
+export type Lines = { readonly lines: readonly ObservationLine[]; readonly parts: readonly Located[]; readonly missing: readonly string[] };
+
+/** The observations that `references` name, each once, in order. */
+export const linesOf = (references: readonly Node[], from: Located, scope: Scope): Lines => {
+  const gathered = gather(references, from, scope, '', new Set());
+  return { ...gathered, lines: distinctKeys(gathered.lines) };
+};
+
+/** A lone observation, its components and members. */
+export const linesOfObservation = (located: Located, scope: Scope): Lines => {
+  const gathered = ofObservation(located, scope, '', new Set([located.node]), true);
+  return { ...gathered, lines: distinctKeys(gathered.lines) };
+};
+
+const gather = (references: readonly Node[], from: Located, scope: Scope, parent: string, seen: Set<Node>): Lines => {
+  const lines: ObservationLine[] = [];
+  const parts: Located[] = [];
+  const missing: string[] = [];
+  for (const reference of references) {
+    const target = scope.resolve(reference, from);
+    if (target === undefined) missing.push(text(reference, 'display') ?? '');
+    if (target === undefined || seen.has(target.node)) continue;
+    seen.add(target.node);
+    const found = ofObservation(target, scope, parent, seen, false);
+    lines.push(...found.lines);
+    parts.push(...found.parts);
+    missing.push(...found.missing);
+  }
+  return { lines, parts, missing };
+};
+
+const ofObservation = (located: Located, scope: Scope, parent: string, seen: Set<Node>, isReport: boolean): Lines => {
+  const { node } = located;
+  const own = lineOf(node, located, scope, parent, undefined);
+  const components = children(node, 'component').map((component) => lineOf(component, located, scope, isReport ? '' : own.name, own));
+  const members = gather(children(node, 'hasMember'), located, scope, isReport ? '' : own.name, seen);
+  const isHeading = components.length + members.lines.length > 0 && own.value === undefined && own.absent === undefined && own.interpretation === undefined && own.notes.length === 0;
+  return { lines: [...(isHeading ? [] : [own]), ...components, ...members.lines], parts: [located, ...members.parts], missing: members.missing };
+};
+
+/** A line of an observation, or of one of its components, which has its observation's status, specimen and time. */
+const lineOf = (node: Node, located: Located, scope: Scope, parent: string, of: ObservationLine | undefined): ObservationLine => {
+  const concept = child(node, 'code');
+  const coding = codingOf(concept);
+  const specimen = specimenOf(child(located.node, 'specimen'), located, scope);
+  const name = conceptText(concept) ?? 'Unnamed test';
+  const code = text(coding, 'code');
+  const value = valueOf(node);
+  const absent = absentReason(node);
+  const interpretation = interpretationOf(node);
+  const referenceRange = referenceRangeOf(node);
+  const observedAt = text(located.node, 'effectiveDateTime') ?? text(located.node, 'effectiveInstant') ?? text(child(located.node, 'effectivePeriod'), 'start');
+  const codeKey = `${text(coding, 'system') ?? ''}|${code ?? name}`;
+  return {
+    key: of === undefined ? `${specimen?.key ?? ''} ${codeKey}` : `${of.key} > ${codeKey}`,
+    name: parent === '' ? name : `${parent}: ${name}`,
+    status: of?.status ?? statusOf(node),
+    notes: [...(of === undefined ? [...annotations(node), ...circumstances(node)] : [])],
+    ...(code === undefined ? {} : { code }), ...(value === undefined ? {} : { value }), ...(absent === undefined ? {} : { absent }),
+    ...(interpretation === undefined ? {} : { interpretation }), ...(referenceRange === undefined ? {} : { referenceRange }),
+    ...(specimen === undefined ? {} : { specimen: specimen.line.type }), ...(observedAt === undefined ? {} : { observedAt }),
+  };
+};
+
+/** LOINC first, since it is what two laboratories share. */
+const codingOf = (concept: Node | undefined): Node | undefined => {
+  const codings = children(concept, 'coding').filter((coding) => text(coding, 'code') !== undefined);
+  return codings.find((coding) => text(coding, 'system') === 'http://loinc.org') ?? codings[0];
+};
+
+/** What a reader needs to judge a value, where the laboratory says it. */
+const circumstances = (node: Node): readonly string[] => {
+  const method = conceptText(child(node, 'method'));
+  const site = conceptText(child(node, 'bodySite'));
+  return [...(method === undefined ? [] : [`Method: ${method}`]), ...(site === undefined ? [] : [`Body site: ${site}`])];
+};
+
+/** The required binding is checked: R4's ObservationStatus is part of ReportStatus. */
+export const statusOf = (node: Node): ReportStatus => (text(node, 'status') ?? 'unknown') as ReportStatus;
+
+/** Two values of one code on one specimen are told apart by their time, else by their order, so that none hides the other. */
+const distinctKeys = (lines: readonly ObservationLine[]): readonly ObservationLine[] => {
+  const counts = Map.groupBy(lines, ({ key }) => key);
+  const used = new Set<string>();
+  return lines.map((line) => {
+    const timed = (counts.get(line.key)?.length ?? 0) > 1 && line.observedAt !== undefined ? `${line.key} @ ${line.observedAt}` : line.key;
+    let key = timed;
+    for (let number = 2; used.has(key); number += 1) key = `${timed} #${number}`;
+    used.add(key);
+    return { ...line, key };
+  });
+};

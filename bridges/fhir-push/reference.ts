@@ -1,0 +1,105 @@
+/** What a Reference points at (FHIR R4 §2.3.0.5, §3.1.5 "Resolving references in Bundles"): contained, in the same bundle, or only known by name. */
+import type { Identifier } from '../../src/domain/people/recipient.ts';
+import { DEFAULT_BASE_SYSTEM } from './config.ts';
+import type { FhirPushConfig, SourceConfig } from './config.ts';
+import { children, isNode, resourceType, text } from './node.ts';
+import type { Node } from './node.ts';
+import { problem } from './outcome.ts';
+import type { Issue } from './outcome.ts';
+
+/** A resource and where it stands. */
+export type Located = {
+  readonly node: Node;
+  /** FHIRPath of the resource, e.g. `Bundle.entry[3].resource`. */
+  readonly path: string;
+  /** The resource whose `contained` its `#` references mean: itself, unless it is contained. */
+  readonly root: Node;
+  readonly rootPath: string;
+  /** Where it lives at the source, e.g. `Practitioner/123`; absent for what only has a `urn:uuid` or is contained. */
+  readonly local?: string;
+  /** Base of its own relative references. */
+  readonly base?: string;
+};
+
+/** A resource of a bundle with the URL that stands for it there. */
+export type BundleMember = Located & { readonly fullUrl?: string };
+
+export type Scope = {
+  readonly source: SourceConfig;
+  /** Identifier system of the source's own references, `urn:aceso:source:<id>:fhir`. */
+  readonly localSystem: string;
+  /** Identifier system for values that came without one. */
+  readonly plainSystem: string;
+  resolve(reference: Node | undefined, from: Located): Located | undefined;
+};
+
+export const createScope = (config: FhirPushConfig, source: SourceConfig, members: readonly BundleMember[]): Scope => {
+  const plainSystem = `${config.fhirBaseSystem ?? DEFAULT_BASE_SYSTEM}:${source.id}`;
+  const byUrl = new Map<string, BundleMember>();
+  for (const member of members) {
+    for (const url of [member.local, member.fullUrl]) if (url !== undefined && !byUrl.has(url)) byUrl.set(url, member);
+  }
+  return {
+    source, plainSystem, localSystem: `${plainSystem}:fhir`,
+    resolve: (reference, from) => {
+      const to = text(reference, 'reference');
+      if (to === undefined) return undefined;
+      if (to === '#') return { ...from, node: from.root, path: from.rootPath };
+      if (to.startsWith('#')) return containedIn(from, to.slice(1));
+      const unversioned = to.replace(VERSION, '');
+      const absolute = from.base === undefined || isAbsolute(unversioned) ? undefined : from.base + unversioned;
+      return (absolute === undefined ? undefined : byUrl.get(absolute)) ?? byUrl.get(unversioned) ?? byUrl.get(localName(unversioned, source) ?? unversioned);
+    },
+  };
+};
+
+const VERSION = /\/_history\/[A-Za-z0-9\-.]{1,64}$/;
+const RELATIVE = /^[A-Z][A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/;
+const isAbsolute = (url: string): boolean => /^[a-z][a-z0-9+.-]*:/i.test(url);
+
+const containedIn = ({ root, rootPath, base }: Located, id: string): Located | undefined => {
+  const index = children(root, 'contained').findIndex((each) => text(each, 'id') === id);
+  const node = children(root, 'contained')[index];
+  return node === undefined ? undefined : { node, path: `${rootPath}.contained[${index}]`, root, rootPath, ...(base === undefined ? {} : { base }) };
+};
+
+/**
+ * A reference as the source's own name of the resource: `Practitioner/123`, also when it came absolute under the source's own base.
+ * An absolute reference elsewhere stays whole, because another server's Practitioner/123 is another person. Undefined for `#` and `urn:`.
+ */
+export const localName = (reference: string | undefined, { fhirBase }: SourceConfig): string | undefined => {
+  const bare = reference?.replace(VERSION, '');
+  if (bare === undefined || bare.startsWith('#') || /^urn:/i.test(bare)) return undefined;
+  if (RELATIVE.test(bare)) return bare;
+  const under = fhirBase === undefined ? undefined : `${fhirBase.replace(/\/$/, '')}/`;
+  if (under !== undefined && bare.startsWith(under)) return bare.slice(under.length);
+  return /^https?:\/\//i.test(bare) ? bare : undefined;
+};
+
+/** A conditional reference, `Practitioner?identifier=system|value` (FHIR R4 §3.1.0.11.3), as the identifier it means. */
+export const conditionalIdentifier = (reference: string | undefined): Identifier | undefined => {
+  const query = /^[A-Z][A-Za-z]+\?(.*)$/s.exec(reference ?? '')?.[1];
+  const token = query === undefined ? null : new URLSearchParams(query).get('identifier');
+  const bar = token?.indexOf('|') ?? -1;
+  return token === null || bar < 1 || bar === token.length - 1 ? undefined : { system: token.slice(0, bar), value: token.slice(bar + 1) };
+};
+
+/** The type a reference means, by its own word, its target or its text. */
+export const referencedType = (reference: Node | undefined, target: Located | undefined): string | undefined =>
+  target === undefined ? (text(reference, 'type') ?? /(?:^|\/)([A-Z][A-Za-z]+)[/?]/.exec(text(reference, 'reference') ?? '')?.[1]) : resourceType(target.node);
+
+/** References of a resource that should be resolvable here and are not: `#id` without its contained resource, `urn:uuid` without its entry. */
+export const brokenReferences = (located: Located, scope: Scope): readonly Issue[] => {
+  const found: Issue[] = [];
+  const visit = (value: unknown, path: string, from: Located): void => {
+    if (Array.isArray(value)) return value.forEach((each, index) => visit(each, `${path}[${index}]`, from));
+    if (!isNode(value)) return;
+    const to = text(value, 'reference');
+    if (to !== undefined && /^(?:#|urn:(?:uuid|oid):)/i.test(to) && scope.resolve(value, from) === undefined) {
+      found.push(problem('not-found', to.startsWith('#') ? 'No contained resource has this id.' : 'No entry of this bundle has this fullUrl.', `${path}.reference`));
+    }
+    for (const [name, each] of Object.entries(value)) visit(each, `${path}.${name}`, from);
+  };
+  visit(located.node, located.path, located);
+  return found;
+};

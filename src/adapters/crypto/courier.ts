@@ -1,0 +1,99 @@
+/** The courier's encrypting device, as the loop sees it: the port, in front of an engine that runs in a thread of its own. */
+import type { UserId } from '../../domain/brand.ts';
+import { fail } from '../../domain/outcome.ts';
+import type { Courier } from '../../ports/courier.ts';
+import type { CourierOptions, ThreadOptions } from './options.ts';
+import { startThread, type EngineThread } from './thread.ts';
+
+export type { CourierLog, CourierOptions, FaultAction, FaultPoint } from './options.ts';
+
+/** The port, and what its owner does for upkeep. */
+export type CourierDevice = Courier & {
+  /** Forgets messages that were sent before `before` (milliseconds since the epoch): they can't be asked to be sent again. Gives how many. */
+  prune(before: number): Promise<number>;
+};
+
+const usualDeadlineMs = 60_000;
+
+/**
+ * Opens the store and starts the device; identity and keys are published, and syncing begins, in the background (`status()` says how far
+ * it is), so that a homeserver that is down delays nothing else. Rejects, saying what to do, when the store can't be opened: a wrong key,
+ * another user's or device's store, or a file that another process holds.
+ */
+export async function createCourier(options: CourierOptions): Promise<CourierDevice> {
+  const { log, faultPoint, ...settings } = options;
+  if (options.storeKey.length !== 32) throw new Error("the courier's store key must have 32 bytes");
+  const threadOptions: ThreadOptions = { ...settings, deadlineMs: options.deadlineMs ?? usualDeadlineMs, faults: faultPoint ? 'on' : 'off' };
+  const listeners: Parameters<Courier['onKeys']>[0][] = [];
+  let state: ReturnType<Courier['status']>['state'] = 'starting';
+  let lastSyncAt: number | undefined;
+  let problem: string | undefined;
+
+  const thread: EngineThread = await startThread(threadOptions, {
+    faultPoint,
+    heard: (message) => {
+      switch (message.kind) {
+        case 'opened':
+          return;
+        case 'synced':
+          if (state !== 'stopped') state = 'ready';
+          lastSyncAt = message.at;
+          problem = undefined;
+          return;
+        case 'problem':
+          problem = message.message;
+          return;
+        case 'keys':
+          for (const listener of listeners) listener(message.change);
+          return;
+        case 'log':
+          log(message.event);
+      }
+    },
+    ended: (why) => {
+      if (state !== 'stopped') state = 'recovering';
+      log({ level: 'error', code: 'engine-restarted', userId: options.userId, reason: why });
+    },
+  });
+
+  return {
+    userId: options.userId,
+    deviceId: options.deviceId,
+    async send({ content, ...message }) {
+      const answer = await thread.call('send', { ...message, content: content.reveal() });
+      return answer === 'lost' ? fail('engine', 'the encryption engine was restarted. It is tried again.', { retry: true }) : answer;
+    },
+    async decrypt(roomId, event) {
+      const answer = await thread.call('decrypt', { roomId, event });
+      return answer === 'lost' ? fail('unavailable', 'the encryption engine was restarted. It is tried again.', { retry: true }) : answer;
+    },
+    async memberChanged(_roomId, userId, membership) {
+      await untilTaken(() => thread.call('memberChanged', { userId, membership }), () => state === 'stopped');
+    },
+    onKeys: (listener) => {
+      listeners.push(listener);
+    },
+    async devices(userId: UserId) {
+      const answer = await thread.call('devices', { userId });
+      return answer === 'lost' ? fail('unavailable', 'the encryption engine was restarted. Try again.', { retry: true }) : answer;
+    },
+    status: () => ({ state, restarts: thread.restarts, ...(lastSyncAt === undefined ? {} : { lastSyncAt }), ...(problem === undefined ? {} : { problem }) }),
+    async prune(before) {
+      const answer = await thread.call('prune', { before });
+      return answer !== 'lost' && answer.ok ? answer.value : 0;
+    },
+    async stop() {
+      state = 'stopped';
+      await thread.stop();
+    },
+  };
+}
+
+/** A change of membership has no failure that its caller could act on: it is told again until the store has it. */
+async function untilTaken(tell: () => Promise<'lost' | { readonly ok: boolean }>, given: () => boolean): Promise<void> {
+  for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
+    const answer = await tell();
+    if ((answer !== 'lost' && answer.ok) || given()) return;
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+}

@@ -1,0 +1,130 @@
+/** The device as a whole, inside its thread: the store, the engine and what drives them, put together. */
+import type { UserId } from '../../domain/brand.ts';
+import { fail, ok } from '../../domain/outcome.ts';
+import { decrypt } from './decrypting.ts';
+import { openEngine } from './engine.ts';
+import { createFaults, noFaults, type Action } from './faults.ts';
+import { createHomeserver } from './homeserver.ts';
+import { establishIdentity, IdentityRefused } from './identity.ts';
+import { createJournal } from './journal.ts';
+import { createLocks, orAborted } from './locks.ts';
+import { createMedia } from './media.ts';
+import type { FaultPoint, ThreadOptions } from './options.ts';
+import { createOutgoing, serverOf } from './outgoing.ts';
+import { createPeople } from './people.ts';
+import type { Calls, FromThread } from './protocol.ts';
+import { createRoomKeys } from './roomKeys.ts';
+import { send, sendFailure } from './sending.ts';
+import { openStore } from './store.ts';
+import { keepSyncing, untilStopped } from './syncing.ts';
+
+/** The calls of the protocol, each within the time of `signal`. */
+export type Device = {
+  readonly [Name in Exclude<keyof Calls, 'stop'>]: (ask: Calls[Name]['ask'], signal: AbortSignal) => Promise<Calls[Name]['answer']>;
+} & {
+  /** Publishes the identity, then syncs, until `close`. */
+  run(): Promise<void>;
+  /** Stops syncing at once. */
+  stopSyncing(): void;
+  close(): void;
+};
+
+export type DeviceHooks = {
+  readonly tell: (message: FromThread) => void;
+  /** A call of the engine never came back: the thread must end. */
+  readonly giveUp: (what: string) => void;
+  readonly askFault: (name: FaultPoint) => Promise<Action>;
+};
+
+export async function openDevice(options: ThreadOptions, { tell, giveUp, askFault }: DeviceHooks): Promise<Device> {
+  const store = await openStore(options.storePath, options.storeKey);
+  const engine = await openEngine(options, giveUp);
+  const homeserver = createHomeserver(options);
+  const faults = options.faults === 'on' ? createFaults(engine, askFault) : noFaults;
+  const outgoing = createOutgoing(engine, homeserver, store);
+  const people = await createPeople(options, engine, outgoing, store);
+  const journal = createJournal(store, options.storeKey);
+  const media = createMedia(options, homeserver, journal, faults);
+  const roomKeys = await createRoomKeys(options, engine, outgoing, people, store);
+  const stop = new AbortController();
+  const stopping = stop.signal;
+  const sending = { options, engine, homeserver, journal, media, roomKeys, rooms: createLocks(), faults };
+  const { promise: published, resolve: nowPublished } = Promise.withResolvers<undefined>();
+
+  // The engine tells of a person's devices and identity one after the other; listeners hear of both at once.
+  const news = new Set<UserId>();
+  const devicesChanged = (userIds: readonly string[]): void => {
+    people.noteChanges();
+    if (news.size === 0) setTimeout(() => tellNews(), 50).unref();
+    for (const userId of userIds) news.add(userId as UserId);
+  };
+  const tellNews = (): void => {
+    const userIds = [...news].filter((userId) => userId !== options.userId);
+    news.clear();
+    if (userIds.length > 0) tell({ kind: 'keys', change: { kind: 'devices', userIds } });
+  };
+  engine.machine.registerDevicesUpdatedCallback(async (userIds) => devicesChanged(userIds));
+  engine.machine.registerUserIdentityUpdatedCallback(async (userId) => {
+    using handle = userId;
+    devicesChanged([handle.toString()]);
+  });
+
+  return {
+    async run() {
+      await untilStopped({ stopping, tell }, async () => {
+        try {
+          await establishIdentity({ options, engine, homeserver, outgoing, store, faults, stopping });
+          return 'done';
+        } catch (error) {
+          if (error instanceof IdentityRefused) tell({ kind: 'log', event: { level: 'error', code: 'identity-refused', userId: options.userId } });
+          throw error;
+        }
+      });
+      nowPublished(undefined);
+      await keepSyncing({ engine, homeserver, outgoing, people, store, faults, stopping, tell });
+    },
+    async send(message, signal) {
+      try {
+        await orAborted(published, signal);
+        return await send(sending, message, signal);
+      } catch (error) {
+        if (signal.aborted) return fail('unavailable', 'the homeserver took too long. It is tried again.', { retry: true });
+        const failure = sendFailure(error);
+        if (failure) return failure;
+        tell({ kind: 'log', event: { level: 'error', code: 'engine-error', id: message.id, roomId: message.roomId, reason: error instanceof Error ? error.name : 'unknown' } });
+        return fail('engine', 'the encryption engine failed. It is tried again.', { retry: true });
+      }
+    },
+    decrypt: ({ roomId, event }, signal) => decrypt({ engine, people }, roomId, event, signal),
+    async memberChanged({ userId, membership }) {
+      if (userId === options.userId) return ok(undefined);
+      if (membership === 'leave' || membership === 'ban') {
+        await people.unseen([userId]);
+        return ok(undefined);
+      }
+      await people.changed([userId]);
+      void published.then(() => outgoing.flush(stopping)).catch(() => undefined); // asked for early; whoever sends asks again
+      return ok(undefined);
+    },
+    async devices({ userId }, signal) {
+      try {
+        await orAborted(published, signal);
+        await people.refresh([userId], signal);
+      } catch {
+        return fail('unavailable', `the homeserver doesn't say which devices ${userId} has. Try again later.`, { retry: true });
+      }
+      const devices = await people.devicesOf(userId);
+      if (devices.length === 0 && outgoing.silent.devices.has(serverOf(userId))) return fail('unavailable', `${serverOf(userId)} doesn't say which devices ${userId} has. Try again later.`, { retry: true });
+      return ok({ entitled: devices.filter(({ readable }) => readable).length, unsigned: devices.filter(({ signed }) => !signed).length });
+    },
+    async prune({ before }) {
+      return ok(await journal.prune(before));
+    },
+    stopSyncing: () => stop.abort(),
+    close() {
+      stop.abort();
+      engine.machine.close();
+      store.close();
+    },
+  };
+}

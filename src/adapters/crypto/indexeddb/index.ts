@@ -1,0 +1,54 @@
+import type { IndexMeta } from './catalog.ts';
+import { domError } from './errors.ts';
+import type { KeyPath } from './keyPath.ts';
+import type { IDBObjectStore } from './objectStore.ts';
+import { Reader } from './reader.ts';
+
+/** IDBIndex (Indexed Database API 3.0, §4.6). */
+export class IDBIndex extends Reader {
+  readonly objectStore: IDBObjectStore;
+  readonly #meta: IndexMeta;
+
+  /** Not for callers: `IDBObjectStore.index` and `createIndex` give them. */
+  constructor(objectStore: IDBObjectStore, index: IndexMeta) {
+    super(objectStore.transaction, objectStore._store, index);
+    this.objectStore = objectStore;
+    this.#meta = index;
+  }
+
+  get name(): string {
+    return this.#meta.name;
+  }
+
+  /** In an upgrade only. Throws InvalidStateError, ConstraintError if the name is taken. */
+  set name(value: string) {
+    const name = String(value);
+    if (this._transaction.mode !== 'versionchange') throw domError('InvalidStateError', 'the schema changes in an upgrade only');
+    this._checkActive();
+    this._checkNotDeleted();
+    if (name === this.#meta.name) return;
+    if (this._store.indexes.has(name)) throw domError('ConstraintError', `there is an index "${name}" already`);
+    const execution = this._transaction._execution;
+    execution.change(() => execution.storage.catalog.renameIndex(this._store, this.#meta, name));
+  }
+
+  get keyPath(): KeyPath {
+    return this.#meta.keyPath;
+  }
+
+  get unique(): boolean {
+    return this.#meta.unique;
+  }
+
+  get multiEntry(): boolean {
+    return this.#meta.multiEntry;
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'IDBIndex';
+  }
+
+  override _self(): this {
+    return this;
+  }
+}

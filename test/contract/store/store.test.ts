@@ -1,0 +1,202 @@
+import { expect } from 'chai';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { migrate } from '../../../src/adapters/store/database.ts';
+import { as, type EffectId, type Millis, type SourceId } from '../../../src/domain/brand.ts';
+import type { Decision } from '../../../src/domain/decision.ts';
+import type { Fact } from '../../../src/domain/fact.ts';
+import type { Claim, IncomingFact } from '../../../src/ports/store.ts';
+import { report, received, SUBJECT, T0 } from '../../support/reports.ts';
+import { openTestStore, STORE_KINDS, type OpenStore } from '../../support/stores.ts';
+
+const LEASE = 1000;
+const source = as<SourceId>('lab');
+const at = (ms: number): Millis => as<Millis>(T0 + ms);
+const incoming = (key: string, aggregate = 'r1', names: readonly string[] = []): IncomingFact => ({ source, key, names, aggregate: { kind: 'report', id: aggregate }, at: T0, body: received(report()) });
+const nothing: Decision<unknown> = { state: { phase: 'x' }, audit: [] };
+const only = <T>(items: readonly T[]): T => {
+  const [first, ...rest] = items;
+  if (first === undefined || rest.length > 0) throw new Error(`expected one, got ${items.length}`);
+  return first;
+};
+
+for (const kind of STORE_KINDS) {
+  describe(`The store's contract on ${kind}`, () => {
+    let open: OpenStore;
+    beforeEach(async () => { open = await openTestStore(kind, () => T0); });
+    afterEach(() => open.store.close());
+
+    it('takes a fact once: the same key of the same source is the same fact', async () => {
+      const [first] = await open.store.receive([incoming('k1')]);
+      const [again] = await open.store.receive([incoming('k1')]);
+      expect(first?.created).to.equal(true);
+      expect(again).to.deep.equal({ ...first, created: false });
+      expect((await open.store.claimFacts('w', T0, LEASE, 10)).length).to.equal(1);
+    });
+
+    it('takes the same key of another source as another fact', async () => {
+      await open.store.receive([incoming('k1')]);
+      const [other] = await open.store.receive([{ ...incoming('k1', 'r2'), source: as<SourceId>('other') }]);
+      expect(other?.created).to.equal(true);
+    });
+
+    it('stores all of several facts or none', async () => {
+      const broken: IncomingFact = { ...incoming('k2'), body: { ...received(report()), toJSON: () => { throw new Error('cannot be stored'); } } as unknown as IncomingFact['body'], aggregate: { kind: 'report', id: undefined as unknown as string } };
+      const outcome = await open.store.receive([incoming('k1'), broken]).then(() => 'stored', () => 'refused');
+      expect(outcome).to.equal('refused');
+      expect(await open.store.claimFacts('w', T0, LEASE, 10)).to.deep.equal([]);
+    });
+
+    it('finds by name what was accepted, and counts its versions', async () => {
+      const [first] = await open.store.receive([incoming('k1', 'r1', ['DiagnosticReport?identifier=s|1'])]);
+      const [second] = await open.store.receive([incoming('k2', 'r1', ['DiagnosticReport?identifier=s|1'])]);
+      expect(second).to.deep.equal({ id: first?.id, version: 2, created: true });
+      expect(await open.store.findByName(source, 'DiagnosticReport?identifier=s|1')).to.deep.equal([{ id: first?.id, version: 2, created: false }]);
+      expect(await open.store.findByName(source, 'DiagnosticReport?identifier=s|2')).to.deep.equal([]);
+    });
+
+    it('gives the facts of one aggregate one after the other, of different ones side by side', async () => {
+      await open.store.receive([incoming('k1', 'a'), incoming('k2', 'a'), incoming('k3', 'b')]);
+      const first = await open.store.claimFacts('w', T0, LEASE, 10);
+      expect(first.map(({ work }) => work.aggregate.id)).to.deep.equal(['a', 'b']);
+      expect(await open.store.claimFacts('w2', T0, LEASE, 10)).to.deep.equal([]);
+      for (const claim of first) expect(await open.store.commit(claim, 0, nothing)).to.equal(true);
+      expect((await open.store.claimFacts('w', T0, LEASE, 10)).map(({ work }) => work.aggregate.id)).to.deep.equal(['a']);
+    });
+
+    it('gives a claim to another worker when its lease ran out, and refuses the stale holder\'s commit', async () => {
+      await open.store.receive([incoming('k1')]);
+      const stale = only(await open.store.claimFacts('w1', T0, LEASE, 10));
+      const fresh = only(await open.store.claimFacts('w2', at(LEASE + 1), LEASE, 10));
+      expect(await open.store.commit(stale, 0, { ...nothing, effects: [effect('e1')] })).to.equal(false);
+      expect(await open.store.commit(fresh, 0, nothing)).to.equal(true);
+      expect(await open.store.claimEffects('w', at(5000), LEASE, 10)).to.deep.equal([]);
+      expect(await open.store.commit(fresh, 1, nothing), 'a second time').to.equal(false);
+    });
+
+    it('refuses a decision about a state that has changed meanwhile, wholly', async () => {
+      await open.store.receive([incoming('k1')]);
+      const claim = only(await open.store.claimFacts('w', T0, LEASE, 10));
+      expect(await open.store.commit(claim, 7, { ...nothing, effects: [effect('e1')] })).to.equal(false);
+      expect(await open.store.load({ kind: 'report', id: 'r1' })).to.equal(undefined);
+      expect(await open.store.claimEffects('w', T0, LEASE, 10)).to.deep.equal([]);
+    });
+
+    it('commits state, names, effects, timers and raised facts together', async () => {
+      const claim = await claimed(open);
+      const decision: Decision<unknown> = {
+        state: { phase: 'sent', secret: received(report()).report }, names: ['!room:x'], effects: [effect('e1')], timers: [{ name: 'wait', dueAt: at(50) }],
+        raise: [{ aggregate: { kind: 'delivery', id: 'd1' }, body: { type: 'timer.due', name: 'raised' } }], audit: [{ action: 'a', because: 'b' }],
+      };
+      expect(await open.store.commit(claim, 0, decision)).to.equal(true);
+      const state = (await open.store.load({ kind: 'report', id: 'r1' }))?.state as { readonly secret: { reveal(): unknown } };
+      expect(state.secret.reveal()).to.deep.equal(report());
+      expect((await open.store.lookup([{ kind: 'report', name: '!room:x' }])).get('!room:x')?.aggregate).to.deep.equal({ kind: 'report', id: 'r1' });
+      expect(only(await open.store.claimEffects('w', T0, LEASE, 10)).work.id).to.equal('e1');
+      expect(only(await open.store.claimFacts('w', T0, LEASE, 10)).work.body).to.deep.equal({ type: 'timer.due', name: 'raised' });
+      expect(await open.store.tick(at(49), 10)).to.equal(0);
+      expect(await open.store.tick(at(50), 10)).to.equal(1);
+      expect(await open.store.tick(at(51), 10)).to.equal(0);
+    });
+
+    it('does the effects of one lane in order, and those of others beside them', async () => {
+      await commit(open, [effect('e1', 'l1'), effect('e2', 'l1'), effect('e3', 'l2')]);
+      const claims = await open.store.claimEffects('w', T0, LEASE, 10);
+      expect(claims.map(({ work }) => work.id)).to.deep.equal(['e1', 'e3']);
+      const [first] = claims;
+      if (!first) throw new Error('no claim');
+      await open.store.settle(first, first.aggregate, { state: 'done', fact: { type: 'timer.due', name: 'done' } }, T0);
+      expect((await open.store.claimEffects('w', T0, LEASE, 10)).map(({ work }) => work.id)).to.deep.equal(['e2']);
+    });
+
+    it('tries a waiting effect again when its time has come, or when it is woken', async () => {
+      await commit(open, [effect('e1')]);
+      const claim = only(await open.store.claimEffects('w', T0, LEASE, 10));
+      expect(await open.store.settle(claim, claim.aggregate, { state: 'waiting', code: 'no-device', notBefore: at(60_000) }, T0)).to.equal(true);
+      expect(await open.store.claimEffects('w', at(59_999), LEASE, 10)).to.deep.equal([]);
+      await open.store.wake('no-device', at(10));
+      const again = only(await open.store.claimEffects('w', at(10), LEASE, 10));
+      expect({ attempts: again.attempts, lastCode: again.lastCode }).to.deep.equal({ attempts: 1, lastCode: 'no-device' });
+    });
+
+    it('refuses to settle an effect whose lease was lost, so that it is told once', async () => {
+      await commit(open, [effect('e1')]);
+      const stale = only(await open.store.claimEffects('w1', T0, LEASE, 10));
+      const fresh = only(await open.store.claimEffects('w2', at(LEASE + 1), LEASE, 10));
+      expect(await open.store.settle(stale, stale.aggregate, { state: 'done', fact: { type: 'timer.due', name: 'x' } }, T0)).to.equal(false);
+      expect(await open.store.settle(fresh, fresh.aggregate, { state: 'done', fact: { type: 'timer.due', name: 'x' } }, T0)).to.equal(true);
+      expect((await open.store.claimFacts('w', T0, LEASE, 10)).length).to.equal(1);
+    });
+
+    it('keeps a failed effect under its id, and a decision that asks for it again sets it going', async () => {
+      await commit(open, [effect('e1')]);
+      const claim = only(await open.store.claimEffects('w', T0, LEASE, 10));
+      await open.store.settle(claim, claim.aggregate, { state: 'failed', code: 'too-large', fact: { type: 'timer.due', name: 'x' } }, T0);
+      expect(await open.store.claimEffects('w', at(99_999), LEASE, 10)).to.deep.equal([]);
+      await commit(open, [effect('e1')], 'k2', 1);
+      expect(only(await open.store.claimEffects('w', at(99_999), LEASE, 10)).work.id).to.equal('e1');
+    });
+
+    it('never does again what is done', async () => {
+      await commit(open, [effect('e1')]);
+      const claim = only(await open.store.claimEffects('w', T0, LEASE, 10));
+      await open.store.settle(claim, claim.aggregate, { state: 'done', fact: { type: 'timer.due', name: 'x' } }, T0);
+      const told = only(await open.store.claimFacts('w', T0, LEASE, 10));
+      await open.store.commit(told, 1, nothing);
+      await commit(open, [effect('e1')], 'k2', 2);
+      expect(await open.store.claimEffects('w', at(99_999), LEASE, 10)).to.deep.equal([]);
+    });
+
+    it('shows a fact whose decision failed, with the reason and how often', async () => {
+      const claim = await claimed(open);
+      await open.store.defer(claim, 'TypeError', at(500));
+      const held = only(await open.store.deferred());
+      expect({ code: held.code, attempts: held.attempts, type: held.type }).to.deep.equal({ code: 'TypeError', attempts: 1, type: 'result.received' });
+      expect(await open.store.claimFacts('w', at(499), LEASE, 10)).to.deep.equal([]);
+      expect((await open.store.claimFacts('w', at(500), LEASE, 10)).length).to.equal(1);
+    });
+
+    it('keeps everything over a restart, sealed under the subject\'s key', async () => {
+      await commit(open, []);
+      const again = await open.reopen();
+      expect((await again.load({ kind: 'report', id: 'r1' }))?.version).to.equal(1);
+      await again.close();
+    });
+
+    it('migrates an up-to-date database to itself', async () => {
+      expect(await migrate(open.database)).to.deep.equal([]);
+    });
+
+    it('writes nothing of the patient in clear', async () => {
+      await open.store.receive([incoming('key-with-00481516', 'r1', ['DiagnosticReport?identifier=mrn|00481516'])]);
+      const claim = only(await open.store.claimFacts('w', T0, LEASE, 10));
+      await open.store.commit(claim, 0, { state: { secret: received(report()).report }, audit: [] });
+      const rows = JSON.stringify(await Promise.all((['inbox', 'inbox_name', 'aggregate', 'outbox', 'audit'] as const).map((table) => open.database.db.selectFrom(table).selectAll().execute())));
+      const files = kind === 'sqlite' ? ['aceso.db', 'aceso.db-wal'].map((name) => readFileSync(join(open.folder, name)).toString('latin1')).join('') : '';
+      for (const marker of ['Quintana', '00481516', '1958-03-02', '6.8', 'L-2026-3391']) expect(rows + files, marker).not.to.include(marker);
+      expect(rows).to.include(SUBJECT);
+    });
+
+    if (kind === 'postgres') {
+      it('shares the work among workers, each fact once', async () => {
+        const n = 60;
+        await open.store.receive(Array.from({ length: n }, (_, index) => incoming(`k${index}`, `r${index}`)));
+        const taken = await Promise.all(['a', 'b', 'c', 'd'].map((worker) => open.store.claimFacts(worker, T0, LEASE, n)));
+        const ids = taken.flat().map(({ work }) => work.id);
+        expect(new Set(ids).size).to.equal(ids.length);
+        expect(ids.length).to.be.greaterThan(0);
+      });
+    }
+  });
+}
+
+const effect = (id: string, lane = 'l'): NonNullable<Decision<unknown>['effects']>[number] => ({ id: as<EffectId>(id), lane, body: { type: 'room.invite', roomId: as('!r'), userId: as('@u:x') } });
+
+async function claimed(open: OpenStore, key = 'k1'): Promise<Claim<Fact>> {
+  await open.store.receive([incoming(key)]);
+  return only(await open.store.claimFacts('w', T0, LEASE, 10));
+}
+
+async function commit(open: OpenStore, effects: NonNullable<Decision<unknown>['effects']>, key = 'k1', version = 0): Promise<void> {
+  expect(await open.store.commit(await claimed(open, key), version, { ...nothing, effects })).to.equal(true);
+}

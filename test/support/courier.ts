@@ -1,0 +1,119 @@
+/** The courier's device at the test hospital Mercy: started, given rooms and members, killed in a process of its own. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { createCourier, type CourierDevice, type CourierLog, type CourierOptions } from '../../src/adapters/crypto/courier.ts';
+import { as, type RoomId, type UserId } from '../../src/domain/brand.ts';
+import { Sealed } from '../../src/domain/sealed.ts';
+import type { EncryptedEvent, OutgoingMessage } from '../../src/ports/courier.ts';
+import type { ChildCommand, ChildReport } from './courierChild.ts';
+import { sharedHospitals, takeSlot, type Hospital, type Slot } from './lab.ts';
+import { matrix, matrixAnswer, text } from './matrixHttp.ts';
+import { own } from './processes.ts';
+import { shared } from './shared.ts';
+import { until } from './until.ts';
+
+/** A courier's settings, and what a test asks of the homeserver in its name. */
+export type Place = {
+  readonly hospital: Hospital;
+  readonly userId: UserId;
+  readonly options: Omit<CourierOptions, 'log'>;
+  /** A room that the courier is in, encrypted from its first event, with these people invited. */
+  room(people: readonly string[]): Promise<RoomId>;
+  invite(roomId: RoomId, person: string): Promise<void>;
+  event(roomId: RoomId, eventId: string): Promise<EncryptedEvent>;
+  /** All encrypted events of the courier in the room, oldest first. */
+  sent(roomId: RoomId): Promise<readonly EncryptedEvent[]>;
+  call(path: string, body?: unknown, method?: 'POST' | 'PUT'): Promise<Record<string, unknown>>;
+  /** Removes the store. */
+  clear(): void;
+};
+
+let places = 0;
+
+/** A new courier user with an empty store, at the shared Mercy unless another hospital is given. */
+export async function newPlace(changes: Partial<CourierOptions> = {}, at?: { readonly hospital: Hospital; readonly slot: Slot }): Promise<Place> {
+  const { hospital, slot } = at ?? await shared('couriers', async () => ({ value: { hospital: (await sharedHospitals()).mercy, slot: await takeSlot() }, stop: () => undefined }));
+  const userId = as<UserId>(`@${slot.prefix}courier${(places += 1)}:${hospital.serverName}`);
+  const folder = mkdtempSync(join(tmpdir(), 'aceso-courier-'));
+  const call: Place['call'] = (path, body, method) => {
+    const url = new URL(`/_matrix/client/v3${path}`, hospital.baseUrl);
+    url.searchParams.set('user_id', userId);
+    return matrix(hospital.baseUrl, `${url.pathname}${url.search}`, { token: slot.asToken, ...(body === undefined ? {} : { body }), ...(method ? { method } : {}) });
+  };
+  const part = encodeURIComponent;
+  return {
+    hospital, userId, call,
+    options: {
+      homeserverUrl: hospital.baseUrl, asToken: slot.asToken, userId, deviceId: 'COURIER', deviceName: 'Aceso courier',
+      storePath: folder, storeKey: new Uint8Array(32).fill(7), trust: 'signed', deadlineMs: 20_000, ...changes,
+    },
+    async room(people) {
+      await matrixAnswer(hospital.baseUrl, '/_matrix/client/v3/register', { token: slot.asToken, body: { type: 'm.login.application_service', username: userId.slice(1).split(':')[0], inhibit_login: true } });
+      const encryption = { type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } };
+      return as<RoomId>(text(await call('/createRoom', { preset: 'private_chat', invite: people, initial_state: [encryption] }), 'room_id'));
+    },
+    async invite(roomId, person) {
+      await call(`/rooms/${part(roomId)}/invite`, { user_id: person });
+    },
+    event: async (roomId, eventId) => await until('the event to be there', () => call(`/rooms/${part(roomId)}/event/${part(eventId)}`)) as unknown as EncryptedEvent,
+    async sent(roomId) {
+      const filter = JSON.stringify({ senders: [userId], types: ['m.room.encrypted'] });
+      const { chunk } = await call(`/rooms/${part(roomId)}/messages?dir=f&limit=1000&filter=${part(filter)}`);
+      return chunk as EncryptedEvent[];
+    },
+    clear: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+export type Started = CourierDevice & { readonly logs: readonly CourierLog[]; readonly heard: readonly { readonly kind: 'room-keys' | 'devices'; readonly userIds: readonly UserId[] }[] };
+
+/** Starts it in this process. It isn't ready yet: its methods wait. */
+export async function start(place: Place, changes: Partial<CourierOptions> = {}): Promise<Started> {
+  const logs: CourierLog[] = [];
+  const heard: Started['heard'][number][] = [];
+  const courier = await createCourier({ ...place.options, log: (event) => logs.push(event), ...changes });
+  courier.onKeys((change) => heard.push(change));
+  return { ...courier, logs, heard };
+}
+
+export const ready = (courier: Pick<CourierDevice, 'status'>): Promise<unknown> =>
+  until('the courier to be ready', () => courier.status().state === 'ready').catch((cause: unknown) => {
+    throw new Error(`the courier isn't ready: ${JSON.stringify(courier.status())}`, { cause });
+  });
+
+/** A text for these people, all of them responsible. */
+export function message(id: string, roomId: RoomId, people: readonly string[], body: string, changes: Partial<OutgoingMessage> = {}): OutgoingMessage {
+  const members = people.map((person) => as<UserId>(person));
+  return {
+    id: as(id), roomId, members, recipients: members, type: 'm.room.message',
+    content: Sealed.of(as('subject'), { msgtype: 'm.text', body }), rotation: { periodMs: 604_800_000, messages: 100 }, ...changes,
+  };
+}
+
+/** Runs a courier in a process of its own until it has sent the messages or has killed itself; gives what it reported and how it ended. */
+export async function inProcess(place: Place, command: Omit<ChildCommand, 'options'>): Promise<{ readonly reports: readonly ChildReport[]; readonly ended: string }> {
+  const { storeKey, ...options } = place.options;
+  const full: ChildCommand = { ...command, options: { ...options, storeKey: Buffer.from(storeKey).toString('hex') } };
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'courierChild.ts'), JSON.stringify(full)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const reports: ChildReport[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => reports.push(JSON.parse(line) as ChildReport));
+  const closed = new Promise((resolve) => child.once('close', resolve));
+  const owned = await own(child);
+  await until('the child to end', () => owned.ended(), 60_000, 10).finally(() => owned.kill());
+  await closed;
+  return { reports, ended: owned.ended() ?? '' };
+}
+
+/** The place of a Megolm message in its session: which key encrypted it (Megolm's message format, §"Message format"). */
+export function messageIndex(event: EncryptedEvent): string {
+  const bytes = Buffer.from(String(event.content['ciphertext']), 'base64');
+  let index = 0;
+  for (let at = 2, shift = 0; ; at += 1, shift += 7) {
+    const byte = bytes[at] ?? 0;
+    index |= (byte & 127) << shift;
+    if (byte < 128) return `${String(event.content['session_id'])} ${index}`;
+  }
+}

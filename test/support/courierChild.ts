@@ -1,0 +1,31 @@
+/** The program behind `inProcess`: drives a courier, and kills its own process at a named instant, as a power cut would. */
+import { createCourier, type CourierOptions, type FaultPoint } from '../../src/adapters/crypto/courier.ts';
+import { message, ready } from './courier.ts';
+import type { RoomId } from '../../src/domain/brand.ts';
+
+export type ChildCommand = {
+  readonly options: Omit<CourierOptions, 'log' | 'storeKey' | 'faultPoint'> & { /** Hexadecimal. */ readonly storeKey: string };
+  readonly messages: readonly { readonly id: string; readonly roomId: RoomId; readonly people: readonly string[]; readonly content: Readonly<Record<string, unknown>> }[];
+  readonly rotationMessages?: number;
+  /** Dies when it reaches this for the `time`th time. */
+  readonly killAt?: { readonly name: FaultPoint; readonly time: number };
+};
+
+export type ChildReport = { readonly id: string; readonly outcome: { readonly ok: boolean; readonly value?: { readonly eventId: string }; readonly error?: { readonly code: string } } };
+
+if (process.argv[1] === import.meta.filename) await run(JSON.parse(process.argv[2] ?? '') as ChildCommand);
+
+async function run({ options, messages, killAt, rotationMessages }: ChildCommand): Promise<void> {
+  let times = 0;
+  const faultPoint = (name: FaultPoint): undefined => {
+    if (name === killAt?.name && (times += 1) === killAt.time) process.kill(process.pid, 'SIGKILL');
+  };
+  const courier = await createCourier({ ...options, storeKey: Buffer.from(options.storeKey, 'hex'), log: () => undefined, ...(killAt ? { faultPoint } : {}) });
+  await ready(courier);
+  for (const { id, roomId, people, content } of messages) {
+    const plain = message(id, roomId, people, '', { rotation: { periodMs: 604_800_000, messages: rotationMessages ?? 100 } });
+    const outcome = await courier.send({ ...plain, content: plain.content.map(() => content) });
+    process.stdout.write(`${JSON.stringify({ id, outcome })}\n`);
+  }
+  await courier.stop();
+}
