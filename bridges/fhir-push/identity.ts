@@ -88,7 +88,7 @@ const withoutUpdated = (node: Node): Node => {
 const canonical = (value: unknown): string => {
   if (isLosslessNumber(value)) return value.value;
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (!isNode(value)) return JSON.stringify(value) ?? 'null';
+  if (!isNode(value)) return value === undefined ? 'null' : JSON.stringify(value);
   const members = Object.keys(value).sort().filter((name) => value[name] !== undefined);
   return `{${members.map((name) => `${JSON.stringify(name)}:${name === 'reference' ? canonical(withoutUuid(value[name])) : canonical(value[name])}`).join(',')}}`;
 };

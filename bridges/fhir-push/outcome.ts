@@ -23,9 +23,13 @@ export const refusal = (status: number, event: string, issue: Issue, headers: Re
 
 export const refuse = (status: number, event: string, issue: Issue, headers: Readonly<Record<string, string>> = {}): { readonly ok: false; readonly refusal: Refusal } => ({ ok: false, refusal: refusal(status, event, issue, headers) });
 
+const MOST = 50;
+const shown = (issues: readonly Issue[]): readonly Issue[] =>
+  issues.length <= MOST ? issues : [...issues.slice(0, MOST), { severity: 'information', code: 'informational', diagnostics: `There are ${issues.length - MOST} more issues.` }];
+
 export const operationOutcome = (issues: readonly Issue[]): object => ({
   resourceType: 'OperationOutcome',
-  issue: issues.map(({ severity, code, diagnostics, expression }) => ({ severity, code, diagnostics, ...(expression === undefined ? {} : { expression: [expression] }) })),
+  issue: shown(issues).map(({ severity, code, diagnostics, expression }) => ({ severity, code, diagnostics, ...(expression === undefined ? {} : { expression: [expression] }) })),
 });
 
 export const replyJson = (status: number, resource: object, headers: Readonly<Record<string, string>> = {}): HttpReply => ({

@@ -2,10 +2,8 @@
 import type { Identifier } from '../../src/domain/people/recipient.ts';
 import { DEFAULT_BASE_SYSTEM } from './config.ts';
 import type { FhirPushConfig, SourceConfig } from './config.ts';
-import { children, isNode, resourceType, text } from './node.ts';
+import { children, resourceType, text } from './node.ts';
 import type { Node } from './node.ts';
-import { problem } from './outcome.ts';
-import type { Issue } from './outcome.ts';
 
 /** A resource and where it stands. */
 export type Located = {
@@ -30,6 +28,8 @@ export type Scope = {
   readonly localSystem: string;
   /** Identifier system for values that came without one. */
   readonly plainSystem: string;
+  /** The resources of the bundle; none for a resource that came alone. */
+  readonly members: readonly BundleMember[];
   resolve(reference: Node | undefined, from: Located): Located | undefined;
 };
 
@@ -40,7 +40,7 @@ export const createScope = (config: FhirPushConfig, source: SourceConfig, member
     for (const url of [member.local, member.fullUrl]) if (url !== undefined && !byUrl.has(url)) byUrl.set(url, member);
   }
   return {
-    source, plainSystem, localSystem: `${plainSystem}:fhir`,
+    source, members, plainSystem, localSystem: `${plainSystem}:fhir`,
     resolve: (reference, from) => {
       const to = text(reference, 'reference');
       if (to === undefined) return undefined;
@@ -87,19 +87,3 @@ export const conditionalIdentifier = (reference: string | undefined): Identifier
 /** The type a reference means, by its own word, its target or its text. */
 export const referencedType = (reference: Node | undefined, target: Located | undefined): string | undefined =>
   target === undefined ? (text(reference, 'type') ?? /(?:^|\/)([A-Z][A-Za-z]+)[/?]/.exec(text(reference, 'reference') ?? '')?.[1]) : resourceType(target.node);
-
-/** References of a resource that should be resolvable here and are not: `#id` without its contained resource, `urn:uuid` without its entry. */
-export const brokenReferences = (located: Located, scope: Scope): readonly Issue[] => {
-  const found: Issue[] = [];
-  const visit = (value: unknown, path: string, from: Located): void => {
-    if (Array.isArray(value)) return value.forEach((each, index) => visit(each, `${path}[${index}]`, from));
-    if (!isNode(value)) return;
-    const to = text(value, 'reference');
-    if (to !== undefined && /^(?:#|urn:(?:uuid|oid):)/i.test(to) && scope.resolve(value, from) === undefined) {
-      found.push(problem('not-found', to.startsWith('#') ? 'No contained resource has this id.' : 'No entry of this bundle has this fullUrl.', `${path}.reference`));
-    }
-    for (const [name, each] of Object.entries(value)) visit(each, `${path}.${name}`, from);
-  };
-  visit(located.node, located.path, located);
-  return found;
-};

@@ -28,6 +28,8 @@ const source = z.strictObject({
   max_bytes: z.int().positive().default(5 * 1024 * 1024),
   max_entries: z.int().positive().default(500),
   requests_per_minute: z.int().positive().optional(),
+  fhir_base: z.url().optional().describe('The source\'s own FHIR base: absolute references under it are its own'),
+  identifier_systems: z.strictObject({ patient: z.array(z.string()).optional(), filler: z.array(z.string()).optional() }).optional().describe('Which systems are medical record numbers and filler numbers'),
   pool: partyId.optional().describe('Who gets what names nobody: a person or team of the directory'),
   owner: z.string().min(1).describe('Who answers for what can\'t be delivered, e.g. "Laboratory desk, ext. 4410"'),
 });
@@ -46,7 +48,7 @@ export const configSchema = z.strictObject({
     host: z.string().default('127.0.0.1'),
     port: port.default(9100),
   }),
-  http: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.default(9101) }).prefault({}),
+  http: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.default(9101), public_url: z.url().optional().describe('What sources call it, e.g. https://aceso.mercy.example') }).prefault({}),
   courier: z.strictObject({
     display_name: z.string().optional(),
     device_id: z.string().regex(/^[A-Z0-9]{4,32}$/u).default('ACESOCOURIER'),

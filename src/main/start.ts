@@ -15,8 +15,7 @@ import { createExecutors } from '../loop/executors.ts';
 import { createIntake } from '../loop/intake.ts';
 import { createLoop } from '../loop/loop.ts';
 import { createBridgeHost, type SourceTerms } from '../loop/receive.ts';
-import type { Courier } from '../ports/courier.ts';
-import type { Faults } from '../ports/faults.ts';
+import { noFaults, type Faults } from '../ports/faults.ts';
 import type { Homeserver } from '../ports/homeserver.ts';
 import { errorCode, type Log } from '../ports/telemetry.ts';
 import { courierLocalpart, guardianLocalpart, openStore, partiesOf, readRegistration, settingsOf } from './compose.ts';
@@ -48,7 +47,8 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
   const courier = await createCourier({
     homeserverUrl: url, asToken, userId: homeserver.courier, deviceId: config.courier.device_id, deviceName: `${config.organisation.name} (Aceso)`,
     storePath: join(config.at(config.data_dir), 'courier.db'), storeKey: keys.derive('courier'), trust: config.courier.unsigned_devices === 'allow' ? 'any' : 'signed',
-    attachmentKey: FHIR_CONTENT_KEY, log: (code, fields) => log.info(code, fields), faultPoint: (step) => faults.at(step),
+    attachmentKey: FHIR_CONTENT_KEY, log: ({ level, code, ...ids }) => log[level](`courier.${code}`, ids),
+    ...(faults === noFaults ? {} : { faultPoint: (step) => { faults.at(`courier.${step}`); return undefined; } }),
   });
 
   const validator = await createFhirValidator();
@@ -113,10 +113,9 @@ function termsOf(config: LoadedConfig): (source: string) => SourceTerms {
 }
 
 const fhirPushConfig = (config: LoadedConfig): Parameters<typeof createFhirPush>[0] => ({
+  ...(config.http.public_url === undefined ? {} : { baseUrl: `${config.http.public_url.replace(/\/$/u, '')}/fhir` }),
   sources: config.sources.map((source) => ({
     id: as(source.id), name: source.name, tokenSha256: source.token_sha256, resourceTypes: source.resource_types, maxBytes: source.max_bytes, maxEntries: source.max_entries,
-    ...(source.requests_per_minute === undefined ? {} : { requestsPerMinute: source.requests_per_minute }),
+    requestsPerMinute: source.requests_per_minute, fhirBase: source.fhir_base, identifierSystems: source.identifier_systems,
   })),
 });
-
-export type { Courier };

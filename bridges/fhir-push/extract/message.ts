@@ -7,10 +7,10 @@ import type { Located, Scope } from '../reference.ts';
 import { attachmentNote } from './attachment.ts';
 import type { Patient } from './patient.ts';
 import { displayOf } from './people.ts';
-import { addressees, responsibleFor } from './responsible.ts';
+import { addressees, encountersOf, responsibleFor } from './responsible.ts';
 import { present } from './result.ts';
 import type { Extract } from './result.ts';
-import { annotations, conceptText } from './words.ts';
+import { annotations, conceptText, periodText } from './words.ts';
 
 export const messageOf = (located: Located, patient: Patient, scope: Scope): Extract => {
   const { node } = located;
@@ -20,13 +20,14 @@ export const messageOf = (located: Located, patient: Patient, scope: Scope): Ext
   const report: ClinicalReport = {
     kind: 'message', status: statusOf(node), priority: priorityOf(node), patient: patient.identity, title: titleOf(node),
     observations: [], specimens: [],
-    notes: [...reasons(node), ...annotations(node), ...children(node, 'payload').flatMap(unshown)],
+    notes: [...doNotPerform(node), ...occurrence(node), ...reasons(node), ...annotations(node), ...children(node, 'payload').flatMap(unshown)],
     reporters: [...new Set([sender, requester].filter((each) => each !== undefined))],
     ...present('conclusion', contentOf(node)),
     ...present('reportedAt', text(node, isRequest ? 'authoredOn' : 'sent') ?? text(node, 'received')),
     ...present('fillerNumber', text(fillerIdentifier(node, scope), 'value')),
   };
-  return { report, candidates: [...addressees(located, scope), ...responsibleFor(located, [], scope)] };
+  const encounters = encountersOf([located], scope);
+  return { report, candidates: [...addressees(located, scope), ...responsibleFor(located, [], encounters, scope)], related: encounters };
 };
 
 const titleOf = (node: Node): string => conceptText(child(node, 'topic')) ?? children(node, 'category').map(conceptText).find((each) => each !== undefined) ?? 'Message';
@@ -34,6 +35,13 @@ const titleOf = (node: Node): string => conceptText(child(node, 'topic')) ?? chi
 const contentOf = (node: Node): string | undefined => {
   const said = children(node, 'payload').map((payload) => text(payload, 'contentString')).filter((each) => each !== undefined);
   return said.length === 0 ? undefined : said.join('\n\n');
+};
+
+const doNotPerform = (node: Node): readonly string[] => (text(node, 'doNotPerform') === 'true' ? ['The sender asks that this is NOT communicated.'] : []);
+
+const occurrence = (node: Node): readonly string[] => {
+  const when = text(node, 'occurrenceDateTime') ?? periodText(child(node, 'occurrencePeriod'));
+  return when === undefined ? [] : [`To be communicated: ${when}`];
 };
 
 const reasons = (node: Node): readonly string[] => children(node, 'reasonCode').map(conceptText).filter((each) => each !== undefined).map((each) => `Reason: ${each}`);
@@ -52,4 +60,5 @@ const STATUSES: Readonly<Record<string, ReportStatus>> = {
   'preparation': 'registered', 'draft': 'registered', 'on-hold': 'registered', 'in-progress': 'preliminary', 'active': 'final', 'completed': 'final',
   'not-done': 'cancelled', 'stopped': 'cancelled', 'revoked': 'cancelled', 'entered-in-error': 'entered-in-error',
 };
-const statusOf = (node: Node): ReportStatus => STATUSES[text(node, 'status') ?? ''] ?? 'unknown';
+/** `doNotPerform` turns a request round (FHIR R4 CommunicationRequest, a modifier element): it asks that nobody be told. */
+const statusOf = (node: Node): ReportStatus => (text(node, 'doNotPerform') === 'true' ? 'cancelled' : undefined) ?? STATUSES[text(node, 'status') ?? ''] ?? 'unknown';

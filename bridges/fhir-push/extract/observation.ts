@@ -5,34 +5,37 @@ import type { Node } from '../node.ts';
 import type { Located, Scope } from '../reference.ts';
 import { interpretationOf } from './interpretation.ts';
 import { specimenOf } from './specimen.ts';
+import type { SpecimenPart } from './specimen.ts';
 import { absentReason, referenceRangeOf, valueOf } from './value.ts';
 import { annotations, conceptText } from './words.ts';
 
 /** `missing`: what is named as a part but didn't come along. */
 export type Lines = { readonly lines: readonly ObservationLine[]; readonly parts: readonly Located[]; readonly missing: readonly string[] };
 
-/** The observations that `references` name, each once, in order. */
-export const linesOf = (references: readonly Node[], from: Located, scope: Scope): Lines => {
-  const gathered = gather(references, from, scope, '', new Set());
+/** The observations that `references` name, each once, in order. `specimen` is that of those which name none. */
+export const linesOf = (references: readonly Node[], from: Located, scope: Scope, specimen: SpecimenPart | undefined): Lines => {
+  const gathered = gather(references, from, { scope, specimen, seen: new Set() }, '');
   return { ...gathered, lines: distinctKeys(gathered.lines) };
 };
 
 /** A lone observation, its components and members. */
 export const linesOfObservation = (located: Located, scope: Scope): Lines => {
-  const gathered = ofObservation(located, scope, '', new Set([located.node]), true);
+  const gathered = ofObservation(located, { scope, specimen: undefined, seen: new Set([located.node]) }, undefined);
   return { ...gathered, lines: distinctKeys(gathered.lines) };
 };
 
-const gather = (references: readonly Node[], from: Located, scope: Scope, parent: string, seen: Set<Node>): Lines => {
+type Round = { readonly scope: Scope; readonly specimen: SpecimenPart | undefined; readonly seen: Set<Node> };
+
+const gather = (references: readonly Node[], from: Located, round: Round, parent: string): Lines => {
   const lines: ObservationLine[] = [];
   const parts: Located[] = [];
   const missing: string[] = [];
   for (const reference of references) {
-    const target = scope.resolve(reference, from);
+    const target = round.scope.resolve(reference, from);
     if (target === undefined) missing.push(text(reference, 'display') ?? '');
-    if (target === undefined || seen.has(target.node)) continue;
-    seen.add(target.node);
-    const found = ofObservation(target, scope, parent, seen, false);
+    if (target === undefined || round.seen.has(target.node)) continue;
+    round.seen.add(target.node);
+    const found = ofObservation(target, round, parent);
     lines.push(...found.lines);
     parts.push(...found.parts);
     missing.push(...found.missing);
@@ -40,20 +43,23 @@ const gather = (references: readonly Node[], from: Located, scope: Scope, parent
   return { lines, parts, missing };
 };
 
-const ofObservation = (located: Located, scope: Scope, parent: string, seen: Set<Node>, isReport: boolean): Lines => {
+/** `parent`: name of the observation it is a member of; undefined when it is the report itself, whose name is the title already. */
+const ofObservation = (located: Located, round: Round, parent: string | undefined): Lines => {
   const { node } = located;
-  const own = lineOf(node, located, scope, parent, undefined);
-  const components = children(node, 'component').map((component) => lineOf(component, located, scope, isReport ? '' : own.name, own));
-  const members = gather(children(node, 'hasMember'), located, scope, isReport ? '' : own.name, seen);
-  const isHeading = components.length + members.lines.length > 0 && own.value === undefined && own.absent === undefined && own.interpretation === undefined && own.notes.length === 0;
+  const own = lineOf(node, located, round, parent ?? '', undefined);
+  const heading = parent === undefined ? '' : own.name;
+  const components = children(node, 'component').map((component) => lineOf(component, located, round, heading, own));
+  const members = gather(children(node, 'hasMember'), located, round, heading);
+  const says = own.value !== undefined || own.absent !== undefined || own.interpretation !== undefined || own.notes.length > 0;
+  const isHeading = !says && components.length + members.lines.length > 0;
   return { lines: [...(isHeading ? [] : [own]), ...components, ...members.lines], parts: [located, ...members.parts], missing: members.missing };
 };
 
 /** A line of an observation, or of one of its components, which has its observation's status, specimen and time. */
-const lineOf = (node: Node, located: Located, scope: Scope, parent: string, of: ObservationLine | undefined): ObservationLine => {
+const lineOf = (node: Node, located: Located, round: Round, parent: string, of: ObservationLine | undefined): ObservationLine => {
   const concept = child(node, 'code');
   const coding = codingOf(concept);
-  const specimen = specimenOf(child(located.node, 'specimen'), located, scope);
+  const specimen = specimenOf(child(located.node, 'specimen'), located, round.scope) ?? round.specimen;
   const name = conceptText(concept) ?? 'Unnamed test';
   const code = text(coding, 'code');
   const value = valueOf(node);
@@ -66,7 +72,7 @@ const lineOf = (node: Node, located: Located, scope: Scope, parent: string, of: 
     key: of === undefined ? `${specimen?.key ?? ''} ${codeKey}` : `${of.key} > ${codeKey}`,
     name: parent === '' ? name : `${parent}: ${name}`,
     status: of?.status ?? statusOf(node),
-    notes: [...(of === undefined ? [...annotations(node), ...circumstances(node)] : [])],
+    notes: of === undefined ? [...annotations(node), ...circumstances(node)] : [],
     ...(code === undefined ? {} : { code }), ...(value === undefined ? {} : { value }), ...(absent === undefined ? {} : { absent }),
     ...(interpretation === undefined ? {} : { interpretation }), ...(referenceRange === undefined ? {} : { referenceRange }),
     ...(specimen === undefined ? {} : { specimen: specimen.line.type }), ...(observedAt === undefined ? {} : { observedAt }),

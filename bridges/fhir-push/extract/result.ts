@@ -10,17 +10,18 @@ import { linesOf, linesOfObservation, statusOf } from './observation.ts';
 import type { Lines } from './observation.ts';
 import type { Patient } from './patient.ts';
 import { displayOf, isOrganisation, organisationOf } from './people.ts';
-import { ordererOf, ordersOf, responsibleFor } from './responsible.ts';
+import { encountersOf, ordererOf, ordersOf, responsibleFor } from './responsible.ts';
 import { specimenOf } from './specimen.ts';
 import type { SpecimenPart } from './specimen.ts';
 import { conceptText } from './words.ts';
 
-export type Extract = { readonly report: ClinicalReport; readonly candidates: readonly Candidate[] };
+/** `related`: the resources that the report was made of, all of which have to be about the same patient. */
+export type Extract = { readonly report: ClinicalReport; readonly candidates: readonly Candidate[]; readonly related: readonly Located[] };
 
 export const resultOf = (located: Located, patient: Patient, scope: Scope): Extract => {
   const { node } = located;
   const isReport = resourceType(node) === 'DiagnosticReport';
-  const found = isReport ? linesOf(children(node, 'result'), located, scope) : linesOfObservation(located, scope);
+  const found = isReport ? linesOf(children(node, 'result'), located, scope, specimenOfReport(located, scope)) : linesOfObservation(located, scope);
   const specimens = specimensOf(located, found.parts, scope);
   const orders = ordersOf(located, found.parts, scope);
   const number = text(fillerIdentifier(node, scope), 'value') ?? specimens.map(({ line }) => line.accession).find((each) => each !== undefined);
@@ -28,7 +29,7 @@ export const resultOf = (located: Located, patient: Patient, scope: Scope): Extr
     kind: 'result', status: statusOf(node), priority: priorityOf(orders), patient: patient.identity,
     title: conceptText(child(node, 'code')) ?? (isReport ? 'Diagnostic report' : 'Observation'),
     observations: specimens.length > 1 ? found.lines : found.lines.map(({ specimen: _, ...line }) => line),
-    notes: [...missingNotes(found), ...attachmentNotes(located, scope)],
+    notes: [...missingNotes(found), ...attachmentNotes(located)],
     specimens: specimens.map(({ line }) => line),
     reporters: reportersOf([located, ...found.parts], scope),
     ...present('conclusion', conclusionOf(node)), ...present('orderer', ordererOf(orders, scope)),
@@ -36,7 +37,8 @@ export const resultOf = (located: Located, patient: Patient, scope: Scope): Extr
     ...present('reportedAt', text(node, 'issued')), ...present('fillerNumber', number),
     ...present('laboratory', laboratoryOf([located, ...found.parts], scope)),
   };
-  return { report, candidates: responsibleFor(located, orders, scope) };
+  const encounters = encountersOf([located, ...orders], scope);
+  return { report, candidates: responsibleFor(located, orders, encounters, scope), related: [...found.parts, ...orders, ...encounters, ...specimens.flatMap(({ located: specimen }) => specimen ?? [])] };
 };
 
 /** A member that is left out when it has no value, as `exactOptionalPropertyTypes` asks. */
@@ -50,6 +52,12 @@ const specimensOf = (located: Located, parts: readonly Located[], scope: Scope):
   const own = resourceType(located.node) === 'DiagnosticReport' ? children(located.node, 'specimen').map((reference) => specimenOf(reference, located, scope)) : [];
   const all = [...own, ...parts.map((part) => specimenOf(child(part.node, 'specimen'), part, scope))].filter((each) => each !== undefined);
   return [...new Map(all.map((each) => [each.key, each])).values()];
+};
+
+/** That of the report's observations which name none themselves. */
+const specimenOfReport = (located: Located, scope: Scope): SpecimenPart | undefined => {
+  const [only, ...more] = children(located.node, 'specimen');
+  return more.length > 0 ? undefined : specimenOf(only, located, scope);
 };
 
 const conclusionOf = (node: Node): string | undefined => {

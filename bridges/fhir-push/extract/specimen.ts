@@ -7,7 +7,7 @@ import { localName } from '../reference.ts';
 import type { Located, Scope } from '../reference.ts';
 import { annotations, conceptText, periodText } from './words.ts';
 
-export type SpecimenPart = { readonly key: string; readonly line: SpecimenLine; readonly collectedAt?: string };
+export type SpecimenPart = { readonly key: string; readonly located?: Located; readonly line: SpecimenLine; readonly collectedAt?: string };
 
 export const specimenOf = (reference: Node | undefined, from: Located, scope: Scope): SpecimenPart | undefined => {
   if (reference === undefined) return undefined;
@@ -22,6 +22,7 @@ export const specimenOf = (reference: Node | undefined, from: Located, scope: Sc
   return {
     key: name,
     line: { type, condition: node === undefined ? [] : conditionOf(node), ...(number === undefined ? {} : { accession: number }) },
+    ...(target === undefined ? {} : { located: target }),
     ...(collectedAt === undefined ? {} : { collectedAt }),
   };
 };

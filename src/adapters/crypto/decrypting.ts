@@ -31,7 +31,7 @@ export async function decrypt({ engine, people }: Parts, roomId: Room, event: En
     content: asRecord(plain['content']),
     sender: event.sender,
     ...(origin.device === undefined ? {} : { senderDevice: origin.device }),
-    signedByOwner: origin.shield === undefined || origin.shield === ShieldStateCode.UnverifiedIdentity,
+    signedByOwner: origin.shield === undefined,
   });
 }
 
@@ -40,7 +40,7 @@ type Origin = { readonly device: string | undefined; /** Undefined: nothing is w
 async function originOf(engine: Engine, event: string, room: RoomId): Promise<Origin> {
   using info: EncryptionInfo = await engine.within('getRoomEventEncryptionInfo', engine.machine.getRoomEventEncryptionInfo(event, room));
   using device = info.senderDevice;
-  using shield = info.shieldState(true);
+  using shield = info.shieldState(false); // the strict one doesn't tell an unsigned device from a person whom nobody verified
   return { device: device?.toString(), shield: shield.code };
 }
 

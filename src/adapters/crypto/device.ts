@@ -26,7 +26,7 @@ export type Device = {
   run(): Promise<void>;
   /** Stops syncing at once. */
   stopSyncing(): void;
-  close(): void;
+  close(): Promise<void>;
 };
 
 export type DeviceHooks = {
@@ -121,10 +121,10 @@ export async function openDevice(options: ThreadOptions, { tell, giveUp, askFaul
       return ok(await journal.prune(before));
     },
     stopSyncing: () => stop.abort(),
-    close() {
+    async close() {
       stop.abort();
       engine.machine.close();
-      store.close();
+      await store.close();
     },
   };
 }

@@ -71,7 +71,7 @@ async function stop(device: Device): Promise<Calls['stop']['answer']> {
   const patience = new Promise((resolve) => setTimeout(resolve, Math.min(5_000, options.deadlineMs)).unref());
   const others = [...underWay].slice(0, -1); // the last is this call itself
   await Promise.race([Promise.allSettled(others), patience]);
-  device.close();
+  await device.close();
   return ok(undefined);
 }
 

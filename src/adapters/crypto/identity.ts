@@ -18,7 +18,7 @@ export class IdentityRefused extends Error {}
 /** Does what isn't done yet. Throws a HomeserverError when the homeserver can't be reached or refuses, and {@link IdentityRefused}. */
 export async function establishIdentity(parts: Parts): Promise<void> {
   const { store } = parts;
-  const published = await store.read((sql) => sql.prepare("SELECT value FROM courier_fact WHERE name = 'identity'").get());
+  const published = await store.durable((sql) => sql.prepare("SELECT value FROM courier_fact WHERE name = 'identity'").get());
   if (published) return;
   await createDevice(parts);
   await refuseForeignKeys(parts);

@@ -29,7 +29,7 @@ export function createJournal(store: Store, storeKey: Uint8Array): Journal {
   const key = subkey(storeKey, 'media');
   return {
     async find(id) {
-      const row = await store.read((sql) => sql.prepare('SELECT state, media, ciphertext, created_at, devices, withheld, event_id FROM courier_message WHERE id = ?').get(id));
+      const row = await store.durable((sql) => sql.prepare('SELECT state, media, ciphertext, created_at, devices, withheld, event_id FROM courier_message WHERE id = ?').get(id));
       if (!row) return undefined;
       const reached = { devices: Number(row['devices'] ?? 0), withheld: Number(row['withheld'] ?? 0) };
       const { media, ciphertext, event_id: eventId } = row;

@@ -32,7 +32,7 @@ export type People = {
 
 export async function createPeople(options: ThreadOptions, engine: Engine, outgoing: Outgoing, store: Store): Promise<People> {
   const { machine } = engine;
-  const rows = await store.read((sql) => sql.prepare('SELECT user_id FROM courier_unseen').all());
+  const rows = await store.durable((sql) => sql.prepare('SELECT user_id FROM courier_unseen').all());
   const gone = new Set(rows.map((row) => row['user_id'] as UserId));
   let epoch = 0;
 

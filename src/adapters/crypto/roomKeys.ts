@@ -31,7 +31,7 @@ const silentServerMs = 15_000;
 export async function createRoomKeys(options: ThreadOptions, engine: Engine, outgoing: Outgoing, people: People, store: Store): Promise<RoomKeys> {
   const { machine } = engine;
   const settledRooms = new Map<Room, Settled>();
-  const rows = await store.read((sql) => sql.prepare('SELECT device FROM courier_reached').all());
+  const rows = await store.durable((sql) => sql.prepare('SELECT device FROM courier_reached').all());
   /** Devices with which an encrypted channel exists: each share reaches them. */
   const channels = new Set(rows.map((row) => String(row['device'])));
 

@@ -8,9 +8,7 @@ import { openIndexedDB } from './indexeddb/mod.ts';
 export type Store = {
   /** Runs `work` in a transaction of its own. Resolves when it, and all that was committed before it, is on the disk. */
   durable<T>(work: (sql: DatabaseSync) => T): Promise<T>;
-  /** Runs `work` in a transaction of its own, when no other is open. */
-  read<T>(work: (sql: DatabaseSync) => T): Promise<T>;
-  close(): void;
+  close(): Promise<void>;
 };
 
 /** Opens the file, makes the tables, and puts the IndexedDB in place for the engine. */
@@ -18,19 +16,10 @@ export async function openStore(path: string, storeKey: Uint8Array): Promise<Sto
   const file = extname(path) === '' ? join(path, 'courier.sqlite') : path;
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   // NORMAL: a commit survives a killed process, and `durable` makes it survive a power cut before anything leaves the machine.
-  const database = await openIndexedDB(file, { key: subkey(storeKey, 'indexeddb'), synchronous: 'NORMAL' });
+  const database = openIndexedDB(file, { key: subkey(storeKey, 'indexeddb'), synchronous: 'NORMAL' });
   database.install();
-  const store: Store = {
-    durable: (work) => database.barrier((sql) => {
-      // A transaction that writes nothing isn't synchronised: this row makes sure that the disk is waited for.
-      sql.exec('UPDATE courier_barrier SET passed = passed + 1');
-      return work(sql);
-    }),
-    read: (work) => database.barrier(work),
-    close: () => database.close(),
-  };
-  await store.read((sql) => sql.exec(tables));
-  return store;
+  await database.barrier((sql) => sql.exec(tables));
+  return { durable: (work) => database.barrier(work), close: () => database.close() };
 }
 
 /** A key for one purpose, from the key of the store (RFC 5869). */
@@ -39,8 +28,6 @@ export function subkey(storeKey: Uint8Array, purpose: string): Uint8Array {
 }
 
 const tables = `
-  CREATE TABLE IF NOT EXISTS courier_barrier (one INTEGER PRIMARY KEY CHECK (one = 1), passed INTEGER NOT NULL) STRICT;
-  INSERT OR IGNORE INTO courier_barrier VALUES (1, 0);
   CREATE TABLE IF NOT EXISTS courier_fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS courier_message (
     id TEXT PRIMARY KEY, room_id TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('media', 'ready', 'sent')), created_at INTEGER NOT NULL,

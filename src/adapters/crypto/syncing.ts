@@ -36,7 +36,7 @@ const longestPauseMs = 30_000;
 /** Syncs until `stopping`. Failures are told, and tried again with growing pauses. */
 export async function keepSyncing(parts: Parts): Promise<void> {
   const { store, homeserver, outgoing, stopping, tell } = parts;
-  const row = await store.read((sql) => sql.prepare("SELECT value FROM courier_fact WHERE name = 'since'").get());
+  const row = await store.durable((sql) => sql.prepare("SELECT value FROM courier_fact WHERE name = 'since'").get());
   let since = typeof row?.['value'] === 'string' ? row['value'] : undefined;
   let pollMs = 0; // the first answer comes at once
   await untilStopped(parts, async () => {

@@ -52,7 +52,7 @@ const loadCodeSets = (schemas: readonly InternalTypeSchema[], readJson: (file: s
   for (const file of ['fhir/r4/valuesets.json', 'fhir/r4/v3-codesystems.json']) {
     for (const { resource } of readJson(file).entry) {
       if (resource.resourceType === 'ValueSet') valueSets.set(resource.url, resource);
-      if (resource.resourceType === 'CodeSystem') codeSystems.set(resource.url, resource as unknown as CodeSystem);
+      if (resource.resourceType === 'CodeSystem') codeSystems.set(resource.url, resource);
     }
   }
   const found = new Map<string, CodeSet>();

@@ -11,117 +11,99 @@ import type { Definitions } from './definitions.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 type Slot = { readonly name: string; readonly type: string; readonly element: InternalSchemaElement };
-export type Walk = {
-  readonly issues: readonly ValidationIssue[];
-  /** Whether each part has the JSON kind its type asks for, so that Medplum can be trusted to read it without throwing. */
-  readonly sound: boolean;
-};
+/** `isShape`: the JSON isn't of the kind its type asks for, so that Medplum can't be trusted to read it without throwing. */
+type Finding = ValidationIssue & { readonly isShape?: true };
+type Findings = readonly Finding[];
+
+export type Walk = { readonly issues: readonly ValidationIssue[]; readonly hasShape: boolean };
 
 export const walkResource = (resource: unknown, definitions: Definitions): Walk => {
-  const walker = new Walker(definitions);
-  walker.resource(resource, undefined);
-  return { issues: walker.issues, sound: walker.sound };
+  const findings = walker(definitions)(resource, undefined);
+  return { issues: findings.map(({ isShape: _, ...issue }) => issue), hasShape: findings.every(({ isShape }) => isShape !== true) };
 };
 
-// eslint-disable-next-line no-control-regex -- FHIR R4 §2.24.0.1 "string": no characters below U+0020 but tab, line feed, carriage return.
+const NONE: Findings = [];
+const issue = (code: ValidationIssue['code'], expression: string, diagnostics: string): Findings => [{ code, severity: 'error', expression, diagnostics }];
+const misshapen = (code: ValidationIssue['code'], expression: string, diagnostics: string): Findings => [{ code, severity: 'error', expression, diagnostics, isShape: true }];
+
+/** FHIR R4 §2.24.0.1 "string": no characters below U+0020 but tab, line feed and carriage return. */
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/;
 const ID = /^[A-Za-z0-9\-.]{1,64}$/;
 
-class Walker {
-  readonly issues: ValidationIssue[] = [];
-  sound = true;
-  readonly #definitions: Definitions;
-
-  constructor(definitions: Definitions) {
-    this.#definitions = definitions;
-  }
-
-  resource(value: unknown, path: string | undefined): void {
-    if (!isObject(value)) return this.#unsound('structure', path ?? 'Resource', 'A resource is a JSON object.');
+const walker = (definitions: Definitions): ((value: unknown, path: string | undefined) => Findings) => {
+  const resource = (value: unknown, path: string | undefined): Findings => {
+    const at = path ?? 'Resource';
+    if (!isObject(value)) return misshapen('structure', at, 'A resource is a JSON object.');
     const type = Object.hasOwn(value, 'resourceType') ? value['resourceType'] : undefined;
-    if (type === undefined) return this.#unsound('required', path ?? 'Resource', 'resourceType is missing.');
-    const schema = typeof type === 'string' && this.#definitions.isResource(type) ? this.#definitions.schema(type) : undefined;
-    if (typeof type !== 'string' || schema === undefined) return this.#unsound('structure', path ?? 'Resource', 'resourceType is not the name of a FHIR R4 resource.');
-    const here = path ?? type;
+    if (type === undefined) return misshapen('required', at, 'resourceType is missing.');
+    const schema = typeof type === 'string' && definitions.isResource(type) ? definitions.schema(type) : undefined;
+    if (typeof type !== 'string' || schema === undefined) return misshapen('structure', at, 'resourceType is not the name of a FHIR R4 resource.');
     const id = Object.hasOwn(value, 'id') ? value['id'] : undefined;
-    if (typeof id === 'string' && !ID.test(id)) this.#report('value', `${here}.id`, 'An id has 1 to 64 of the characters A-Z, a-z, 0-9, "-" and ".".');
-    this.#object(value, schema, here, true);
-  }
+    const badId = typeof id === 'string' && !ID.test(id) ? issue('value', `${path ?? type}.id`, 'An id has 1 to 64 of the characters A-Z, a-z, 0-9, "-" and ".".') : NONE;
+    return [...badId, ...object(value, schema, path ?? type)];
+  };
 
-  #object(value: Json, schema: InternalTypeSchema, path: string, isResource: boolean): void {
+  const object = (value: Json, schema: InternalTypeSchema, path: string): Findings => {
     const keys = Object.keys(value);
-    if (keys.length === 0) return this.#report('structure', path, 'An object in FHIR JSON is never empty.');
+    if (keys.length === 0) return issue('structure', path, 'An object in FHIR JSON is never empty.');
     const slots = slotsOf(schema);
     const chosen = new Map<string, string>();
-    for (const [index, key] of keys.entries()) {
-      if (key === 'resourceType' && isResource) continue;
-      const companion = key.startsWith('_');
-      const name = companion ? key.slice(1) : key;
+    return keys.flatMap((key, index) => {
+      if (key === 'resourceType' && definitions.isResource(schema.name)) return NONE;
+      const isCompanion = key.startsWith('_');
+      const name = isCompanion ? key.slice(1) : key;
       const slot = slots.get(name);
-      if (slot === undefined || (companion && !isPrimitive(slot.type))) {
-        this.#unknown(name, index, path);
-        continue;
-      }
-      const before = chosen.get(slot.name);
-      if (before !== undefined && before !== name) this.#report('structure', `${path}.${slot.name}`, 'Only one type of this element may be given.');
+      if (slot === undefined || (isCompanion && !isPrimitive(slot.type))) return unknown(name, index, path);
+      const at = `${path}.${slot.name}`;
+      const before = chosen.get(slot.name) ?? name;
       chosen.set(slot.name, name);
-      this.#values(value[key], slot, `${path}.${slot.name}`, companion);
-    }
-  }
+      const found = values(value[key], isCompanion ? companion(slot) : slot, at);
+      return before === name ? found : [...found, ...issue('structure', at, 'Only one type of this element may be given.')];
+    });
+  };
 
-  #values(value: unknown, slot: Slot, path: string, companion: boolean): void {
-    if (!Array.isArray(value)) {
-      if (slot.element.isArray === true) return this.#unsound('structure', path, 'This element repeats: it is a JSON array.');
-      return this.#value(value, slot, path, companion);
-    }
-    if (slot.element.isArray !== true) return this.#unsound('structure', path, 'This element does not repeat: it is no JSON array.');
-    if (value.length === 0) return this.#report('structure', path, 'An array in FHIR JSON is never empty.');
-    for (const [index, each] of value.entries()) this.#value(each, slot, `${path}[${index}]`, companion);
-  }
+  /** A name that the definitions have may be repeated to the sender; any other may be anything, and is counted instead. */
+  const unknown = (name: string, index: number, path: string): Findings =>
+    definitions.isElementName(name) ? issue('structure', `${path}.${name}`, 'This type has no such element.') : issue('structure', path, `Member ${index + 1} of this object is not an element of this type.`);
 
-  #value(value: unknown, slot: Slot, path: string, companion: boolean): void {
-    if (value === null && isPrimitive(slot.type)) return;
-    if (value === null) return this.#unsound('structure', path, 'null is no value of this element.');
-    if (companion) return this.#complex(value, this.#definitions.schema('Element'), path);
-    if (isPrimitive(slot.type)) return this.#primitive(value, slot, path);
-    if (slot.type === 'Resource') return this.resource(value, path);
-    this.#complex(value, this.#definitions.schema(slot.type), path);
-    if (isObject(value)) this.#binding(value, slot, path);
-  }
+  const values = (value: unknown, slot: Slot, path: string): Findings => {
+    if (slot.element.isArray !== true) return Array.isArray(value) ? misshapen('structure', path, 'This element does not repeat: it is no JSON array.') : single(value, slot, path);
+    if (!Array.isArray(value)) return misshapen('structure', path, 'This element repeats: it is a JSON array.');
+    if (value.length === 0) return issue('structure', path, 'An array in FHIR JSON is never empty.');
+    return value.flatMap((each, index) => single(each, slot, `${path}[${index}]`));
+  };
 
-  #complex(value: unknown, schema: InternalTypeSchema | undefined, path: string): void {
-    if (!isObject(value) || schema === undefined) return this.#unsound('structure', path, 'This element is a JSON object.');
-    this.#object(value, schema, path, false);
-  }
+  const single = (value: unknown, slot: Slot, path: string): Findings => {
+    if (value === null) return isPrimitive(slot.type) || slot.type === COMPANION ? NONE : misshapen('structure', path, 'null is no value of this element.');
+    if (isPrimitive(slot.type)) return primitive(value, slot, path);
+    if (slot.type === 'Resource') return resource(value, path);
+    const schema = definitions.schema(slot.type);
+    if (!isObject(value) || schema === undefined) return misshapen('structure', path, 'This element is a JSON object.');
+    return [...object(value, schema, path), ...binding(value, slot, path)];
+  };
 
-  #primitive(value: unknown, slot: Slot, path: string): void {
-    if (typeof value === 'object') return this.#unsound('structure', path, 'This element is a JSON string, number or boolean.');
-    if (value === '') return this.#report('value', path, 'A string in FHIR JSON is never empty.');
-    if (typeof value === 'string' && CONTROL.test(value)) return this.#report('value', path, 'A string holds no control characters but tab, line feed and carriage return.');
-    this.#binding(value, slot, path);
-  }
+  const primitive = (value: unknown, slot: Slot, path: string): Findings => {
+    if (typeof value === 'object') return misshapen('structure', path, 'This element is a JSON string, number or boolean.');
+    if (value === '') return issue('value', path, 'A string in FHIR JSON is never empty.');
+    if (typeof value === 'string' && CONTROL.test(value)) return issue('value', path, 'A string holds no control characters but tab, line feed and carriage return.');
+    return binding(value, slot, path);
+  };
 
-  #binding(value: unknown, slot: Slot, path: string): void {
-    const { binding } = slot.element;
-    if (binding?.strength !== 'required' || binding.valueSet === undefined) return;
-    const text = bindingIssue(value, slot.type, this.#definitions.codes(binding.valueSet));
-    if (text !== undefined) this.#report('code-invalid', path, text);
-  }
+  const binding = (value: unknown, { type, element }: Slot, path: string): Findings => {
+    if (element.binding?.strength !== 'required' || element.binding.valueSet === undefined) return NONE;
+    const text = bindingIssue(value, type, definitions.codes(element.binding.valueSet));
+    return text === undefined ? NONE : issue('code-invalid', path, text);
+  };
 
-  #unknown(name: string, index: number, path: string): void {
-    if (this.#definitions.isElementName(name)) return this.#report('structure', `${path}.${name}`, 'This type has no such element.');
-    this.#report('structure', path, `Member ${index + 1} of this object is not an element of this type.`);
-  }
+  return resource;
+};
 
-  #unsound(code: ValidationIssue['code'], expression: string, diagnostics: string): void {
-    this.sound = false;
-    this.#report(code, expression, diagnostics);
-  }
-
-  #report(code: ValidationIssue['code'], expression: string, diagnostics: string): void {
-    this.issues.push({ code, severity: 'error', expression, diagnostics });
-  }
-}
+/** `_status` beside `status`: id and extensions of a primitive (FHIR R4 §2.6.2.3 "JSON representation of primitive elements"). Null where a repetition has none. */
+const COMPANION = 'Element';
+const companion = (slot: Slot): Slot => {
+  const { binding: _, ...element } = slot.element;
+  return { name: slot.name, type: COMPANION, element };
+};
 
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 

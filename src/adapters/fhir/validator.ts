@@ -7,7 +7,6 @@ import { fromMedplum } from './issues.ts';
 
 /** Larger than any request that is let in, so that the request's own limit decides. */
 const MAX_ATTACHMENT_BYTES = 64 * 1024 * 1024;
-const MAX_ISSUES = 50;
 
 /** Loads the definitions: about a second and 200 MB, once per process. docs: README.md of this folder. */
 export const createFhirValidator = async (): Promise<FhirValidator> => {
@@ -23,10 +22,10 @@ export const createFhirValidator = async (): Promise<FhirValidator> => {
   };
   return {
     validate: (resource) => {
-      const { issues, sound } = walkResource(resource, definitions);
+      const { issues, hasShape } = walkResource(resource, definitions);
       const said = new Set(issues.map(({ expression }) => expression));
-      const more = sound ? medplum(resource).filter(({ expression }) => !said.has(expression)) : [];
-      return [...issues, ...more].slice(0, MAX_ISSUES);
+      const more = hasShape ? medplum(resource).filter(({ expression }) => !said.has(expression)) : [];
+      return [...issues, ...more];
     },
   };
 };

@@ -1,4 +1,5 @@
 import { isCorrection, isCritical, type Interpretation, type ObservationLine, type PatientIdentity, type ReportStatus } from './report.ts';
+import { isUnfinished, isWithdrawn } from './status.ts';
 import { lines } from './words.ts';
 
 /**
@@ -14,16 +15,17 @@ import { lines } from './words.ts';
  */
 export type Difference = 'added' | 'value' | 'flag' | 'note' | 'withdrawn' | 'reinstated' | 'range' | 'marked';
 
-export const isWithdrawn = (status: ReportStatus): boolean => status === 'cancelled' || status === 'entered-in-error';
-
-/** Nothing final was said under it. `unknown` isn't among them: who doesn't know treats what was told as relied upon. */
-export const isUnfinished = (status: ReportStatus): boolean => status === 'registered' || status === 'partial' || status === 'preliminary';
-
 const isWaiting = (status: ReportStatus): boolean => status === 'registered' || status === 'partial';
 
-/** A line that has something to tell: a value, a note, or a reason why there will be no value. What is only pending has not. */
-export const tells = ({ status, value, absent, notes }: ObservationLine): boolean =>
-  !isWithdrawn(status) && (value !== undefined || (absent !== undefined && !isUnfinished(status)) || (notes.length > 0 && !isWaiting(status)));
+/**
+ * A line that has something to tell: a value, a note, or a reason why there will be no value. What is only pending has not, nor has what was
+ * cancelled without a word or entered in error before anybody heard of it.
+ */
+export function tells({ status, value, absent, notes }: ObservationLine): boolean {
+  if (status === 'entered-in-error') return false;
+  if (status === 'cancelled') return absent !== undefined || notes.length > 0;
+  return value !== undefined || (absent !== undefined && !isUnfinished(status)) || (notes.length > 0 && !isWaiting(status));
+}
 
 /** How a line differs from what was told of it; empty when there is nothing to tell. `report` is the status of the new version. */
 export function differences(was: ObservationLine | undefined, now: ObservationLine, report: ReportStatus): readonly Difference[] {

@@ -35,5 +35,5 @@ function longestFit(text: string, fits: (kept: string) => boolean): string {
   }
   const kept = text.slice(0, low);
   const lineEnd = kept.lastIndexOf('\n');
-  return kept.slice(0, lineEnd > low / 2 ? lineEnd : kept.lastIndexOf(' '));
+  return kept.slice(0, lineEnd > low / 2 ? lineEnd : Math.max(0, kept.lastIndexOf(' ')));
 }

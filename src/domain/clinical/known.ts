@@ -1,5 +1,5 @@
 import type { ClinicalReport, ObservationLine, PatientIdentity, ReportStatus, SpecimenLine } from './report.ts';
-import { isWithdrawn } from './difference.ts';
+import { isWithdrawn } from './status.ts';
 
 /**
  * What has been told, or at least heard, of one report. Plain JSON. PHI: the caller keeps it in `Sealed<Known>`.
@@ -34,10 +34,10 @@ export function withUniqueKeys(observations: readonly ObservationLine[]): readon
  * The lines as this version states them. In a report that is withdrawn as a whole, every line is, those that it no longer lists too.
  * A line that a version leaves out is not withdrawn otherwise: many senders repeat only what changed.
  */
-export function statedLines(known: Known, report: ClinicalReport): readonly ObservationLine[] {
+export function statedLines(known: Known | undefined, report: ClinicalReport): readonly ObservationLine[] {
   const listed = withUniqueKeys(report.observations);
   if (!isWithdrawn(report.status)) return listed;
-  return [...listed, ...unlisted(known, listed)].map((line) => ({ ...line, status: report.status }));
+  return [...listed, ...(known === undefined ? [] : unlisted(known, listed))].map((line) => ({ ...line, status: report.status }));
 }
 
 export const unlisted = (known: Known, listed: readonly ObservationLine[]): readonly ObservationLine[] => {

@@ -1,6 +1,7 @@
-import { added, contradicts, differences, isUnfinished, isWithdrawn, samePatient, sameText, sameValue, tells, type Difference } from './difference.ts';
+import { added, contradicts, differences, samePatient, sameText, sameValue, tells, type Difference } from './difference.ts';
 import { conditionsOf, isOlder, later, statedLines, unlisted, withUniqueKeys, type Known } from './known.ts';
 import { isCorrection, isCritical, type ClinicalReport, type ObservationLine, type PatientIdentity, type ReportStatus } from './report.ts';
+import { isUnfinished, isWithdrawn } from './status.ts';
 
 export type { Difference } from './difference.ts';
 export type { Known } from './known.ts';
@@ -24,6 +25,8 @@ export type News = Nothing | Telling;
 export type LineChange = { readonly key: string; readonly was?: ObservationLine; readonly now: ObservationLine; readonly differs: readonly Difference[] };
 
 export type Changes = {
+  /** `late`: an older version, which came after a newer one. It tells what no newer version held, and touches nothing else. */
+  readonly version: 'latest' | 'late';
   /** In the report's order; a withdrawn report's unlisted lines last. */
   readonly lines: readonly LineChange[];
   /** The report's own status, when the move says something: it became a correction, was withdrawn, or holds again. */
@@ -53,10 +56,12 @@ export function compare(known: Known | undefined, report: ClinicalReport): News 
 
 /** What is known once `report` was compared: call it after every `compare`, whatever the news. It never forgets a line. */
 export function remember(known: Known | undefined, report: ClinicalReport): Known {
-  const told = compare(known, report).kind !== 'nothing' || (known?.told ?? false);
+  const news = compare(known, report);
+  const told = news.kind !== 'nothing' || (known?.told ?? false);
   const before = known ?? { ...EMPTY, status: report.status, patient: report.patient, title: report.title };
   if (known !== undefined && isOlder(known, report)) return { ...known, told, lines: [...known.lines, ...(isWithdrawn(known.status) ? [] : unheard(known, report))] };
-  const conclusion = report.conclusion ?? before.conclusion;
+  const takenBack = news.kind === 'correction' && news.changes.conclusion !== undefined && !isWithdrawn(report.status);
+  const conclusion = report.conclusion ?? (takenBack ? undefined : before.conclusion);
   const reportedAt = later(report.reportedAt, before.reportedAt);
   return {
     told,
@@ -90,12 +95,12 @@ const EMPTY = { told: false, notes: [], conditions: [], lines: [] } as const;
  */
 function compareUntold(known: Known | undefined, report: ClinicalReport): News {
   if (known !== undefined && isWithdrawn(known.status) && isOlder(known, report)) return { kind: 'nothing', why: 'older' };
-  if (report.status === 'entered-in-error' || (report.status === 'cancelled' && !saysWhy(report))) return { kind: 'nothing', why: 'never-told' };
+  if (isWithdrawn(report.status) && !saysWhy(report)) return { kind: 'nothing', why: 'never-told' };
   return isWithdrawn(report.status) || hasContent(report) ? { kind: 'first' } : { kind: 'nothing', why: 'no-result-yet' };
 }
 
-const saysWhy = ({ conclusion, notes, specimens, observations }: ClinicalReport): boolean =>
-  conclusion !== undefined || notes.length > 0 || conditionsOf(specimens).length > 0 || observations.some((line) => line.absent !== undefined || line.notes.length > 0);
+const saysWhy = ({ kind, status, conclusion, notes, specimens, observations }: ClinicalReport): boolean =>
+  kind === 'result' && status === 'cancelled' && (conclusion !== undefined || notes.length > 0 || conditionsOf(specimens).length > 0 || observations.some((line) => line.absent !== undefined || line.notes.length > 0));
 
 /** A finished report is told even when it holds no value we can show: what it has is attached, and silence would lose it. */
 const hasContent = ({ status, conclusion, notes, observations }: ClinicalReport): boolean =>
@@ -104,7 +109,7 @@ const hasContent = ({ status, conclusion, notes, observations }: ClinicalReport)
 /** An older version never takes anything back; only lines that nobody heard of yet are still told. */
 function compareOlder(known: Known, report: ClinicalReport): News {
   const lines = isWithdrawn(known.status) ? [] : unheard(known, report).filter(tells).map((now): LineChange => ({ key: now.key, now, differs: ['added'] }));
-  return lines.length === 0 ? { kind: 'nothing', why: 'older' } : { kind: 'more', changes: { lines, notes: [], conditions: [], unlisted: [] } };
+  return lines.length === 0 ? { kind: 'nothing', why: 'older' } : { kind: 'more', changes: { version: 'late', lines, notes: [], conditions: [], unlisted: [] } };
 }
 
 const unheard = (known: Known, report: ClinicalReport): readonly ObservationLine[] => {
@@ -123,6 +128,7 @@ function changesBetween(known: Known, report: ClinicalReport): Changes {
   const heldAgain = isWithdrawn(known.status) && !isWithdrawn(report.status) && !isUnfinished(report.status);
   const otherPatient = !samePatient(known.patient, report.patient) || (marked && !sameText(JSON.stringify(known.patient), JSON.stringify(report.patient)));
   return {
+    version: 'latest',
     lines: lines.filter(({ differs }) => differs.length > 0),
     ...(marked || heldAgain ? { status: { was: known.status, now: report.status } } : {}),
     ...(otherPatient ? { patient: { was: known.patient, now: report.patient } } : {}),
@@ -152,7 +158,7 @@ function isCorrecting(known: Known, report: ClinicalReport, { lines, status, pat
   return rewritten && (!isUnfinished(known.status) || isCorrection(report.status));
 }
 
-function mergeLines(known: Pick<Known, 'lines'> & Known, report: ClinicalReport): readonly ObservationLine[] {
+function mergeLines(known: Known, report: ClinicalReport): readonly ObservationLine[] {
   const merged = new Map(known.lines.map((line) => [line.key, line]));
   for (const now of statedLines(known, report)) {
     const was = merged.get(now.key);

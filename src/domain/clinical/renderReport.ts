@@ -1,6 +1,7 @@
 import { block, labelled, type Block, type Row } from './blocks.ts';
-import { isWithdrawn } from './difference.ts';
-import { withUniqueKeys } from './known.ts';
+import { isWithdrawn } from './status.ts';
+import { tells } from './difference.ts';
+import { statedLines, withUniqueKeys } from './known.ts';
 import { isCriticalNews, type Changes, type Telling } from './news.ts';
 import { changeBlocks, valueBlocks } from './renderValues.ts';
 import type { ClinicalReport, PatientIdentity, SpecimenLine } from './report.ts';
@@ -20,15 +21,32 @@ export function composeReport(report: ClinicalReport, news: Telling, envelope: E
   const changes = news.kind === 'first' ? undefined : news.changes;
   return {
     top: [...opening(report, news, envelope), ...patientBlock(report, changes), ...specimenBlock(report)],
-    middle: changes === undefined ? [...valueBlocks(report), ...textBlock(report)] : [...changeBlocks(changes.lines, report), ...changedTextBlock(report, news, changes), ...standingBlock(report, changes)],
-    bottom: [...originBlock(report), ...callBlock(report)],
+    middle: news.kind === 'first' ? [...valueBlocks(statedLines(undefined, report), report), ...textBlock(report)] : changedBlocks(report, news.kind, news.changes),
+    bottom: [...originBlock(report), ...callBlock(report, clean(envelope.from))],
   };
+}
+
+/** Under another patient's name every value is new to its reader; else what stands is named only. */
+function changedBlocks(report: ClinicalReport, kind: 'more' | 'correction', changes: Changes): readonly Block[] {
+  const changed = new Set(changes.lines.map(({ key }) => key));
+  const standing = changes.version === 'late' ? [] : withUniqueKeys(report.observations).filter((line) => !changed.has(line.key) && tells(line) && !isWithdrawn(line.status) && !isWithdrawn(report.status));
+  const all = changes.patient !== undefined;
+  return [
+    ...changeBlocks(changes.lines, kind, report),
+    ...(all ? valueBlocks(standing, report) : []),
+    ...changedTextBlock(report, kind, changes),
+    ...block('text', [
+      labelled('Unchanged since the earlier message', all ? '' : standing.map(nameWords).join(', ')),
+      labelled('Told earlier, not repeated here by the sender', changes.unlisted.map((line) => `${nameWords(line)} ${resultWords(line)}`).join('; ')),
+    ]),
+  ];
 }
 
 function opening(report: ClinicalReport, news: Telling, { from, to }: Envelope): readonly Block[] {
   const says = statement(report, news);
+  const names = namesOf(to);
   return [
-    ...block('text', [labelled('For', namesOf(to))], `${heading(report, news)} from ${clean(from)}`),
+    { heading: `${heading(report, news)} from ${clean(from)}`, shape: 'text', rows: names === '' ? [] : [{ label: 'For', text: names }] },
     ...block('text', says === undefined ? [] : [{ text: says, weight: 'strong' }]),
   ];
 }
@@ -47,7 +65,7 @@ function heading(report: ClinicalReport, news: Telling): string {
   if (report.status === 'entered-in-error') return `${noun} WITHDRAWN, ENTERED IN ERROR`;
   if (report.status === 'cancelled') return `CANCELLED ${noun}`;
   if (news.kind === 'correction') return `CORRECTED ${noun}${critical ? ', CRITICAL' : ''}`;
-  const marks = [news.kind === 'more' ? 'more' : '', report.status === 'final' || report.kind === 'message' ? '' : statusWords(report.status)].filter((mark) => mark !== '');
+  const marks = [news.kind === 'more' ? 'more' : '', report.status === 'final' || report.kind === 'message' ? '' : report.status === 'unknown' ? 'status unknown' : statusWords(report.status)].filter((mark) => mark !== '');
   const urgency = critical ? 'CRITICAL ' : report.kind === 'message' && report.priority !== 'routine' ? 'URGENT ' : '';
   return `${urgency}${urgency === '' ? sentence(noun) : noun}${marks.length === 0 ? '' : ` (${marks.join(', ')})`}`;
 }
@@ -56,7 +74,11 @@ const sentence = (word: string): string => word.charAt(0) + word.slice(1).toLowe
 
 /** What became of the earlier message. */
 function statement(report: ClinicalReport, news: Telling): string | undefined {
-  if (news.kind === 'more') return 'In addition to an earlier message about this report: only what is new or changed.';
+  if (news.kind === 'more') {
+    return news.changes.version === 'late'
+      ? 'From an older version of this report, which came late: only what you were not told yet. What you were told stands.'
+      : 'In addition to an earlier message about this report: only what is new or changed.';
+  }
   if (news.kind === 'first') return isWithdrawn(report.status) ? 'No result will come under this number. Order again if it is still needed.' : undefined;
   const { lines, conclusion, patient, status } = news.changes;
   if (isWithdrawn(report.status)) return 'The earlier message no longer holds: the sender has withdrawn all of it. Do not rely on anything it said.';
@@ -69,7 +91,7 @@ function patientBlock({ patient, title, kind, status, priority }: ClinicalReport
   const before = changes?.patient?.was;
   return block('text', [
     labelled(kind === 'result' ? 'Test' : 'Subject', clean(title)),
-    labelled('Status', statusWords(status)),
+    labelled('Status', kind === 'message' && status === 'final' ? undefined : statusWords(status)),
     labelled('Priority', priority === 'routine' ? undefined : priority),
     labelled('Patient', clean(patient.name) === '' ? 'not given' : clean(patient.name)),
     labelled('Born', bornWords(patient)),
@@ -105,26 +127,16 @@ const conclusionRow = (kind: ClinicalReport['kind'], conclusion: string | undefi
 };
 
 /** A correction repeats the whole text of the report; an addition only what is new in it. */
-function changedTextBlock(report: ClinicalReport, news: Telling, { conclusion, notes, conditions }: Changes): readonly Block[] {
+function changedTextBlock(report: ClinicalReport, kind: 'more' | 'correction', { conclusion, notes, conditions }: Changes): readonly Block[] {
   const name = report.kind === 'result' ? 'Conclusion' : 'Text';
   const now = paragraph(conclusion?.now ?? '');
   const sides = conclusion === undefined || conclusion.was === undefined
-    ? [conclusionRow(report.kind, news.kind === 'correction' ? report.conclusion : conclusion?.now)]
+    ? [conclusionRow(report.kind, kind === 'correction' ? report.conclusion : conclusion?.now)]
     : [labelled(`${name} was`, paragraph(conclusion.was)), labelled(`${name} now`, now === '' ? 'none' : now)];
   return block('text', [
     ...sides,
-    ...(news.kind === 'correction' ? report.notes : notes).map((note) => labelled('Note', paragraph(note))),
+    ...(kind === 'correction' ? report.notes : notes).map((note) => labelled('Note', paragraph(note))),
     ...conditions.map((condition) => labelled('New condition of the specimen', clean(condition))),
-  ]);
-}
-
-/** What of the earlier message stands, by name; what this version leaves out, with what was told of it. */
-function standingBlock(report: ClinicalReport, { lines, unlisted }: Changes): readonly Block[] {
-  const changed = new Set(lines.map(({ key }) => key));
-  const standing = isWithdrawn(report.status) ? [] : withUniqueKeys(report.observations).filter(({ key, value }) => value !== undefined && !changed.has(key));
-  return block('text', [
-    labelled('Unchanged', standing.map(nameWords).join(', ')),
-    labelled('Told earlier, not repeated here by the sender', unlisted.map((line) => `${nameWords(line)} ${resultWords(line)}`).join('; ')),
   ]);
 }
 
@@ -140,9 +152,9 @@ function originBlock({ kind, orderer, collectedAt, reportedAt, laboratory, fille
   ]);
 }
 
-function callBlock({ kind, laboratory }: ClinicalReport): readonly Block[] {
+function callBlock({ kind, laboratory }: ClinicalReport, from: string): readonly Block[] {
   const phone = clean(laboratory?.phone ?? '');
   const name = clean(laboratory?.name ?? '');
   if (phone === '' && kind === 'message') return [];
-  return block('text', [labelled('Questions', phone === '' ? 'the sender gave no telephone number; call the laboratory through its switchboard.' : `call ${name === '' ? 'the laboratory' : name}, ${phone}.`)]);
+  return block('text', [labelled('Questions', phone === '' ? `no telephone number was given; ask ${from} for the laboratory.` : `call ${name === '' ? 'the laboratory' : name}, ${phone}.`)]);
 }

@@ -1,4 +1,5 @@
 import type { Interpretation, ObservationLine, ReportStatus } from './report.ts';
+import { isUnfinished, isWithdrawn } from './status.ts';
 
 /**
  * Words from outside, made safe to stand in a message, and clinical fields put into words. Nothing is rounded, converted or translated:
@@ -64,15 +65,15 @@ const valueWords = ({ value, interpretation }: ObservationLine): string | undefi
 const absentWords = ({ absent, notes, status }: ObservationLine): string => {
   if (absent !== undefined && clean(absent) !== '') return `no value (${clean(absent)})`;
   if (notes.length > 0) return 'see note';
-  return status === 'registered' || status === 'partial' || status === 'preliminary' ? 'pending' : 'no value, and no reason given';
+  return isUnfinished(status) ? 'pending' : 'no value, and no reason given';
 };
 
 /** What a line says: `<0.010 ng/mL (L, Low)`, `no value (specimen clotted)`, `CANCELLED (6.8 mmol/L does not hold)`. */
 export const resultWords = (line: ObservationLine): string => {
   const value = valueWords(line);
-  if (line.status !== 'cancelled' && line.status !== 'entered-in-error') return value ?? absentWords(line);
-  const why = value === undefined ? clean(line.absent ?? '') : `${value} does not hold`;
-  return `${statusWords(line.status).toUpperCase()}${why === '' ? '' : ` (${why})`}`;
+  if (!isWithdrawn(line.status)) return value ?? absentWords(line);
+  const remarks = [value === undefined ? '' : `${value} does not hold`, clean(line.absent ?? '')].filter((remark) => remark !== '');
+  return `${statusWords(line.status).toUpperCase()}${remarks.length === 0 ? '' : ` (${remarks.join('; ')})`}`;
 };
 
 /** The name of a test; its code where the laboratory gave no name. */

@@ -1,6 +1,5 @@
 import { as, type DeliveryId } from '../brand.ts';
-import { compare, remember, type News } from '../clinical/news.ts';
-import { isCritical, type ClinicalReport } from '../clinical/report.ts';
+import { compare, isCriticalNews, remember, type Telling } from '../clinical/news.ts';
 import { render } from '../clinical/render.ts';
 import type { Context, Decision, Lookup } from '../decision.ts';
 import type { Fact, FactOf, RaisedFact } from '../fact.ts';
@@ -39,7 +38,7 @@ function received(before: ReportState | undefined, fact: Fact, body: FactOf<'res
   const versions = (before?.versions ?? 0) + 1;
   const keep = { source: body.source, known: remembered, versions, changedAt: fact.at };
   if (news.kind === 'nothing') {
-    return { state: { ...keep, told: before?.told ?? [] }, audit: [{ action: 'report.unchanged', because: 'nothing in it differs from what was told', detail: { versions } }] };
+    return { state: { ...keep, told: before?.told ?? [] }, audit: [{ action: 'report.unchanged', because: news.why, detail: { versions } }] };
   }
   const targets = targetsOf(before, body, context);
   const deliveries = targets.map((target, index) => toDelivery(before, fact, body, news, target, index, context));
@@ -59,20 +58,24 @@ function targetsOf(before: ReportState | undefined, body: FactOf<'result.receive
   return [{ why: 'why' in resolution ? resolution.why : 'nobody responsible could be found' }];
 }
 
-function toDelivery(before: ReportState | undefined, fact: Fact, body: FactOf<'result.received'>, news: News, target: Target, index: number, { settings }: Context): { readonly told: Told; readonly raised: RaisedFact } {
+function toDelivery(before: ReportState | undefined, fact: Fact, body: FactOf<'result.received'>, newsForAll: Telling, target: Target, index: number, { settings }: Context): { readonly told: Told; readonly raised: RaisedFact } {
   const id = as<DeliveryId>(`${fact.id}-${index}`);
   const { party, rule, why } = target;
-  const content = body.report.map((report: ClinicalReport) => render(report, news, {
-    from: settings.organisation, to: party?.members ?? [], deliveryId: id, fhir: body.resource.reveal(), resourceType: body.resourceType,
+  const earlier = lastTold(before, party?.id);
+  // Whoever hears of this report for the first time hears all of it.
+  const news: Telling = earlier === undefined ? { kind: 'first' } : newsForAll;
+  const supersedes = news.kind === 'correction' ? earlier : undefined;
+  const content = body.report.map((report) => render(report, news, {
+    from: settings.organisation, to: (party?.members ?? []).map((userId) => ({ userId, name: party?.name ?? '' })), deliveryId: id,
+    fhir: body.resource.reveal(), resourceType: body.resourceType, ...(supersedes ? { supersedes } : {}),
   }));
-  const supersedes = news.kind === 'correction' ? lastTold(before, party?.id) : undefined;
   return {
     told: { delivery: id, ...(party ? { party } : {}) },
     raised: {
       aggregate: { kind: 'delivery', id },
       body: {
-        type: 'delivery.requested', report: as(fact.aggregate.id), source: body.source, owner: body.owner, content, acceptedAt: fact.at, critical: body.report.reveal().observations.some(isCritical),
-        news: news.kind === 'nothing' ? 'more' : news.kind, ...(party ? { party } : {}), ...(rule ? { rule } : {}), ...(why ? { why } : {}), ...(supersedes ? { supersedes } : {}),
+        type: 'delivery.requested', report: as(fact.aggregate.id), source: body.source, owner: body.owner, content, acceptedAt: fact.at, news: news.kind, critical: isCriticalNews(news, body.report.reveal()),
+        ...(party ? { party } : {}), ...(rule ? { rule } : {}), ...(why ? { why } : {}), ...(supersedes ? { supersedes } : {}),
       },
     },
   };

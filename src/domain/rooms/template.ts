@@ -48,12 +48,15 @@ export function planRoom(template: RoomTemplate, party: Party, people: RoomPeopl
       state('m.room.join_rules', { join_rule: 'invite' }),
       state('m.room.history_visibility', { history_visibility: template.history }),
       state('m.room.guest_access', { guest_access: 'forbidden' }),
-      ...(isFederated ? [state('m.room.server_acl', { allow: servers, deny: [], allow_ip_literals: false })] : []),
+      ...(isFederated ? [state('m.room.server_acl', { allow: [...new Set(servers.map(hostOf))], deny: [], allow_ip_literals: false })] : []),
       state('org.aceso.template', { id: template.id }),
     ],
     powerLevels: powerLevels(version, people.guardian),
   };
 }
+
+/** Access lists name servers without their port (client-server API, `m.room.server_acl`). */
+const hostOf = (server: string): string => server.replace(/:\d+$/u, '');
 
 const state = (type: string, content: Readonly<Record<string, unknown>>): RoomPlan['initialState'][number] => ({ type, stateKey: '', content });
 

@@ -3,7 +3,6 @@ import asyncio
 import json
 import os
 import sys
-import tempfile
 import time
 
 from nio import (
@@ -176,9 +175,5 @@ async def live(store):
         task.result()
 
 
-if "storeFolder" in OPTIONS:
-    os.makedirs(OPTIONS["storeFolder"], exist_ok=True)
-    asyncio.run(live(OPTIONS["storeFolder"]))
-else:
-    with tempfile.TemporaryDirectory(prefix="aceso-nio-") as folder:
-        asyncio.run(live(folder))
+os.makedirs(OPTIONS["storeFolder"], exist_ok=True)
+asyncio.run(live(OPTIONS["storeFolder"]))

@@ -2,6 +2,7 @@
  * What exists: databases, their stores, their indexes. Kept in memory, read from the file once. Each change writes the file and gives
  * back how to undo it in memory; the file's own undo is ROLLBACK.
  */
+import type { SQLOutputValue } from 'node:sqlite';
 import type { IDBDatabase } from './database.ts';
 import type { KeyPath } from './keyPath.ts';
 import { number, text, type SqliteFile } from './sql.ts';
@@ -13,6 +14,7 @@ export type IndexMeta = {
   readonly unique: boolean;
   readonly multiEntry: boolean;
   deleted: boolean;
+  isNew: boolean;
 };
 
 export type StoreMeta = {
@@ -25,6 +27,8 @@ export type StoreMeta = {
   /** Those that a write maintains: an index is filled, or dropped, in its turn among the requests. */
   readonly maintained: Set<IndexMeta>;
   deleted: boolean;
+  /** Made by the upgrade that is running: an abort does not give it back an earlier name. */
+  isNew: boolean;
   /** What its sealed values belong to: the names of database and store. */
   belongsTo: Uint8Array;
 };
@@ -72,6 +76,15 @@ export class Catalog {
     };
   }
 
+  /** An upgrade has committed. */
+  settle(database: DatabaseMeta, version: number): void {
+    database.version = version;
+    for (const store of database.stores.values()) {
+      store.isNew = false;
+      for (const index of store.indexes.values()) index.isNew = false;
+    }
+  }
+
   /** In the file only: no connection is left that could see it. */
   deleteDatabase(database: DatabaseMeta): void {
     for (const store of database.stores.values()) {
@@ -86,7 +99,7 @@ export class Catalog {
     const sql = 'INSERT INTO idb_store(database_id, name, key_path, auto_increment, next_key) VALUES(?, ?, ?, ?, 1)';
     const { id } = this.file.run(sql, database.id, JSON.stringify(name), JSON.stringify(keyPath), Number(autoIncrement));
     const belongsTo = belonging(database.name, name);
-    const store: StoreMeta = { id, name, keyPath, autoIncrement, indexes: new Map(), maintained: new Set(), deleted: false, belongsTo };
+    const store: StoreMeta = { id, name, keyPath, autoIncrement, indexes: new Map(), maintained: new Set(), deleted: false, isNew: true, belongsTo };
     database.stores.set(name, store);
     return {
       store,
@@ -115,13 +128,8 @@ export class Catalog {
   renameStore(database: DatabaseMeta, store: StoreMeta, name: string): Change {
     this.file.run('UPDATE idb_store SET name = ? WHERE id = ?', JSON.stringify(name), store.id);
     const before = store.name;
-    const rename = (from: string, to: string): void => {
-      if (database.stores.get(from) === store) database.stores.delete(from);
-      database.stores.set(to, store);
-      store.name = to;
-    };
-    rename(before, name);
-    return { undo: () => rename(name, before) };
+    rename(database.stores, store, name);
+    return { undo: () => (store.isNew ? undefined : rename(database.stores, store, before)) };
   }
 
   /** Removes every record and index entry of a store. */
@@ -133,7 +141,7 @@ export class Catalog {
   createIndex(store: StoreMeta, name: string, keyPath: KeyPath, unique: boolean, multiEntry: boolean): Change & { readonly index: IndexMeta } {
     const sql = 'INSERT INTO idb_index(store_id, name, key_path, is_unique, multi_entry) VALUES(?, ?, ?, ?, ?)';
     const { id } = this.file.run(sql, store.id, JSON.stringify(name), JSON.stringify(keyPath), Number(unique), Number(multiEntry));
-    const index: IndexMeta = { id, name, keyPath, unique, multiEntry, deleted: false };
+    const index: IndexMeta = { id, name, keyPath, unique, multiEntry, deleted: false, isNew: true };
     store.indexes.set(name, index);
     return {
       index,
@@ -162,13 +170,8 @@ export class Catalog {
   renameIndex(store: StoreMeta, index: IndexMeta, name: string): Change {
     this.file.run('UPDATE idb_index SET name = ? WHERE id = ?', JSON.stringify(name), index.id);
     const before = index.name;
-    const rename = (from: string, to: string): void => {
-      if (store.indexes.get(from) === index) store.indexes.delete(from);
-      store.indexes.set(to, index);
-      index.name = to;
-    };
-    rename(before, name);
-    return { undo: () => rename(name, before) };
+    rename(store.indexes, index, name);
+    return { undo: () => (index.isNew ? undefined : rename(store.indexes, index, before)) };
   }
 
   eraseIndex(index: IndexMeta): void {
@@ -177,20 +180,21 @@ export class Catalog {
 
   #load(): void {
     for (const row of this.file.all('SELECT id, name, version FROM idb_database')) {
-      const database = this.database(parse<string>(row.name));
+      const database = this.database(parse(row.name) as string);
       database.id = number(row.id);
       database.version = number(row.version);
       for (const store of this.file.all('SELECT id, name, key_path, auto_increment FROM idb_store WHERE database_id = ?', database.id)) {
-        const name = parse<string>(store.name);
+        const name = parse(store.name) as string;
         const indexes = this.#loadIndexes(number(store.id));
         database.stores.set(name, {
           id: number(store.id),
           name,
-          keyPath: parse<KeyPath | null>(store.key_path),
+          keyPath: parse(store.key_path) as KeyPath | null,
           autoIncrement: store.auto_increment === 1,
           indexes: new Map(indexes.map((index) => [index.name, index])),
           maintained: new Set(indexes),
           deleted: false,
+          isNew: false,
           belongsTo: belonging(database.name, name),
         });
       }
@@ -200,11 +204,12 @@ export class Catalog {
   #loadIndexes(storeId: number): IndexMeta[] {
     return this.file.all('SELECT id, name, key_path, is_unique, multi_entry FROM idb_index WHERE store_id = ?', storeId).map((row) => ({
       id: number(row.id),
-      name: parse<string>(row.name),
-      keyPath: parse<KeyPath>(row.key_path),
+      name: parse(row.name) as string,
+      keyPath: parse(row.key_path) as KeyPath,
       unique: row.is_unique === 1,
       multiEntry: row.multi_entry === 1,
       deleted: false,
+      isNew: false,
     }));
   }
 }
@@ -213,6 +218,12 @@ export function belonging(database: string, store: string): Uint8Array {
   return Buffer.from(JSON.stringify([database, store]));
 }
 
-function parse<T>(column: Parameters<typeof text>[0]): T {
-  return JSON.parse(text(column)) as T;
+function rename<T extends { name: string }>(map: Map<string, T>, one: T, name: string): void {
+  if (map.get(one.name) === one) map.delete(one.name);
+  map.set(name, one);
+  one.name = name;
+}
+
+function parse(column: SQLOutputValue | undefined): unknown {
+  return JSON.parse(text(column));
 }

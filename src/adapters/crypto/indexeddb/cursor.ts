@@ -45,7 +45,10 @@ export class IDBCursor {
   /** To the next record, or to the first at or behind `key`. Throws DataError if `key` isn't ahead. */
   continue(key?: unknown): void {
     this.#checkReady();
-    if (key === undefined) return this.#go(undefined, 1);
+    if (key === undefined) {
+      this.#go(undefined, 1);
+      return;
+    }
     const wanted = encodeKey(toKey(key));
     if (this.#ahead(wanted, this.#place().key) <= 0) throw domError('DataError', 'the key is not ahead of the cursor');
     this.#go({ key: wanted, primaryKey: undefined }, 1);

@@ -6,7 +6,7 @@ import { NameList } from './nameList.ts';
 import type { IDBObjectStore } from './objectStore.ts';
 import type { Storage } from './storage.ts';
 import { IDBTransaction, type Durability } from './transaction.ts';
-import { enumeration } from './webidl.ts';
+import { domString, enumeration } from './webidl.ts';
 
 export type ObjectStoreParameters = { readonly keyPath?: string | readonly string[] | null; readonly autoIncrement?: boolean };
 export type TransactionOptions = { readonly durability?: Durability };
@@ -46,40 +46,43 @@ export class IDBDatabase extends EventNode {
    * TypeError for another mode. `durability` 'strict' commits with an fsync, 'relaxed' without, 'default' as the file was opened.
    */
   transaction(names: string | Iterable<string>, mode: 'readonly' | 'readwrite' = 'readonly', options: TransactionOptions = {}): IDBTransaction {
+    const wantedNames = toNames(names);
+    const wantedMode = enumeration(mode, ['readonly', 'readwrite', 'versionchange'], 'readonly', 'the mode');
+    const durability = enumeration(options.durability, ['default', 'strict', 'relaxed'], 'default', 'the durability');
     if (this.#upgrade !== null) throw domError('InvalidStateError', 'an upgrade transaction is running');
     if (this.#closing) throw domError('InvalidStateError', 'the connection is closed');
     const scope = new Map<string, StoreMeta>();
-    for (const name of typeof names === 'string' ? [names] : namesIn(names)) {
+    for (const name of wantedNames) {
       const store = this.#meta.stores.get(name);
       if (store === undefined) throw domError('NotFoundError', `there is no store "${name}"`);
       scope.set(name, store);
     }
     if (scope.size === 0) throw domError('InvalidAccessError', 'a transaction needs at least one store');
-    const checkedMode = enumeration(mode, ['readonly', 'readwrite'], 'readonly', 'the mode');
-    const durability = enumeration(options.durability, ['default', 'strict', 'relaxed'], 'default', 'the durability');
-    const transaction = new IDBTransaction(this, this.#storage, scope, checkedMode, durability);
+    if (wantedMode === 'versionchange') throw new TypeError('the mode must be readonly or readwrite');
+    const transaction = new IDBTransaction(this, this.#storage, scope, wantedMode, durability);
     this.#transactions.add(transaction);
     transaction._execution.enter();
     return transaction;
   }
 
   /** In an upgrade only (InvalidStateError). Throws ConstraintError if the name is taken, InvalidAccessError for a generator that can't fill the key path. */
-  createObjectStore(name: string, options: ObjectStoreParameters | null = {}): IDBObjectStore {
+  createObjectStore(storeName: string, options: ObjectStoreParameters | null = {}): IDBObjectStore {
+    const name = domString(storeName);
     const { transaction, storage } = this.#inUpgrade();
     const keyPath = options?.keyPath === undefined || options.keyPath === null ? null : toKeyPath(options.keyPath);
     const autoIncrement = Boolean(options?.autoIncrement);
-    if (this.#meta.stores.has(String(name))) throw domError('ConstraintError', `there is a store "${name}" already`);
+    if (this.#meta.stores.has(name)) throw domError('ConstraintError', `there is a store "${name}" already`);
     if (autoIncrement && keyPath !== null && (keyPath === '' || typeof keyPath !== 'string')) {
       throw domError('InvalidAccessError', 'a key generator needs a key path that is one non-empty string');
     }
-    const { store } = transaction._execution.change(() => storage.catalog.createStore(this.#meta, String(name), keyPath, autoIncrement));
+    const { store } = transaction._execution.change(() => storage.catalog.createStore(this.#meta, name, keyPath, autoIncrement));
     return transaction._handle(store);
   }
 
   /** In an upgrade only (InvalidStateError). Throws NotFoundError. */
   deleteObjectStore(name: string): void {
     const { transaction, storage } = this.#inUpgrade();
-    const store = this.#meta.stores.get(String(name));
+    const store = this.#meta.stores.get(domString(name));
     if (store === undefined) throw domError('NotFoundError', `there is no store "${name}"`);
     transaction._execution.change(() => storage.catalog.dropStore(this.#meta, store));
     transaction._execution.place(null, () => storage.catalog.erase(store));
@@ -87,7 +90,6 @@ export class IDBDatabase extends EventNode {
 
   /** Waits, unseen, for running transactions; no new one can be made. */
   close(): void {
-    this.#namesAtClose ??= NameList.sorted(this.#meta.stores.keys());
     this.#closing = true;
     this.#closeIfIdle();
   }
@@ -141,7 +143,7 @@ export class IDBDatabase extends EventNode {
     this.#transactions.delete(transaction);
     if (this.#upgrade === transaction) {
       this.#upgrade = null;
-      if (transaction._execution.committed) this.#meta.version = this.#version;
+      if (transaction._execution.committed) this.#storage.catalog.settle(this.#meta, this.#version);
     }
     this.#closeIfIdle();
   }
@@ -177,11 +179,13 @@ export class IDBDatabase extends EventNode {
 
   #closeIfIdle(): void {
     if (!this.#closing || this.#transactions.size > 0) return;
+    this.#namesAtClose ??= this.objectStoreNames;
     this.#meta.connections.delete(this);
     for (const resolve of this.#closed.splice(0)) resolve();
   }
 }
 
-function namesIn(names: Iterable<string>): string[] {
-  return Symbol.iterator in Object(names) ? Array.from(names, String) : [String(names)];
+/** (DOMString or sequence<DOMString>) */
+function toNames(names: unknown): string[] {
+  return typeof names === 'object' && names !== null && Symbol.iterator in names ? Array.from(names as Iterable<unknown>, domString) : [domString(names)];
 }

@@ -66,11 +66,13 @@ export class Execution {
     if (this.#state === 'active') afterMicrotasks(() => this.#deactivate());
   }
 
-  /** Runs caller's code (getters, while cloning) with the transaction inactive, as §7.4 wants it. */
+  /** Runs caller's code (getters, while cloning) with the transaction inactive, as §7.4 wants it. It may have aborted: TransactionInactiveError. */
   inactively<T>(work: () => T): T {
     this.#state = 'inactive';
     try {
-      return work();
+      const result = work();
+      if (!this.#isIn('inactive')) throw domError('TransactionInactiveError', 'the transaction was aborted by a getter of the value');
+      return result;
     } finally {
       if (this.#isIn('inactive')) this.#state = 'active';
     }
@@ -165,12 +167,14 @@ export class Execution {
 
   #runNext(): void {
     const operation = this.#operations.shift();
-    if (operation === undefined) return this.#commitIfDone();
-    const { request, run } = operation;
+    if (operation === undefined) this.#commitIfDone();
+    else if (operation.request === null) this.#runUnseen(operation.run);
+    else this.#run(operation.request, operation.run);
+  }
+
+  #run(request: IDBRequest, run: () => unknown): void {
     try {
-      const result = run();
-      if (request === null) return this.#proceed();
-      request._succeed(result);
+      request._succeed(run());
     } catch (error) {
       this.#failed(request, error);
       return;
@@ -178,13 +182,18 @@ export class Execution {
     this.fire(() => request._dispatch(new IDBEvent('success')));
   }
 
-  /** §5.10 "fire an error event": aborts unless a listener prevents it; over a failing file nothing can go on. */
-  #failed(request: IDBRequest | null, error: unknown): void {
-    const exception = asDomException(error);
-    if (request === null) {
-      this.abort(exception);
-      return;
+  #runUnseen(run: () => unknown): void {
+    try {
+      run();
+      this.#proceed();
+    } catch (error) {
+      this.abort(asDomException(error));
     }
+  }
+
+  /** §5.10 "fire an error event": aborts unless a listener prevents it; over a failing file nothing can go on. */
+  #failed(request: IDBRequest, error: unknown): void {
+    const exception = asDomException(error);
     request._fail(exception);
     const event = new IDBEvent('error', { bubbles: true, cancelable: true });
     const fatal = error instanceof StorageError;

@@ -5,7 +5,7 @@ import { compareKeys, toKey } from './keys.ts';
 import { IDBOpenDBRequest } from './request.ts';
 import type { Storage } from './storage.ts';
 import { queueTask } from './tasks.ts';
-import { UNSIGNED_LONG_LONG, enforceRange } from './webidl.ts';
+import { UNSIGNED_LONG_LONG, domString, enforceRange } from './webidl.ts';
 
 export type DatabaseInfo = { readonly name: string; readonly version: number };
 
@@ -21,21 +21,23 @@ export class IDBFactory {
   }
 
   /** Throws TypeError for a version that is not a positive integer. */
-  open(name: string, version?: number): IDBOpenDBRequest {
+  open(databaseName: string, version?: number): IDBOpenDBRequest {
+    const name = domString(databaseName);
     const wanted = version === undefined ? undefined : enforceRange(version, UNSIGNED_LONG_LONG, 'the version');
     if (wanted === 0) throw new TypeError('the version must be at least 1');
     const request = new IDBOpenDBRequest();
-    this.#enqueue(String(name), request, async () => {
-      const database = await connect(this.#storage, String(name), wanted, request);
+    this.#enqueue(name, request, async () => {
+      const database = await connect(this.#storage, name, wanted, request);
       return { result: database, event: new IDBEvent('success') };
     });
     return request;
   }
 
-  deleteDatabase(name: string): IDBOpenDBRequest {
+  deleteDatabase(databaseName: string): IDBOpenDBRequest {
+    const name = domString(databaseName);
     const request = new IDBOpenDBRequest();
-    this.#enqueue(String(name), request, async () => {
-      const oldVersion = await remove(this.#storage, String(name), request);
+    this.#enqueue(name, request, async () => {
+      const oldVersion = await remove(this.#storage, name, request);
       return { result: undefined, event: new IDBVersionChangeEvent('success', { oldVersion, newVersion: null }) };
     });
     return request;

@@ -3,6 +3,7 @@ import { domError } from './errors.ts';
 import type { KeyPath } from './keyPath.ts';
 import type { IDBObjectStore } from './objectStore.ts';
 import { Reader } from './reader.ts';
+import { domString } from './webidl.ts';
 
 /** IDBIndex (Indexed Database API 3.0, §4.6). */
 export class IDBIndex extends Reader {
@@ -22,7 +23,7 @@ export class IDBIndex extends Reader {
 
   /** In an upgrade only. Throws InvalidStateError, ConstraintError if the name is taken. */
   set name(value: string) {
-    const name = String(value);
+    const name = domString(value);
     if (this._transaction.mode !== 'versionchange') throw domError('InvalidStateError', 'the schema changes in an upgrade only');
     this._checkActive();
     this._checkNotDeleted();

@@ -1,6 +1,7 @@
 /** Key paths (Indexed Database API 3.0, §2.6 and §7.1–7.3). Evaluated on clones only, so no getter of the caller runs here. */
 import { domError } from './errors.ts';
 import { compareBytes, encodeKey, tryKey, type Key } from './keys.ts';
+import { domString } from './webidl.ts';
 
 export type KeyPath = string | readonly string[];
 
@@ -8,8 +9,8 @@ const IDENTIFIER = /^[$_\p{ID_Start}][$\u200c\u200d\p{ID_Continue}]*$/u;
 
 /** The caller's argument as a key path: an array is a sequence of strings, all else a string. Throws SyntaxError if it is no valid path. */
 export function toKeyPath(value: unknown): KeyPath {
-  const path = isSequence(value) ? Array.from(value, String) : String(value);
-  if (!isValidKeyPath(path)) throw domError('SyntaxError', `"${String(path)}" is not a valid key path`);
+  const path = isSequence(value) ? Array.from(value, domString) : domString(value);
+  if (!isValidKeyPath(path)) throw domError('SyntaxError', `"${path.toString()}" is not a valid key path`);
   return path;
 }
 

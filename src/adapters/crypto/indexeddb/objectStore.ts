@@ -1,4 +1,3 @@
-import type { StoreMeta } from './catalog.ts';
 import { domError } from './errors.ts';
 import { IDBIndex } from './index.ts';
 import { canInject, extractKey, isMissing, toKeyPath, type KeyPath } from './keyPath.ts';
@@ -9,6 +8,7 @@ import { Reader } from './reader.ts';
 import { ClonedValue } from './records.ts';
 import type { IDBRequest } from './request.ts';
 import type { IDBTransaction } from './transaction.ts';
+import { domString } from './webidl.ts';
 
 export type IndexParameters = { readonly unique?: boolean; readonly multiEntry?: boolean };
 
@@ -22,7 +22,7 @@ export class IDBObjectStore extends Reader {
 
   /** In an upgrade only. Throws InvalidStateError, ConstraintError if the name is taken. */
   set name(value: string) {
-    const name = String(value);
+    const name = domString(value);
     this._checkNotDeleted();
     this.#checkUpgrade();
     this._checkActive();
@@ -71,7 +71,7 @@ export class IDBObjectStore extends Reader {
   index(name: string): IDBIndex {
     this._checkNotDeleted();
     if (this._transaction._execution.state === 'finished') throw domError('InvalidStateError', 'the transaction has finished');
-    const index = this._store.indexes.get(String(name));
+    const index = this._store.indexes.get(domString(name));
     if (index === undefined) throw domError('NotFoundError', `there is no index "${name}"`);
     const known = this.#indexes.get(index.name);
     if (known?._index === index) return known;
@@ -84,25 +84,26 @@ export class IDBObjectStore extends Reader {
    * In an upgrade only. Throws ConstraintError if the name is taken, SyntaxError for an invalid key path, InvalidAccessError for a
    * multiEntry index over several paths. A unique index over records that are not aborts the upgrade with ConstraintError.
    */
-  createIndex(name: string, keyPath: string | readonly string[], options: IndexParameters | null = {}): IDBIndex {
+  createIndex(indexName: string, keyPath: string | readonly string[], options: IndexParameters | null = {}): IDBIndex {
     this.#checkUpgrade();
     this._checkUsable();
-    if (this._store.indexes.has(String(name))) throw domError('ConstraintError', `there is an index "${name}" already`);
+    const name = domString(indexName);
+    if (this._store.indexes.has(name)) throw domError('ConstraintError', `there is an index "${name}" already`);
     const path = toKeyPath(keyPath);
     const multiEntry = Boolean(options?.multiEntry);
     if (multiEntry && typeof path !== 'string') throw domError('InvalidAccessError', 'a multiEntry index has one key path');
     const execution = this._transaction._execution;
     const { catalog, records } = execution.storage;
-    const { index } = execution.change(() => catalog.createIndex(this._store, String(name), path, Boolean(options?.unique), multiEntry));
+    const { index } = execution.change(() => catalog.createIndex(this._store, name, path, Boolean(options?.unique), multiEntry));
     execution.place(null, () => records.fill(this._store, index));
-    return this.index(String(name));
+    return this.index(name);
   }
 
   /** In an upgrade only. Throws NotFoundError. */
   deleteIndex(name: string): void {
     this.#checkUpgrade();
     this._checkUsable();
-    const index = this._store.indexes.get(String(name));
+    const index = this._store.indexes.get(domString(name));
     if (index === undefined) throw domError('NotFoundError', `there is no index "${name}"`);
     const execution = this._transaction._execution;
     const { catalog } = execution.storage;

@@ -50,14 +50,16 @@ export abstract class Reader {
   }
 
   getAll(query?: unknown, count?: number): IDBRequest {
+    const limit = toLimit(count);
     this._checkUsable();
-    const list = toList(query, count);
+    const list = toList(query, limit);
     return this._place(() => this.#list(list, 'values').map((found) => this._value(found)));
   }
 
   getAllKeys(query?: unknown, count?: number): IDBRequest {
+    const limit = toLimit(count);
     this._checkUsable();
-    const list = toList(query, count);
+    const list = toList(query, limit);
     return this._place(() => this.#list(list, 'keys').map((found) => decodeKey(found.primaryKey)));
   }
 
@@ -108,8 +110,8 @@ export abstract class Reader {
   abstract _self(): IDBObjectStore | IDBIndex;
 
   #open(query: unknown, direction: CursorDirection | undefined, wanted: Wanted): IDBRequest {
-    this._checkUsable();
     const way = enumeration(direction, DIRECTIONS, 'next', 'the direction');
+    this._checkUsable();
     const walk = new Walk(this._transaction._execution.storage.file, this._source, spanOf(querySpan(query)), way, wanted);
     const request = new IDBRequest(this._self(), this._transaction);
     const Cursor = wanted === 'values' ? IDBCursorWithValue : IDBCursor;
@@ -128,17 +130,16 @@ export abstract class Reader {
 }
 
 /** `getAll(query, count)`, or the options form, `getAll({ query, count, direction })`. */
-function toList(query: unknown, count: number | undefined): List {
-  if (isOptions(query)) return fromOptions(query);
-  return { span: querySpan(query), limit: count === undefined ? 0 : enforceRange(count, UNSIGNED_LONG, 'the count'), direction: 'next' };
+function toList(query: unknown, limit: number): List {
+  return isOptions(query) ? fromOptions(query) : { span: querySpan(query), limit, direction: 'next' };
 }
 
 function fromOptions({ query, count, direction }: GetAllOptions): List {
-  return {
-    span: querySpan(query),
-    limit: count === undefined ? 0 : enforceRange(count, UNSIGNED_LONG, 'the count'),
-    direction: enumeration(direction, DIRECTIONS, 'next', 'the direction'),
-  };
+  return { limit: toLimit(count), direction: enumeration(direction, DIRECTIONS, 'next', 'the direction'), span: querySpan(query) };
+}
+
+function toLimit(count: number | undefined): number {
+  return count === undefined ? 0 : enforceRange(count, UNSIGNED_LONG, 'the count');
 }
 
 /** §7.5 "is a potentially valid key range": all that could be a key or a range is a query. */

@@ -24,14 +24,15 @@ export class SqliteFile {
   /** Throws when another process or another opening holds the file, when it is no database, or when a newer version wrote it. */
   constructor(path: string) {
     this.path = path;
-    this.#sql = new DatabaseSync(path, { timeout: 0, enableForeignKeyConstraints: false });
+    this.#sql = opened(path);
     try {
       this.#sql.exec('PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000; BEGIN IMMEDIATE');
       migrate(this.#sql, path);
       this.#sql.exec('COMMIT');
     } catch (error) {
       this.#sql.close();
-      if (sqliteCode(error) !== SQLITE_BUSY) throw error;
+      if (sqliteCode(error) === undefined) throw error;
+      if (sqliteCode(error) !== SQLITE_BUSY) throw new Error(`${path}: can not be used as a database (${messageOf(error)}). Restore it from a copy, or name another file`, { cause: error });
       throw new Error(`${path}: in use. One process at a time may open it; stop the other one, or close the other opening in this one`, { cause: error });
     }
   }
@@ -120,6 +121,18 @@ export function text(value: SQLOutputValue | undefined): string {
 export function number(value: SQLOutputValue | undefined): number {
   if (typeof value === 'number') return value;
   throw new StorageError(new Error('the file is damaged: a number column holds something else'));
+}
+
+function opened(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path, { timeout: 0, enableForeignKeyConstraints: false });
+  } catch (error) {
+    throw new Error(`${path}: can not be opened (${messageOf(error)}). Create its folder, or let this process read and write there`, { cause: error });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function storage<T>(work: () => T): T {

@@ -7,6 +7,7 @@ import { NameList } from './nameList.ts';
 import { IDBObjectStore } from './objectStore.ts';
 import type { Storage } from './storage.ts';
 import type { Synchronous } from './sql.ts';
+import { domString } from './webidl.ts';
 
 export type TransactionMode = 'readonly' | 'readwrite' | 'versionchange';
 export type Durability = 'default' | 'strict' | 'relaxed';
@@ -54,7 +55,7 @@ export class IDBTransaction extends EventNode {
   /** Throws InvalidStateError when finished, NotFoundError for a store out of scope. */
   objectStore(name: string): IDBObjectStore {
     if (this._execution.state === 'finished') throw domError('InvalidStateError', 'the transaction has finished');
-    const store = this.#stores.get(String(name));
+    const store = this.#stores.get(domString(name));
     if (store === undefined) throw domError('NotFoundError', `"${name}" is not in the scope of the transaction`);
     return this._handle(store);
   }

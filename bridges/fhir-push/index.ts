@@ -1,0 +1,102 @@
+/** The door under `/fhir`: lab and EHR systems push FHIR R4 resources, each becomes an Arrival. README.md of this folder tells it from outside. */
+import { performance } from 'node:perf_hooks';
+import type { Admission, Bridge, BridgeHost, FhirValidator, HttpHead, HttpReply } from '../../src/ports/bridge.ts';
+import { createAuthorise } from './authorise.ts';
+import { capabilityStatement } from './capability.ts';
+import { DEFAULT_MAX_BYTES } from './config.ts';
+import type { FhirPushConfig, SourceConfig } from './config.ts';
+import { create } from './create.ts';
+import type { Asked, Desk, Done } from './create.ts';
+import { parseJson } from './json.ts';
+import { acceptsJson, preferenceOf, sendsJson } from './negotiate.ts';
+import { operationOf } from './operation.ts';
+import type { Operation } from './operation.ts';
+import { problem, refuse, refusal, replyJson, replyRefusal } from './outcome.ts';
+import type { Refusal, Result } from './outcome.ts';
+import { createRate } from './rate.ts';
+import { takeBundle } from './takeBundle.ts';
+import { takeMessage } from './takeMessage.ts';
+
+export type { FhirPushConfig, SourceConfig, TakenType } from './config.ts';
+
+const NAME = 'fhir-push';
+
+/** Throws when the configuration can't work. `clock` gives monotonic milliseconds. */
+export const createFhirPush = (config: FhirPushConfig, host: BridgeHost, validator: FhirValidator, clock: () => number = () => performance.now()): Bridge => {
+  const authorise = createAuthorise(config.sources);
+  const rate = createRate();
+  const desk: Desk = { config, host, validator };
+  const capabilities = capabilityStatement(config, new Date().toISOString());
+
+  const admit = (head: HttpHead): Admission => {
+    const observe = observer(host, clock);
+    const refused = (why: Refusal, source?: SourceConfig): { readonly reply: HttpReply } => ({ reply: observe(why.event, replyRefusal(why), source) });
+    try {
+      const operation = operationOf(head.method, head.path);
+      if (operation.ok && operation.value.kind === 'metadata') {
+        const acceptable = acceptsJson(head);
+        return acceptable.ok ? { reply: observe('metadata', replyJson(200, capabilities)) } : refused(acceptable.refusal);
+      }
+      const caller = authorise(head.headers['authorization']);
+      if (!caller.ok) return refused(caller.refusal);
+      const source = caller.value;
+      const wait = rate(source, clock());
+      if (wait > 0) return refused(refusal(429, 'throttled', problem('throttled', `This source may send ${source.requestsPerMinute ?? 0} requests a minute.`), { 'retry-after': String(wait) }), source);
+      if (!operation.ok) return refused(operation.refusal, source);
+      const fine = [permitted(operation.value, source), acceptsJson(head), sendsJson(head), fits(head, source)].find((each) => !each.ok);
+      if (fine?.ok === false) return refused(fine.refusal, source);
+      const condition = head.headers['if-none-exist'];
+      const asked: Asked = { source, preference: preferenceOf(head), ...(condition === undefined ? {} : { ifNoneExist: condition }) };
+      return {
+        maxBytes: maxBytesOf(source),
+        tooLarge: () => observe('too-large', replyRefusal(tooLarge(source)), source),
+        take: async (body) => answer(desk, asked, operation.value, head.query, body).then(
+          (done) => (done.ok ? observe(done.value.event, done.value.reply, source, body.length, done.value.ids) : observe(done.refusal.event, replyRefusal(done.refusal), source, body.length)),
+          () => observe('exception', replyRefusal(EXCEPTION), source, body.length),
+        ),
+      };
+    } catch {
+      return refused(EXCEPTION);
+    }
+  };
+  return { name: NAME, routes: [{ prefix: '/fhir', admit }] };
+};
+
+const answer = async (desk: Desk, asked: Asked, operation: Operation, query: URLSearchParams, bytes: Uint8Array): Promise<Result<Done>> => {
+  const body = parseJson(bytes);
+  if ('fault' in body) return refuse(400, 'malformed', problem('structure', body.fault));
+  switch (operation.kind) {
+    case 'create': return create(desk, asked, operation.type, body);
+    case 'bundle': return takeBundle(desk, asked, 'bundle', body);
+    case 'collection': return takeBundle(desk, asked, 'collection', body);
+    case 'message': return takeMessage(desk, asked, query, body);
+    case 'metadata': throw new Error('metadata has no body');
+  }
+};
+
+/** Fixed text: what went wrong inside is nobody's business outside, and may hold PHI. */
+const EXCEPTION: Refusal = refusal(500, 'exception', problem('exception', 'This could not be handled, and nothing of it was stored. Tell the operator of this endpoint.'));
+
+const maxBytesOf = ({ maxBytes }: SourceConfig): number => maxBytes ?? DEFAULT_MAX_BYTES;
+
+const tooLarge = (source: SourceConfig): Refusal => refusal(413, 'too-large', problem('too-long', `A request of this source has at most ${maxBytesOf(source)} bytes.`));
+
+const fits = ({ headers }: HttpHead, source: SourceConfig): Result<undefined> => {
+  const length = Number(headers['content-length'] ?? 0);
+  return length > maxBytesOf(source) ? { ok: false, refusal: tooLarge(source) } : { ok: true, value: undefined };
+};
+
+const permitted = (operation: Operation, { resourceTypes }: SourceConfig): Result<undefined> =>
+  operation.kind !== 'create' || resourceTypes.includes(operation.type) ? { ok: true, value: undefined } : refuse(403, 'forbidden', problem('forbidden', `This source may not send ${operation.type}.`));
+
+/** Passes a reply on and tells the host of it: exactly one event for each request. */
+const observer = (host: BridgeHost, clock: () => number) => {
+  const started = clock();
+  return (code: string, reply: HttpReply, source?: SourceConfig, bytes?: number, ids?: readonly string[]): HttpReply => {
+    host.observe({
+      bridge: NAME, code, status: reply.status, durationMs: clock() - started,
+      ...(source === undefined ? {} : { source: source.id }), ...(bytes === undefined ? {} : { bytes }), ...(ids === undefined ? {} : { ids }),
+    });
+    return reply;
+  };
+};

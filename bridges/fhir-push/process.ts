@@ -1,0 +1,87 @@
+/** From the entries of a bundle to receipts: all or nothing, or each by itself. */
+import type { Arrival, Receipt } from '../../src/ports/bridge.ts';
+import { arrivalOf } from './arrival.ts';
+import type { Entry, Opened } from './bundle.ts';
+import type { Asked, Desk } from './create.ts';
+import { conditionName, existing } from './ifNoneExist.ts';
+import { problem, refuse } from './outcome.ts';
+import type { Issue, Result } from './outcome.ts';
+import { receiveAll } from './receive.ts';
+
+/** What became of an entry. */
+export type Fate =
+  | { readonly kind: 'stored'; readonly receipt: Receipt; readonly isOld?: true }
+  | { readonly kind: 'part'; readonly owner: number }
+  | { readonly kind: 'context' }
+  | { readonly kind: 'refused'; readonly status: number; readonly issues: readonly Issue[] };
+
+type Prepared = Fate | { readonly kind: 'arrival'; readonly arrival: Arrival };
+
+/** FHIR R4 §3.1.0.11.2: a transaction fails as a whole. The answer carries every entry's issues, and the status of the first. */
+export const processWhole = async (desk: Desk, asked: Asked, { entries, scope }: Opened): Promise<Result<readonly Fate[]>> => {
+  const prepared: Prepared[] = [];
+  for (const entry of entries) {
+    const fate = await prepare(desk, asked, entry, scope);
+    if (!fate.ok) return fate;
+    prepared.push(fate.value);
+  }
+  const refused = prepared.filter((each) => each.kind === 'refused');
+  const [first] = refused;
+  if (first !== undefined) {
+    return { ok: false, refusal: { status: refused.some(({ status }) => status === 403) ? 403 : first.status, event: 'bundle-refused', issues: refused.flatMap(({ issues }) => issues) } };
+  }
+  if (!entries.some(({ role }) => role === 'deliver')) {
+    return refuse(422, 'nothing-to-deliver', problem('business-rule', 'This bundle holds nothing that becomes a delivery: no DiagnosticReport, Observation, Communication or CommunicationRequest.', 'Bundle.entry'));
+  }
+  return storeAll(desk, prepared);
+};
+
+/** FHIR R4 §3.1.0.11.1: each entry of a batch succeeds or fails by itself. What is stored is stored in one transaction. */
+export const processEach = async (desk: Desk, asked: Asked, { entries, scope }: Opened, invalid: ReadonlyMap<number, readonly Issue[]>): Promise<Result<readonly Fate[]>> => {
+  const prepared: Prepared[] = [];
+  for (const entry of entries) {
+    const issues = invalid.get(entry.index);
+    if (issues !== undefined) {
+      prepared.push({ kind: 'refused', status: 422, issues });
+      continue;
+    }
+    const fate = await prepare(desk, asked, entry, scope);
+    if (!fate.ok && fate.refusal.status === 503) return fate;
+    prepared.push(fate.ok ? fate.value : { kind: 'refused', status: fate.refusal.status, issues: fate.refusal.issues });
+  }
+  return storeAll(desk, prepared.map((fate) => withItsOwner(fate, prepared)));
+};
+
+const prepare = async (desk: Desk, asked: Asked, entry: Entry, scope: Opened['scope']): Promise<Result<Prepared>> => {
+  const { fault, role, owner, member, type } = entry;
+  if (fault !== undefined) return { ok: true, value: { kind: 'refused', ...fault } };
+  if (role === 'part' && owner !== undefined) return { ok: true, value: { kind: 'part', owner } };
+  if (role !== 'deliver') return { ok: true, value: { kind: 'context' } };
+  const at = `Bundle.entry[${entry.index}].request.ifNoneExist`;
+  const condition = entry.ifNoneExist === undefined ? undefined : conditionName(type, entry.ifNoneExist, at);
+  if (condition?.ok === false) return condition;
+  const before = condition === undefined ? undefined : await existing(desk.host, asked.source, condition.value, at);
+  if (before?.ok === false) return before;
+  if (before?.value !== undefined) return { ok: true, value: { kind: 'stored', receipt: { ...before.value, created: false }, isOld: true } };
+  const found = arrivalOf(member, scope, condition?.value);
+  return { ok: true, value: 'issues' in found ? { kind: 'refused', status: 422, issues: found.issues } : { kind: 'arrival', arrival: found.arrival } };
+};
+
+/** A part of something that was refused was not taken either. */
+const withItsOwner = (fate: Prepared, all: readonly Prepared[]): Prepared => {
+  if (fate.kind !== 'part' || all[fate.owner]?.kind !== 'refused') return fate;
+  return { kind: 'refused', status: 424, issues: [problem('business-rule', 'The resource that this observation is part of was refused.', `Bundle.entry[${fate.owner}].resource`)] };
+};
+
+const storeAll = async ({ host }: Desk, prepared: readonly Prepared[]): Promise<Result<readonly Fate[]>> => {
+  const received = await receiveAll(host, prepared.flatMap((each) => (each.kind === 'arrival' ? [each.arrival] : [])));
+  if (!received.ok) return received;
+  const receipts = received.value.values();
+  return { ok: true, value: prepared.map((each) => (each.kind === 'arrival' ? { kind: 'stored', receipt: next(receipts) } : each)) };
+};
+
+const next = (receipts: IteratorObject<Receipt>): Receipt => {
+  const { value, done } = receipts.next();
+  if (done === true) throw new Error('fewer receipts than arrivals');
+  return value;
+};

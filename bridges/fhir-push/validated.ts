@@ -1,0 +1,26 @@
+/** The validator's findings as a refusal: 422 (FHIR R4 §3.1.0.8 "create", "the proposed resource violated applicable FHIR profiles or server business rules"). */
+import type { FhirValidator } from '../../src/ports/bridge.ts';
+import { isNode } from './node.ts';
+import type { Issue, Result } from './outcome.ts';
+
+export const validated = (validator: FhirValidator, resource: unknown): Result<undefined> => {
+  const issues = errorsOf(validator, resource);
+  return issues.length === 0 ? { ok: true, value: undefined } : { ok: false, refusal: { status: 422, event: 'invalid-resource', issues } };
+};
+
+export const errorsOf = (validator: FhirValidator, resource: unknown): readonly Issue[] => validator.validate(resource).filter(({ severity }) => severity === 'error');
+
+/** Of a batch: the bundle by itself, then each resource by itself, so that one that can't be read keeps none of the others from being checked. */
+export const errorsOfBatch = (validator: FhirValidator, bundle: unknown): { readonly bundle: readonly Issue[]; readonly entries: ReadonlyMap<number, readonly Issue[]> } => {
+  const entry = isNode(bundle) ? bundle['entry'] : undefined;
+  if (!isNode(bundle) || !Array.isArray(entry) || !entry.every(isNode)) return { bundle: errorsOf(validator, bundle), entries: new Map() };
+  const bare = errorsOf(validator, { ...bundle, entry: entry.map(({ resource: _, ...rest }) => rest) });
+  const entries = entry.flatMap(({ resource }, index) => {
+    const issues = resource === undefined ? [] : errorsOf(validator, resource).map((issue) => within(issue, `Bundle.entry[${index}].resource`));
+    return issues.length === 0 ? [] : [[index, issues] as const];
+  });
+  return { bundle: bare, entries: new Map(entries) };
+};
+
+/** `Observation.status` as it is called from outside: `Bundle.entry[3].resource.status`. */
+const within = ({ expression, ...issue }: Issue, path: string): Issue => ({ ...issue, expression: (expression ?? '').replace(/^[A-Za-z]*/, path) });

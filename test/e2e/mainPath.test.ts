@@ -1,0 +1,80 @@
+import { expect } from 'chai';
+import { newAceso, type Aceso } from '../support/aceso.ts';
+import type { Client } from '../support/clients/client.ts';
+import { startJsClient } from '../support/clients/jssdk.ts';
+import { ADA_NPI, potassiumReport } from '../support/fhir.ts';
+import { dumpDatabase, sharedHospitals, type Hospitals } from '../support/lab.ts';
+
+describe('A laboratory result, from the push at Mercy to a clinician\'s device at St. Anne', function () {
+  this.timeout(120_000);
+  let hospitals: Hospitals;
+  let aceso: Aceso;
+  let ada: Client;
+
+  before(async () => {
+    hospitals = await sharedHospitals();
+    const user = await hospitals.stAnne.register('ada', 'ada-password');
+    ada = await startJsClient({ baseUrl: hospitals.stAnne.baseUrl, user: 'ada', password: 'ada-password' });
+    aceso = await newAceso({
+      mercy: hospitals.mercy, slot: hospitals.takeSlot(), partners: [{ server_name: hospitals.stAnne.serverName, name: 'St. Anne' }],
+      people: [{ id: 'dr-okafor', name: 'Dr. Ada Okafor', user_id: user, npi: ADA_NPI }],
+    });
+    await aceso.start();
+  });
+  after(async () => {
+    await Promise.all([ada.stop(), aceso.stop()]);
+    aceso.remove();
+  });
+
+  it('arrives end-to-end encrypted and readable, sent by a device its owner signed', async () => {
+    const answer = await aceso.push('/DiagnosticReport', potassiumReport());
+    expect(answer.status, answer.text).to.equal(201);
+    const message = await ada.waitForMessage(({ type }) => type === 'm.room.message', 60_000);
+    expect(message.wasEncrypted).to.equal(true);
+    expect(message.shieldReason).to.equal(null);
+    const body = String(message.content['body']);
+    for (const part of ['Quintana', '1958', '00481516', 'Mercy General Hospital', 'Potassium', '6.8', 'mmol/L', '3.5', 'Haemolysed', 'Okafor', 'Mercy Laboratory', 'Harbor']) expect(body, part).to.include(part);
+    expect(message.content['m.mentions']).to.deep.equal({ user_ids: [ada.userId] });
+    expect(JSON.parse(String(message.content['org.aceso.fhir']))).to.deep.equal(potassiumReport());
+  });
+
+  it('is one delivery, with its history, in the command line', async () => {
+    const delivery = await aceso.delivery('sent', ({ eventId }) => eventId !== undefined);
+    expect(delivery.party).to.equal('dr-okafor');
+    expect(delivery.critical).to.equal(true);
+    expect(delivery.history.map(({ what }) => what).join('\n')).to.match(/addressed to[\s\S]*results room[\s\S]*sent, encrypted for/u);
+  });
+
+  it('leaves nothing but ciphertext in both homeservers\' databases', async () => {
+    for (const hospital of [hospitals.mercy, hospitals.stAnne]) {
+      const dump = await dumpDatabase(hospital);
+      for (const marker of ['Quintana', '00481516', 'Haemolysed', 'L-2026-3391']) expect(dump, `${marker} at ${hospital.name}`).not.to.include(marker);
+      expect(dump).to.include('m.megolm.v1.aes-sha2');
+    }
+  });
+
+  it('is the same delivery when it is pushed again', async () => {
+    const again = await aceso.push('/DiagnosticReport', potassiumReport());
+    expect(again.status, again.text).to.equal(200);
+    expect((await aceso.deliveries()).length).to.equal(1);
+  });
+
+  it('becomes a new, notifying message when it is corrected, old and new side by side', async () => {
+    const answer = await aceso.push('/DiagnosticReport', potassiumReport({ status: 'corrected', value: 4.2, flag: 'N' }));
+    expect(answer.status, answer.text).to.equal(201);
+    const message = await ada.waitForMessage(({ content }) => String(content['body']).includes('CORRECTED'), 30_000);
+    expect(String(message.content['body'])).to.match(/6\.8[\s\S]*4\.2/u);
+    const correction = await aceso.delivery('the correction', ({ news }) => news === 'correction');
+    expect(correction.supersedes).to.match(/-0$/u);
+  });
+
+  it('knows when it was seen, and that it was answered from a signed device', async () => {
+    const message = ada.messages[0];
+    if (!message) throw new Error('nothing to answer');
+    await ada.read(message.roomId, message.eventId);
+    await aceso.delivery('seen', ({ eventId, phase }) => eventId === message.eventId && phase === 'seen');
+    await ada.reply(message.roomId, message.eventId, 'Thank you, treating now.');
+    const delivery = await aceso.delivery('answered', ({ eventId, phase }) => eventId === message.eventId && phase === 'answered');
+    expect(delivery.history.at(-1)?.what).to.include('its owner signed');
+  });
+});

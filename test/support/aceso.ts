@@ -1,0 +1,134 @@
+/** Aceso as a hospital runs it: its own process, its own configuration folder, one application service of Mercy. */
+import { execFile } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, copyFileSync, existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { createKeyFile } from '../../src/adapters/keys/keyfile.ts';
+import type { Hospital, Slot } from './lab.ts';
+import { freePort } from './ports.ts';
+import { startProcess, untilReady, type OwnedProcess } from './processes.ts';
+import { until } from './until.ts';
+
+export const ROOT = join(import.meta.dirname, '..', '..');
+const MAIN = join(ROOT, 'src', 'main.ts');
+
+export type Person = { readonly id: string; readonly name: string; readonly user_id: string; readonly npi?: string; readonly identifiers?: readonly { readonly system: string; readonly value: string }[] };
+
+export type AcesoOptions = {
+  readonly mercy: Hospital;
+  readonly slot: Slot;
+  readonly partners: readonly { readonly server_name: string; readonly name: string; readonly room_version?: string }[];
+  readonly people?: readonly Person[];
+  readonly teams?: readonly unknown[];
+  /** Merged over the source `lab`. */
+  readonly source?: Readonly<Record<string, unknown>>;
+  readonly moreSources?: readonly Readonly<Record<string, unknown>>[];
+  readonly unsignedDevices?: 'allow' | 'withhold';
+  readonly postgresUrl?: string;
+  readonly folder?: string;
+  readonly httpPort?: number;
+  readonly patienceMinutes?: number;
+};
+
+export type Answer = { readonly status: number; readonly headers: Headers; readonly text: string; readonly body: Record<string, unknown> };
+
+export type DeliveryView = {
+  readonly id: string; readonly phase: string; readonly party?: string; readonly held?: { readonly code: string; readonly reason: string; readonly owner: string };
+  readonly eventId?: string; readonly roomId?: string; readonly members: Record<string, string>; readonly critical: boolean; readonly news: string; readonly supersedes?: string;
+  readonly acceptedAt: number; readonly sentAt?: number; readonly history: readonly { readonly at: number; readonly what: string; readonly by?: string; readonly proof?: string }[];
+};
+
+export type Aceso = {
+  readonly folder: string;
+  readonly baseUrl: string;
+  readonly fhirUrl: string;
+  readonly token: string;
+  readonly logFile: string;
+  readonly configFile: string;
+  /** Starts it; `env` may hold `ACESO_TEST_KILL_AT`. Resolves when `/readyz` says so, or as soon as the process has ended. */
+  start(env?: NodeJS.ProcessEnv): Promise<void>;
+  stop(): Promise<void>;
+  kill(): Promise<void>;
+  ended(): string | undefined;
+  /** Runs a command of the command line with `--json`. */
+  cli<T = unknown>(...args: readonly string[]): Promise<T>;
+  push(path: string, body: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>;
+  deliveries(): Promise<readonly DeliveryView[]>;
+  /** The first delivery that `wanted` accepts. */
+  delivery(what: string, wanted: (delivery: DeliveryView) => boolean, timeoutMs?: number): Promise<DeliveryView>;
+  log(): string;
+  remove(): void;
+};
+
+export function createAceso(options: AcesoOptions, httpPort: number): Aceso {
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'aceso-run-'));
+  const token = randomBytes(24).toString('base64url');
+  const configFile = join(folder, 'aceso.yaml');
+  const logFile = join(folder, 'aceso.log');
+  prepare(folder, configFile, token, options, httpPort);
+  const baseUrl = `http://127.0.0.1:${httpPort}`;
+  let running: OwnedProcess | undefined;
+
+  const cli = <T>(...args: readonly string[]): Promise<T> => new Promise((resolve, reject) => {
+    execFile(process.execPath, [MAIN, '--config', configFile, '--json', ...args], { env: { ...process.env, ACESO_OPERATOR: 'tester' } }, (error, stdout, stderr) => {
+      if (error) reject(new Error(stderr || error.message, { cause: error }));
+      else resolve(JSON.parse(stdout) as T);
+    });
+  });
+  const deliveries = (): Promise<readonly DeliveryView[]> => cli('deliveries', 'list');
+  const log = (): string => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
+  return {
+    folder, baseUrl, fhirUrl: `${baseUrl}/fhir`, token, logFile, configFile, cli, deliveries, log,
+    async start(env = {}) {
+      if (running && running.ended() === undefined) throw new Error('Aceso runs already');
+      const started = await startProcess(process.execPath, [MAIN, '--config', configFile, 'start'], { cwd: folder, logFile, env: { ...process.env, ...env } });
+      running = started;
+      const isReady = async (): Promise<boolean> => (await fetch(`${baseUrl}/readyz`)).ok;
+      if (env['ACESO_TEST_KILL_AT'] === undefined) await untilReady('Aceso', started, logFile, isReady);
+      else await until('Aceso to be ready, or killed', async () => started.ended() !== undefined || (await isReady()), 60_000);
+    },
+    async stop() {
+      await running?.stop({ graceMs: 12_000 });
+    },
+    async kill() {
+      await running?.kill();
+    },
+    ended: () => (running ? running.ended() : 'not started'),
+    async push(path, body, headers = {}) {
+      const response = await fetch(`${baseUrl}/fhir${path}`, {
+        method: 'POST', headers: { 'content-type': 'application/fhir+json', authorization: `Bearer ${token}`, ...headers }, body: typeof body === 'string' || body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : JSON.stringify(body),
+      });
+      const text = await response.text();
+      return { status: response.status, headers: response.headers, text, body: text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {} };
+    },
+    delivery: (what, wanted, timeoutMs = 30_000) => until(`a delivery: ${what}`, async () => (await deliveries()).find(wanted), timeoutMs, 300).catch(async (cause: unknown) => {
+      throw new Error(`${what}: not seen. There are ${JSON.stringify(await deliveries(), null, 1)}\nThe log ends:\n${log().slice(-4000)}`, { cause });
+    }),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+export const newAceso = async (options: AcesoOptions): Promise<Aceso> => createAceso(options, options.httpPort ?? (await freePort()));
+
+function prepare(folder: string, configFile: string, token: string, options: AcesoOptions, httpPort: number): void {
+  const { mercy, slot, partners, people = [], teams = [], source = {}, moreSources = [] } = options;
+  mkdirSync(join(folder, 'templates'), { recursive: true });
+  copyFileSync(join(ROOT, 'config', 'templates', 'results.yaml'), join(folder, 'templates', 'results.yaml'));
+  if (!existsSync(join(folder, 'keys.json'))) createKeyFile(join(folder, 'keys.json'));
+  if (options.postgresUrl !== undefined) writeFileSync(join(folder, 'postgres-url'), options.postgresUrl, { mode: 0o600 });
+  writeFileSync(configFile, stringify({
+    organisation: { name: 'Mercy General Hospital' },
+    homeserver: { url: mercy.baseUrl, server_name: mercy.serverName },
+    appservice: { id: slot.id, prefix: slot.prefix, url: slot.url, port: slot.port, registration_file: slot.registrationFile },
+    http: { port: httpPort },
+    ...(options.postgresUrl === undefined ? {} : { store: { postgres_url_file: 'postgres-url' } }),
+    courier: { unsigned_devices: options.unsignedDevices ?? 'withhold' },
+    partners, directory: { people, teams },
+    invitations: { patience_minutes: options.patienceMinutes ?? 15 },
+    sources: [{ id: 'lab', name: 'Mercy Laboratory', token_sha256: sha256(token), owner: 'Laboratory desk, ext. 4410', ...source }, ...moreSources],
+  }));
+}
+
+export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -1,0 +1,94 @@
+import { expect } from 'chai';
+import { as, type Millis } from '../../../src/domain/brand.ts';
+import type { Context } from '../../../src/domain/decision.ts';
+import { decideDelivery } from '../../../src/domain/delivery/decide.ts';
+import type { DeliveryState } from '../../../src/domain/delivery/delivery.ts';
+import type { FactBody, Membership } from '../../../src/domain/fact.ts';
+import { Sealed } from '../../../src/domain/sealed.ts';
+import { ada, SUBJECT, T0 } from '../../support/reports.ts';
+
+const context: Context = { now: T0, found: new Map(), settings: { organisation: 'Mercy', recipientOrder: ['requester'], agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 900_000 } };
+const user = '@ada:stanne.example';
+const requested = (change: Partial<Extract<FactBody, { type: 'delivery.requested' }>> = {}): FactBody => ({
+  type: 'delivery.requested', report: as('r1'), source: as('lab'), news: 'first', critical: true, acceptedAt: T0, owner: 'Laboratory desk', content: Sealed.of(SUBJECT, { body: 'K 6.8' }), party: ada, rule: 'requester', ...change,
+});
+const { party: _party, rule: _rule, ...unaddressed } = requested() as Extract<FactBody, { type: 'delivery.requested' }>;
+const ready: FactBody = { type: 'room.ready', roomId: as('!r:m'), members: { [user]: 'invited' } };
+const sent: FactBody = { type: 'effect.done', effect: as('send:d1'), kind: 'room.send', result: { type: 'room.send', eventId: as('$e'), devices: 2, withheld: 0 } };
+const membership = (value: Membership): FactBody => ({ type: 'recipient.membership', userId: as(user), membership: value });
+const failed = (code: string, final = false): FactBody => ({ type: 'effect.failed', effect: as('send:d1'), kind: 'room.send', code, message: `because of ${code}`, final });
+const receipt: FactBody = { type: 'receipt.seen', eventId: as('$e'), userId: as(user), seenAt: T0 };
+const reply: FactBody = { type: 'reply.received', eventId: as('$a'), sender: as(user), signedByOwner: true, content: Sealed.of(SUBJECT, { body: 'thanks' }) };
+const reaction: FactBody = { type: 'reaction.received', eventId: as('$b'), sender: as(user) };
+const due: FactBody = { type: 'timer.due', name: 'invitation' };
+const retry: FactBody = { type: 'operator.retry', by: 'it' };
+const assign: FactBody = { type: 'operator.assign', by: 'it', party: ada };
+
+type Last = { readonly state: DeliveryState; readonly effects: readonly string[]; readonly raised: readonly string[]; readonly timers: readonly string[] };
+
+function run(facts: readonly FactBody[]): Last {
+  let state: DeliveryState | undefined;
+  let last: Omit<Last, 'state'> = { effects: [], raised: [], timers: [] };
+  for (const [index, body] of facts.entries()) {
+    const decision = decideDelivery(state, { id: as(`f${index}`), aggregate: { kind: 'delivery', id: 'd1' }, at: as<Millis>(T0 + index * 1000), body }, context);
+    state = decision.state;
+    last = { effects: (decision.effects ?? []).map(({ id }) => id), raised: (decision.raise ?? []).map(({ body: raised }) => raised.type), timers: (decision.timers ?? []).map(({ name }) => name) };
+  }
+  if (!state) throw new Error('no delivery');
+  return { state, ...last };
+}
+
+const CASES: readonly (readonly [given: string, facts: readonly FactBody[], then: { readonly phase: string; readonly held?: string; readonly effects?: readonly string[]; readonly raised?: readonly string[]; readonly timers?: readonly string[] }])[] = [
+  ['a party was found: its room is wanted', [requested()], { phase: 'addressed', raised: ['room.wanted'] }],
+  ['nobody was found: it is held, and the sender\'s desk owns it', [unaddressed], { phase: 'accepted', held: 'no-recipient' }],
+  ['nobody was found, then somebody is assigned: the room is wanted, and the report will tell them of corrections', [unaddressed, assign], { phase: 'addressed', raised: ['room.wanted', 'delivery.assigned'] }],
+  ['it is asked for twice: nothing new', [requested(), requested()], { phase: 'addressed' }],
+  ['the room is ready: it is sent, once', [requested(), ready], { phase: 'sending', effects: ['send:d1'] }],
+  ['the room is ready again after it was sent: nothing is sent', [requested(), ready, sent, ready], { phase: 'sent' }],
+  ['it is sent to somebody who is only invited: patience starts', [requested(), ready, sent], { phase: 'sent', timers: ['invitation'] }],
+  ['it is sent to somebody who is in the room: no patience is needed', [requested(), { ...ready, members: { [user]: 'joined' } }, sent], { phase: 'sent', timers: [] }],
+  ['patience ends before the invitation is accepted: it is held', [requested(), ready, sent, due], { phase: 'sent', held: 'invitation-not-accepted' }],
+  ['the invitation is accepted late: the hold ends by itself', [requested(), ready, sent, due, membership('joined')], { phase: 'sent' }],
+  ['the invitation was accepted and patience ends: nothing', [requested(), ready, sent, membership('joined'), due], { phase: 'sent' }],
+  ['the invitation is declined: it is held', [requested(), ready, sent, membership('declined')], { phase: 'sent', held: 'invitation-declined' }],
+  ['the recipient leaves before they saw it: it is held', [requested(), ready, sent, membership('joined'), membership('left')], { phase: 'sent', held: 'invitation-left' }],
+  ['the recipient leaves after they saw it: it is done', [requested(), ready, sent, membership('joined'), receipt, membership('left')], { phase: 'seen' }],
+  ['a declined one is tried again by hand: the room is wanted anew', [requested(), ready, sent, membership('declined'), retry], { phase: 'sent', held: 'invitation-declined', raised: ['room.wanted'] }],
+  ['their server limits invitations: it is held, and proceeds by itself', [requested(), { type: 'room.blocked', code: 'invitation-limited', message: 'limited', members: { [user]: 'limited' } }], { phase: 'addressed', held: 'invitation-limited' }],
+  ['the limit is lifted: it is sent', [requested(), { type: 'room.blocked', code: 'invitation-limited', message: 'limited', members: {} }, ready], { phase: 'sending', effects: ['send:d1'] }],
+  ['the recipient has no usable device: it is held', [requested(), ready, failed('no-device')], { phase: 'sending', held: 'no-device' }],
+  ['a device appears and it is sent: the hold ends', [requested(), ready, failed('no-device'), sent], { phase: 'sent', timers: ['invitation'] }],
+  ['what failed for good is tried again by hand: under the same id', [requested(), ready, failed('too-large', true), retry], { phase: 'sending', held: 'too-large', effects: ['send:d1'] }],
+  ['a read receipt: seen', [requested(), ready, sent, receipt], { phase: 'seen' }],
+  ['a reaction proves seen at most', [requested(), ready, sent, reaction], { phase: 'seen' }],
+  ['a reply: answered, and a later receipt does not take that back', [requested(), ready, sent, reply, receipt], { phase: 'answered' }],
+  ['a reply by somebody who is not responsible counts for nothing', [requested(), ready, sent, { ...reply, sender: as('@eve:evil.example') }], { phase: 'sent' }],
+  ['retry of what is not held: nothing', [requested(), retry], { phase: 'addressed' }],
+  ['assign of what is addressed: nothing', [requested(), assign], { phase: 'addressed' }],
+];
+
+describe('A delivery (42 CFR 493.1291(g): told at once, and never lost)', () => {
+  for (const [given, facts, then] of CASES) {
+    it(given, () => {
+      const { state, effects, raised, timers } = run(facts);
+      expect({ phase: state.phase, held: state.held?.code }).to.deep.equal({ phase: then.phase, held: then.held });
+      if (then.effects) expect(effects).to.deep.equal(then.effects);
+      if (then.raised) expect(raised).to.deep.equal(then.raised);
+      if (then.timers) expect(timers).to.deep.equal(then.timers);
+      if (then.held) expect(state.held?.owner).to.equal('Laboratory desk');
+    });
+  }
+
+  it('has an outcome for every fact in every phase (total)', () => {
+    const all = [requested(), ready, sent, membership('joined'), membership('declined'), membership('limited'), failed('x'), receipt, reply, reaction, due, retry, assign, { type: 'timer.due', name: 'other' } as const, { type: 'room.wanted', party: ada } as const];
+    for (const [, facts] of CASES) for (const extra of all) expect(run([...facts, extra]).state.id).to.equal('d1');
+  });
+
+  it('mentions the person it was assigned to, so that their phone rings', () => {
+    expect(run([unaddressed, assign]).state.content.reveal()['m.mentions']).to.deep.equal({ user_ids: [user] });
+  });
+
+  it('tells nothing of its content in its history', () => {
+    expect(JSON.stringify(run([requested(), ready, sent, reply]).state)).not.to.include('6.8');
+  });
+});

@@ -1,0 +1,86 @@
+import { expect } from 'chai';
+import { as, type UserId } from '../../../src/domain/brand.ts';
+import type { Context, Decision } from '../../../src/domain/decision.ts';
+import type { FactBody } from '../../../src/domain/fact.ts';
+import { decideRoom } from '../../../src/domain/rooms/decide.ts';
+import { keyHolders, type RoomState } from '../../../src/domain/rooms/room.ts';
+import { planRoom, type RoomTemplate } from '../../../src/domain/rooms/template.ts';
+import { ada, ben, lab, T0 } from '../../support/reports.ts';
+
+const context: Context = { now: T0, found: new Map(), settings: { organisation: 'Mercy', recipientOrder: [], agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 1 } };
+const user = ada.members[0];
+const other = ben.members[0];
+if (user === undefined || other === undefined) throw new Error('a person has a Matrix id');
+const wanted: FactBody = { type: 'room.wanted', party: ada, delivery: as('d1') };
+const created: FactBody = { type: 'effect.done', effect: as('create:dr-okafor'), kind: 'room.create', result: { type: 'room.create', roomId: as('!r:m') } };
+const invited = (userId = user): FactBody => ({ type: 'effect.done', effect: as('i'), kind: 'room.invite', result: { type: 'room.invite', userId } });
+const inviteFailed = (code: string, final = false): FactBody => ({ type: 'effect.failed', effect: as(`invite:${ada.id}:${user}:1`), kind: 'room.invite', code, message: code, final });
+const member = (membership: 'join' | 'leave' | 'invite', userId = user, sender = userId): FactBody => ({ type: 'room.member', roomId: as('!r:m'), userId, membership, sender, eventId: as('$m') });
+
+function run(facts: readonly FactBody[]): Decision<RoomState | undefined> {
+  let decision: Decision<RoomState | undefined> = { state: undefined, audit: [] };
+  for (const [index, body] of facts.entries()) decision = decideRoom(decision.state, { id: as(`f${index}`), aggregate: { kind: 'room', id: ada.id }, at: T0, body }, context);
+  return decision;
+}
+const seen = (decision: Decision<RoomState | undefined>): { readonly effects: readonly string[]; readonly raised: readonly string[] } => ({ effects: (decision.effects ?? []).map(({ body }) => body.type), raised: (decision.raise ?? []).map(({ body }) => ('code' in body ? `${body.type}:${body.code}` : body.type)) });
+
+const CASES: readonly (readonly [given: string, facts: readonly FactBody[], effects: readonly string[], raised: readonly string[]])[] = [
+  ['it is wanted for the first time: it is made', [wanted], ['room.create'], []],
+  ['it is wanted twice while it is being made: it is made once', [wanted, { ...wanted, delivery: as('d2') }], [], []],
+  ['it was made: its members are invited', [wanted, created], ['room.invite'], []],
+  ['its member was invited: the delivery that waits is told', [wanted, created, invited()], [], ['room.ready']],
+  ['it is wanted by another delivery: told at once', [wanted, created, invited(), { ...wanted, delivery: as('d2') }], [], ['room.ready']],
+  ['the invitation is limited: the delivery is told, and Aceso keeps trying', [wanted, created, inviteFailed('limited')], [], ['room.blocked:invitation-limited']],
+  ['the invitation goes out after all: the delivery proceeds', [wanted, created, inviteFailed('limited'), invited()], [], ['room.ready']],
+  ['their server refuses the invitation', [wanted, created, inviteFailed('forbidden', true)], [], ['room.blocked:invitation-refused']],
+  ['it is refused and wanted again: invited again', [wanted, created, inviteFailed('forbidden', true), wanted], ['room.invite'], []],
+  ['the member accepts: the open delivery is told', [wanted, created, invited(), member('join')], [], ['recipient.membership']],
+  ['the member declines: the open delivery is told', [wanted, created, invited(), member('leave')], [], ['recipient.membership']],
+  ['the member left, and something new comes: invited again', [wanted, created, invited(), member('join'), member('leave'), { ...wanted, delivery: as('d2') }], ['room.invite'], []],
+  ['the member left and was invited again: the new delivery proceeds', [wanted, created, invited(), member('join'), member('leave'), { ...wanted, delivery: as('d2') }, invited()], [], ['room.ready', 'recipient.membership']],
+  ['a stranger comes in: nobody is told, nothing is sent', [wanted, created, invited(), member('join', as('@eve:evil.example'))], [], []],
+  ['an encrypted event comes: it is decrypted', [wanted, created, { type: 'room.encrypted', roomId: as('!r:m'), event: { event_id: as('$x'), sender: user } }], ['event.decrypt'], []],
+];
+
+describe('A results room', () => {
+  for (const [given, facts, effects, raised] of CASES) it(given, () => expect(seen(run(facts))).to.deep.equal({ effects, raised }));
+
+  it('is refused, with what to do, for a server without an agreement', () => {
+    const stranger = { ...ada, members: [as('@x:elsewhere.example')] } as typeof ada;
+    const decision = run([{ ...wanted, party: stranger }]);
+    expect(seen(decision)).to.deep.equal({ effects: [], raised: ['room.blocked:no-agreement'] });
+    expect(decision.state).to.equal(undefined);
+  });
+
+  it('gives keys to members of its party who are in or invited, and to nobody else', () => {
+    const { state } = run([{ ...wanted, party: lab }, created, invited(user), member('join', as('@eve:evil.example'))]);
+    expect(state && keyHolders(state)).to.deep.equal([user]);
+  });
+
+  it('of a team can be used as soon as one of its members is in', () => {
+    expect(seen(run([{ ...wanted, party: lab }, created, invited(other)])).raised).to.deep.equal(['room.ready']);
+  });
+});
+
+describe('The plan of a results room (45 CFR 164.312(a)(1), (e)(1))', () => {
+  const template: RoomTemplate = { id: 'results', roomVersion: '12', name: 'Clinical results', topic: '', history: 'invited', rotation: { periodMs: 604_800_000, messages: 100 } };
+  const people = { ownServer: 'mercy.example', guardian: as<UserId>('@aceso_guardian:mercy.example'), partnerVersions: { 'stanne.example': '11' } };
+  const plan = planRoom(template, ada, people);
+  const content = (type: string): unknown => plan.initialState.find((event) => event.type === type)?.content;
+
+  it('is encrypted from the first event, with the rotation in the state', () => expect(content('m.room.encryption')).to.deep.equal({ algorithm: 'm.megolm.v1.aes-sha2', rotation_period_ms: 604_800_000, rotation_period_msgs: 100 }));
+  it('lets in the invited only, from their invitation on', () => expect([content('m.room.join_rules'), content('m.room.history_visibility')]).to.deep.equal([{ join_rule: 'invite' }, { history_visibility: 'invited' }]));
+  it('admits the servers concerned and no other', () => expect(content('m.room.server_acl')).to.deep.equal({ allow: ['mercy.example', 'stanne.example'], deny: [], allow_ip_literals: false }));
+  it('takes the version that the partner can join', () => expect([plan.version, planRoom(template, ben, people).version]).to.deep.equal(['11', '12']));
+  it('of a local party is not federated at all', () => expect([plan.federated, planRoom(template, ben, people).federated]).to.deep.equal([true, false]));
+  it('refuses clear text by its power levels', () => {
+    const levels = plan.powerLevels as { readonly events_default: number; readonly events: Record<string, number>; readonly users: unknown };
+    expect(levels.events_default).to.equal(100);
+    expect(levels.events['m.room.encrypted']).to.equal(0);
+    expect(levels.events['m.room.message']).to.equal(undefined);
+  });
+  it('names the creator among the powerful in version 11, and must not in 12', () => {
+    expect((plan.powerLevels as { readonly users: unknown }).users).to.deep.equal({ '@aceso_guardian:mercy.example': 100 });
+    expect((planRoom(template, ben, people).powerLevels as { readonly users: unknown }).users).to.deep.equal({});
+  });
+});
