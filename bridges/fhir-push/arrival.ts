@@ -2,9 +2,9 @@
 import type { Arrival } from '../../src/ports/bridge.ts';
 import { messageOf } from './extract/message.ts';
 import { patientOf } from './extract/patient.ts';
-import { otherSubjects } from './extract/subject.ts';
 import { resultOf } from './extract/result.ts';
-import { factKeyOf, namesOf, reportKeyOf } from './identity.ts';
+import { otherSubjects } from './extract/subject.ts';
+import { contentNameOf, factKeyOf, namesOf, reportKeyOf } from './identity.ts';
 import { resourceType } from './node.ts';
 import type { Issue } from './outcome.ts';
 import { selfContained } from './portable.ts';
@@ -12,25 +12,29 @@ import type { Located, Scope } from './reference.ts';
 import { unsoundParts } from './soundness.ts';
 import { toJson } from './stored.ts';
 
+/** `contentName` is among the arrival's names: what it says, for `If-None-Exist`. */
+export type Prepared = { readonly arrival: Arrival; readonly contentName: string };
+
 /** `askedFor`: the name of an `If-None-Exist`, kept so that asking again finds it even if the resource doesn't say it itself. */
-export const arrivalOf = (located: Located, scope: Scope, askedFor?: string): { readonly arrival: Arrival } | { readonly issues: readonly Issue[] } => {
+export const arrivalOf = (located: Located, scope: Scope, askedFor?: string): Prepared | { readonly issues: readonly Issue[] } => {
   const unsound = unsoundParts(located, scope);
   if (unsound.length > 0) return { issues: unsound };
   const patient = patientOf(located, scope);
   if ('issue' in patient) return { issues: [patient.issue] };
   const type = resourceType(located.node);
-  const { report, candidates, related } = type === 'DiagnosticReport' || type === 'Observation' ? resultOf(located, patient, scope) : messageOf(located, patient, scope);
+  const isResult = type === 'DiagnosticReport' || type === 'Observation';
+  const { report, candidates, related } = isResult ? resultOf(located, patient, scope) : messageOf(located, patient, scope);
   const others = otherSubjects(located, related, scope);
   if (others.length > 0) return { issues: others };
-  const names = namesOf(located.node);
+  const reportKey = reportKeyOf(located.node, patient.key, scope);
+  const contentName = contentNameOf(type, reportKey, report, candidates);
   return {
+    contentName,
     arrival: {
       source: scope.source.id,
       key: factKeyOf(located.node, scope, [patient.key, report, candidates]),
-      names: askedFor === undefined || names.includes(askedFor) ? names : [...names, askedFor],
-      patientKey: patient.key,
-      reportKey: reportKeyOf(located.node, patient.key, scope),
-      report, candidates, resourceType: type,
+      names: [...new Set([...namesOf(located.node), ...(askedFor === undefined ? [] : [askedFor]), contentName])],
+      patientKey: patient.key, reportKey, report, candidates, resourceType: type,
       resource: toJson(selfContained(located, scope)),
     },
   };

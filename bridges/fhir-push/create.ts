@@ -2,7 +2,7 @@
 import type { BridgeHost, FhirValidator, HttpReply, Receipt } from '../../src/ports/bridge.ts';
 import { arrivalOf } from './arrival.ts';
 import type { FhirPushConfig, SourceConfig, TakenType } from './config.ts';
-import { conditionName, existing } from './ifNoneExist.ts';
+import { conditionName, verdictOn } from './ifNoneExist.ts';
 import type { Parsed } from './json.ts';
 import type { Preference } from './negotiate.ts';
 import { isNode, resourceType } from './node.ts';
@@ -28,20 +28,22 @@ export const create = async (desk: Desk, asked: Asked, type: TakenType, body: Pa
   if (!valid.ok) return valid;
   const condition = asked.ifNoneExist === undefined ? undefined : conditionName(type, asked.ifNoneExist);
   if (condition?.ok === false) return condition;
-  const before = condition === undefined ? undefined : await existing(desk.host, asked.source, condition.value);
-  if (before?.ok === false) return before;
-  if (before?.value !== undefined) return { ok: true, value: answer(desk, asked, type, { ...before.value, created: false }, undefined) };
-  const found = arrivalOf({ node, path: type, root: node, rootPath: type }, createScope(desk.config, asked.source, []), condition?.value);
-  if ('issues' in found) return { ok: false, refusal: { status: 422, event: 'unprocessable', issues: found.issues } };
-  const received = await receiveAll(desk.host, [found.arrival]);
+  const prepared = arrivalOf({ node, path: type, root: node, rootPath: type }, createScope(desk.config, asked.source, []), condition?.value);
+  if ('issues' in prepared) return { ok: false, refusal: { status: 422, event: 'unprocessable', issues: prepared.issues } };
+  const verdict = await verdictOn(desk.host, asked.source, condition?.value, prepared.contentName);
+  if (!verdict.ok) return verdict;
+  if (verdict.value.kind === 'known') return { ok: true, value: answer(desk, asked, type, { receipt: verdict.value.receipt, status: 200 }, node) };
+  const received = await receiveAll(desk.host, [prepared.arrival]);
   if (!received.ok) return received;
   const [receipt] = received.value;
   if (receipt === undefined) throw new Error('no receipt');
-  return { ok: true, value: answer(desk, asked, type, receipt, node) };
+  return { ok: true, value: answer(desk, asked, type, { receipt, status: receipt.created && verdict.value.kind === 'new' ? 201 : 200 }, node) };
 };
 
-const answer = ({ config }: Desk, { preference }: Asked, type: TakenType, receipt: Receipt, node: Node | undefined): Done => {
+const answer = ({ config }: Desk, { preference }: Asked, type: TakenType, { receipt, status }: { readonly receipt: Receipt; readonly status: 200 | 201 }, node: Node): Done => {
   const body = bodyFor(preference, receipt, node);
   const headers = { 'location': locationOf(config, type, receipt), 'etag': etagOf(receipt), 'cache-control': 'no-store', ...(body === undefined ? {} : { 'content-type': FHIR_JSON }) };
-  return { event: receipt.created ? 'created' : 'known', ids: [receipt.id], reply: { status: receipt.created ? 201 : 200, headers, ...(body === undefined ? {} : { body }) } };
+  return { event: eventOf(receipt.created, status), ids: [receipt.id], reply: { status, headers, ...(body === undefined ? {} : { body }) } };
 };
+
+const eventOf = (created: boolean, status: 200 | 201): string => (status === 201 ? 'created' : created ? 'new-version' : 'known');

@@ -1,6 +1,7 @@
 /** What makes an arrival itself: which fact it is, which report it belongs to, by what names it can be asked for. */
 import { createHash } from 'node:crypto';
-import type { Identifier } from '../../src/domain/people/recipient.ts';
+import type { ClinicalReport } from '../../src/domain/clinical/report.ts';
+import type { Candidate, Identifier } from '../../src/domain/people/recipient.ts';
 import { isLosslessNumber } from 'lossless-json';
 import { child, children, isNode, resourceType, text } from './node.ts';
 import type { Node } from './node.ts';
@@ -73,7 +74,14 @@ export const factKeyOf = (node: Node, scope: Scope, taken: unknown): string => {
   return `${resourceType(node)} ${name} ${sha256(canonical([withoutUpdated(node), taken]))}`;
 };
 
-export const digest = (node: Node): string => sha256(canonical(withoutUpdated(node)));
+/**
+ * A name for what a report says and to whom, whatever technical details it came with. It is kept beside the identifiers, so that an
+ * `If-None-Exist` that matches can tell the same again from a new version.
+ */
+export const contentNameOf = (type: string, reportKey: string, { reportedAt: _, ...said }: ClinicalReport, candidates: readonly Candidate[]): string =>
+  `${type}?_content=${sha256(canonical([reportKey, said, candidates]))}`;
+
+const digest = (node: Node): string => sha256(canonical(withoutUpdated(node)));
 
 const sha256 = (content: string): string => createHash('sha256').update(content).digest('hex');
 

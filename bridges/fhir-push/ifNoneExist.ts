@@ -1,4 +1,4 @@
-/** Conditional create (FHIR R4 §3.1.0.8.1): 0 matches → create, 1 → that one, more → 412. */
+/** Conditional create (FHIR R4 §3.1.0.8.1): 0 matches → 201, 1 → 200, more → 412. */
 import type { BridgeHost, Receipt } from '../../src/ports/bridge.ts';
 import type { SourceConfig } from './config.ts';
 import { problem, refuse } from './outcome.ts';
@@ -19,14 +19,28 @@ export const conditionName = (type: string, criteria: string, expression?: strin
   return { ok: true, value: `${type}?identifier=${token.replaceAll(/\\([,|$\\])/g, '$1')}` };
 };
 
-/** What was accepted under this name before; undefined when nothing was. */
-export const existing = async (host: BridgeHost, source: SourceConfig, name: string, expression?: string): Promise<Result<Receipt | undefined>> => {
-  const found = await host.find(source.id, name);
+export type Verdict =
+  /** Nothing of this name: to be created. */
+  | { readonly kind: 'new' }
+  /** One of this name, which says the same: nothing to do. */
+  | { readonly kind: 'known'; readonly receipt: Receipt }
+  /** One of this name, which says something else. */
+  | { readonly kind: 'version' };
+
+/**
+ * FHIR lets a server drop the second content here. A corrected result would be lost that way, and its sender told `200`; so what says something
+ * new is taken in as a new version of what matched, and only what says the same is dropped.
+ */
+export const verdictOn = async (host: BridgeHost, { id }: SourceConfig, name: string | undefined, contentName: string, expression?: string): Promise<Result<Verdict>> => {
+  if (name === undefined) return { ok: true, value: { kind: 'new' } };
+  const found = await host.find(id, name);
   if (!found.ok) return { ok: false, refusal: unavailable(found.error.retryAfterMs) };
-  if (found.value.length > 1) {
-    return refuse(412, 'multiple-matches', problem('multiple-matches', 'More than one resource has this identifier: nothing was created.', expression));
-  }
-  return { ok: true, value: found.value[0] };
+  if (found.value.length > 1) return refuse(412, 'multiple-matches', problem('multiple-matches', 'More than one resource has this identifier: nothing was created.', expression));
+  if (found.value.length === 0) return { ok: true, value: { kind: 'new' } };
+  const same = await host.find(id, contentName);
+  if (!same.ok) return { ok: false, refusal: unavailable(same.error.retryAfterMs) };
+  const [receipt] = same.value;
+  return { ok: true, value: receipt === undefined ? { kind: 'version' } : { kind: 'known', receipt: { ...receipt, created: false } } };
 };
 
 const bad = (status: 400 | 412, diagnostics: string, expression: string | undefined): Result<never> => refuse(status, 'bad-condition', problem('not-supported', diagnostics, expression));

@@ -3,19 +3,19 @@ import type { Arrival, Receipt } from '../../src/ports/bridge.ts';
 import { arrivalOf } from './arrival.ts';
 import type { Entry, Opened } from './bundle.ts';
 import type { Asked, Desk } from './create.ts';
-import { conditionName, existing } from './ifNoneExist.ts';
+import { conditionName, verdictOn } from './ifNoneExist.ts';
 import { problem, refuse } from './outcome.ts';
 import type { Issue, Result } from './outcome.ts';
 import { receiveAll } from './receive.ts';
 
 /** What became of an entry. */
 export type Fate =
-  | { readonly kind: 'stored'; readonly receipt: Receipt; readonly isOld?: true }
+  | { readonly kind: 'stored'; readonly receipt: Receipt; readonly status: 200 | 201 }
   | { readonly kind: 'part'; readonly owner: number }
   | { readonly kind: 'context' }
   | { readonly kind: 'refused'; readonly status: number; readonly issues: readonly Issue[] };
 
-type Prepared = Fate | { readonly kind: 'arrival'; readonly arrival: Arrival };
+type Prepared = Fate | { readonly kind: 'arrival'; readonly arrival: Arrival; readonly verdict: 'new' | 'version' };
 
 /** FHIR R4 §3.1.0.11.2: a transaction fails as a whole. The answer carries every entry's issues, and the status of the first. */
 export const processWhole = async (desk: Desk, asked: Asked, { entries, scope }: Opened): Promise<Result<readonly Fate[]>> => {
@@ -60,11 +60,11 @@ const prepare = async (desk: Desk, asked: Asked, entry: Entry, scope: Opened['sc
   const at = `Bundle.entry[${entry.index}].request.ifNoneExist`;
   const condition = entry.ifNoneExist === undefined ? undefined : conditionName(type, entry.ifNoneExist, at);
   if (condition?.ok === false) return condition;
-  const before = condition === undefined ? undefined : await existing(desk.host, asked.source, condition.value, at);
-  if (before?.ok === false) return before;
-  if (before?.value !== undefined) return { ok: true, value: { kind: 'stored', receipt: { ...before.value, created: false }, isOld: true } };
   const found = arrivalOf(member, scope, condition?.value);
-  return { ok: true, value: 'issues' in found ? { kind: 'refused', status: 422, issues: found.issues } : { kind: 'arrival', arrival: found.arrival } };
+  if ('issues' in found) return { ok: true, value: { kind: 'refused', status: 422, issues: found.issues } };
+  const verdict = await verdictOn(desk.host, asked.source, condition?.value, found.contentName, at);
+  if (!verdict.ok) return verdict;
+  return { ok: true, value: verdict.value.kind === 'known' ? { kind: 'stored', receipt: verdict.value.receipt, status: 200 } : { kind: 'arrival', arrival: found.arrival, verdict: verdict.value.kind } };
 };
 
 /** A part of something that was refused was not taken either. */
@@ -77,11 +77,10 @@ const storeAll = async ({ host }: Desk, prepared: readonly Prepared[]): Promise<
   const received = await receiveAll(host, prepared.flatMap((each) => (each.kind === 'arrival' ? [each.arrival] : [])));
   if (!received.ok) return received;
   const receipts = received.value.values();
-  return { ok: true, value: prepared.map((each) => (each.kind === 'arrival' ? { kind: 'stored', receipt: next(receipts) } : each)) };
-};
-
-const next = (receipts: IteratorObject<Receipt>): Receipt => {
-  const { value, done } = receipts.next();
-  if (done === true) throw new Error('fewer receipts than arrivals');
-  return value;
+  return { ok: true, value: prepared.map((each): Fate => {
+    if (each.kind !== 'arrival') return each;
+    const { value: receipt, done } = receipts.next();
+    if (done === true) throw new Error('fewer receipts than arrivals');
+    return { kind: 'stored', receipt, status: receipt.created && each.verdict === 'new' ? 201 : 200 };
+  }) };
 };

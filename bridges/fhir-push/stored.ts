@@ -1,5 +1,5 @@
 /** How a stored resource is told to its sender: Location, ETag, and what `Prefer` asks for (FHIR R4 §3.1.0.8 "create"). */
-import { LosslessNumber, stringify } from 'lossless-json';
+import { stringify } from 'lossless-json';
 import type { Receipt } from '../../src/ports/bridge.ts';
 import type { FhirPushConfig } from './config.ts';
 import type { Preference } from './negotiate.ts';
@@ -18,13 +18,12 @@ export const acceptedOutcome = (created: boolean): object => operationOutcome([i
 /** The resource as it was sent, under Aceso's id and version. */
 export const represented = (node: Node, { id, version }: Receipt): Node => ({ ...node, id, meta: { ...child(node, 'meta'), versionId: String(version) } });
 
-/** Undefined for `minimal`. A resource that was stored earlier can't be read back, so its outcome stands for it. */
-export const bodyFor = (preference: Preference, receipt: Receipt, node: Node | undefined): string | undefined => {
+/** Undefined for `minimal`. */
+export const bodyFor = (preference: Preference, receipt: Receipt, node: Node): string | undefined => {
   if (preference === 'minimal') return undefined;
-  if (preference === 'representation' && node !== undefined) return toJson(represented(node, receipt));
+  if (preference === 'representation') return toJson(represented(node, receipt));
   return JSON.stringify(acceptedOutcome(receipt.created));
 };
 
 /** JSON text of a tree that holds exact numbers. */
 export const toJson = (tree: unknown): string => stringify(tree) ?? 'null';
-export const exactNumber = (value: number): LosslessNumber => new LosslessNumber(String(value));

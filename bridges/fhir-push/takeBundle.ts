@@ -41,9 +41,10 @@ export const readBundle = ({ exact }: Parsed, source: SourceConfig): Result<Node
 
 const answer = ({ config }: Desk, { preference }: Asked, kind: BundleKind, { entries }: Opened, fates: readonly Fate[]): Done => {
   const entry = entries.map((each, index) => responseEntry(each, fates[index] ?? { kind: 'context' }));
-  const created = fates.some((fate) => fate.kind === 'stored' && fate.receipt.created);
+  const stored = fates.filter((fate) => fate.kind === 'stored');
+  const created = stored.some(({ receipt }) => receipt.created);
   const refused = fates.filter(({ kind: fate }) => fate === 'refused').length;
-  const ids = fates.flatMap((fate) => (fate.kind === 'stored' ? [fate.receipt.id] : []));
+  const ids = stored.map(({ receipt }) => receipt.id);
   const body = toJson({ resourceType: 'Bundle', type: kind === 'batch' ? 'batch-response' : 'transaction-response', ...(entry.length === 0 ? {} : { entry }) });
   const event = refused > 0 ? 'batch-partly-refused' : created ? 'created' : 'known';
   return { event, ids, reply: { status: 200, headers: { 'content-type': FHIR_JSON, 'cache-control': 'no-store' }, body } };
@@ -52,8 +53,8 @@ const answer = ({ config }: Desk, { preference }: Asked, kind: BundleKind, { ent
     switch (fate.kind) {
       case 'stored': {
         const { receipt } = fate;
-        const response = { status: receipt.created ? '201 Created' : '200 OK', location: locationOf(config, type, receipt), etag: etagOf(receipt) };
-        if (preference === 'representation' && fate.isOld === undefined) return { resource: represented(member.node, receipt), response };
+        const response = { status: fate.status === 201 ? '201 Created' : '200 OK', location: locationOf(config, type, receipt), etag: etagOf(receipt) };
+        if (preference === 'representation') return { resource: represented(member.node, receipt), response };
         return { response: preference === 'minimal' ? response : { ...response, outcome: acceptedOutcome(receipt.created) } };
       }
       case 'part':

@@ -25,7 +25,7 @@ describe('the courier', () => {
 
   before(async function () {
     this.timeout(60_000);
-    anna = await client('courier_anna', { recovery: 'create', accepts: 'signedDevices' });
+    anna = await client('courier_anna', { recovery: 'create' });
     place = await newPlace();
     courier = await start(place);
     await ready(courier);
@@ -45,13 +45,22 @@ describe('the courier', () => {
     expect(claimed).to.have.nested.property(`${place.userId.replaceAll('.', '\\.')}.COURIER`);
   });
 
-  it('sends what a client at the other hospital reads, though it accepts signed devices only', async () => {
+  it('sends what a client at the other hospital reads', async () => {
     const roomId = await place.room([anna.userId]);
     const sent = await courier.send(message('hello', roomId, [anna.userId], 'hello'));
     expect(sent).to.deep.include({ ok: true });
     const seen = await anna.waitForMessage(({ content }) => content['body'] === 'hello');
     expect(seen).to.include({ sender: place.userId, wasEncrypted: true, shieldColour: 'none' });
     expect(sent).to.deep.equal({ ok: true, value: { eventId: seen.eventId, devices: 1, withheld: 0 } });
+  });
+
+  it('is read by a client that accepts signed devices only, once that client knows whose device the courier is', async () => {
+    const strict = await client('courier_strict', { accepts: 'signedDevices' });
+    const roomId = await place.room([strict.userId]);
+    await until('the strict client to join', () => strict.joinedRooms.has(roomId));
+    await strict.send(roomId, { msgtype: 'm.text', body: 'to send, it asks for the devices of all members' });
+    expect(await courier.send(message('strict', roomId, [strict.userId], 'from a signed device'))).to.deep.include({ ok: true });
+    await reads(strict, 'from a signed device');
   });
 
   it('gives the same answer, and makes no second event, when it is asked again', async () => {

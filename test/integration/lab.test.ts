@@ -1,4 +1,9 @@
 import { expect } from 'chai';
+import type { Client } from '../support/clients/client.ts';
+import { startJsClient } from '../support/clients/jssdk.ts';
+import { missingForNheko, startNheko } from '../support/clients/nheko.ts';
+import { startNioClient } from '../support/clients/nio.ts';
+import { registerPusher, startPushGateway } from '../support/clients/pushGateway.ts';
 import { dumpDatabase, sharedHospitals, type Hospitals, type Session } from '../support/lab.ts';
 import { matrix, text } from '../support/matrixHttp.ts';
 import { query, sharedPostgres } from '../support/postgres.ts';
@@ -29,6 +34,69 @@ describe('the test laboratory', function () {
     expect(await dumpDatabase(hospitals.stAnne)).to.include('over the wall');
   });
 
+  it('has clients of two independent makes that decrypt each other across federation', async () => {
+    const { mercy, stAnne } = hospitals;
+    await mercy.register('lab_carla', 'a long password');
+    await stAnne.register('lab_dora', 'a long password');
+    const [carla, dora] = await Promise.all([
+      startJsClient({ baseUrl: mercy.baseUrl, user: 'lab_carla', password: 'a long password' }),
+      startNioClient({ baseUrl: stAnne.baseUrl, user: 'lab_dora', password: 'a long password' }),
+    ]);
+    try {
+      const room = await encryptedRoom(carla, [dora.userId]);
+      await until('dora to join', () => carla.joinedRooms.has(room) && dora.joinedRooms.has(room));
+      const question = await carla.send(room, { msgtype: 'm.text', body: 'potassium 6.9 mmol/L' });
+      expect(await dora.waitForMessage(({ eventId }) => eventId === question)).to.deep.include({ wasEncrypted: true, content: { msgtype: 'm.text', body: 'potassium 6.9 mmol/L' } });
+      const answer = await dora.reply(room, question, 'on my way');
+      expect(await carla.waitForMessage(({ eventId }) => eventId === answer)).to.deep.include({ wasEncrypted: true, shieldReason: 'UNSIGNED_DEVICE' });
+      const thumb = await dora.react(room, question, '👍');
+      expect(await carla.waitForMessage(({ eventId }) => eventId === thumb)).to.include({ type: 'm.reaction', wasEncrypted: false });
+      for (const hospital of [mercy, stAnne]) expect(await dumpDatabase(hospital)).to.not.include('potassium 6.9');
+    } finally {
+      await Promise.all([carla.stop(), dora.stop()]);
+    }
+  });
+
+  it('has a push gateway that sees what a phone service would see', async () => {
+    const anna = person('lab_anna');
+    const gateway = await startPushGateway();
+    try {
+      await registerPusher({ baseUrl: anna.baseUrl, accessToken: anna.accessToken, gateway, format: 'event_id_only' });
+      await hospitals.mercy.register('lab_emil', 'a long password');
+      const emil = await hospitals.mercy.login('lab_emil', 'a long password');
+      const room = text(await matrix(emil.baseUrl, '/_matrix/client/v3/createRoom', { token: emil.accessToken, body: { preset: 'trusted_private_chat', invite: [anna.userId], is_direct: true } }), 'room_id');
+      const push = await gateway.waitForPush(({ notification }) => notification['room_id'] === room);
+      expect(push.notification).to.include.keys('event_id', 'counts').and.to.not.include.keys('content', 'sender');
+    } finally {
+      await gateway.stop();
+    }
+  });
+
+  it('shows what a person reads in nheko, a stock desktop client', async function () {
+    const missing = missingForNheko();
+    if (missing.length > 0) {
+      if (this.test) this.test.title += ` (not run on ${new Date().toISOString().slice(0, 10)}: ${missing.join(', ')} not installed)`;
+      this.skip();
+    }
+    const { mercy } = hospitals;
+    for (const user of ['lab_frida', 'lab_greta']) await mercy.register(user, 'a long password');
+    const frida = await mercy.login('lab_frida', 'a long password', 'nheko');
+    const [nheko, greta] = await Promise.all([startNheko(frida), startJsClient({ baseUrl: mercy.baseUrl, user: 'lab_greta', password: 'a long password' })]);
+    if (nheko === 'not installed') throw new Error('nheko was there a moment ago');
+    try {
+      const room = await encryptedRoom(greta, [frida.userId], 'Ward 4 results');
+      await matrix(mercy.baseUrl, `/_matrix/client/v3/join/${encodeURIComponent(room)}`, { token: frida.accessToken, body: {} });
+      await greta.send(room, { msgtype: 'm.text', body: 'Potassium critical' });
+      await nheko.openRoom('Ward 4');
+      await nheko.waitForText(/Potassium critical/);
+      await nheko.reply('Acknowledged');
+      const answer = await greta.waitForMessage(({ sender }) => sender === frida.userId);
+      expect(answer).to.include({ wasEncrypted: true, shieldColour: 'none' });
+    } finally {
+      await Promise.all([nheko.stop(), greta.stop()]);
+    }
+  });
+
   it('gives each taker an appservice that Mercy knows', async () => {
     const slot = hospitals.takeSlot();
     const answer = await matrix(hospitals.mercy.baseUrl, '/_matrix/client/v3/account/whoami', { token: slot.asToken });
@@ -41,6 +109,11 @@ describe('the test laboratory', function () {
     const rows = await query(url, `SELECT 1 AS one, pg_encoding_to_char(encoding) AS encoding, datcollate FROM pg_database WHERE datname = 'lab'`);
     expect(rows).to.deep.equal([{ one: 1, encoding: 'UTF8', datcollate: 'C' }]);
   });
+
+  async function encryptedRoom(by: Client, invite: readonly string[], name = 'results'): Promise<string> {
+    const encryption = { type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } };
+    return text(await matrix(hospitals.mercy.baseUrl, '/_matrix/client/v3/createRoom', { token: by.accessToken, body: { name, preset: 'private_chat', invite, initial_state: [encryption] } }), 'room_id');
+  }
 
   function person(name: string): Session {
     const session = people.get(name);

@@ -51,6 +51,7 @@ const suites: Readonly<Record<string, readonly Row[]>> = {
     { given: 'nothing known', told: [], when: 'a preliminary narrative arrives', report: panel([], { ...preliminary, conclusion: 'Gram positive cocci.' }), then: 'first' },
     { given: 'nothing known', told: [], when: 'a test is not done, and the laboratory says why', report: panel([withoutValue(potassium(''), { absent: 'specimen haemolysed' })]), then: 'first' },
     { given: 'nothing known', told: [], when: 'a report is cancelled since its specimen was not fit (493.1291(c)(7))', report: panel([], { status: 'cancelled', specimens: [{ type: 'Serum', condition: ['clotted'] }] }), then: 'first' },
+    { given: 'nothing known', told: [], when: 'a report is cancelled for a reason, with a critical line in it', report: panel([potassium('6.8', { interpretation: HH })], { status: 'cancelled', notes: ['Mislabelled.'] }), then: 'first' },
     { given: 'nothing known', told: [], when: 'a critical line is withdrawn before it was told', report: panel([potassium('6.8', { interpretation: HH, status: 'entered-in-error' }), sodium('138')]), then: 'first' },
     { given: 'nothing known', told: [], when: 'a message arrives', report: panel([], { kind: 'message', conclusion: 'Please call the ward.' }), then: 'first' },
   ],

@@ -55,6 +55,11 @@ describe('The message of a result (42 CFR 493.1291(c))', () => {
     expect(bodyOf(panel([potassium('6.8', { interpretation: HH, status: 'entered-in-error' })]))).to.include('Potassium: ENTERED IN ERROR (6.8 mmol/L (HH, Critical high) does not hold)').and.match(/^Result from/u);
   });
 
+  it('shows no value of a report that was cancelled before it was told, whatever the status of its lines', () => {
+    const cancelled = panel([sodium('138'), potassium('6.8', { interpretation: HH })], { status: 'cancelled', notes: ['Mislabelled.'] });
+    expect(bodyOf(cancelled)).to.match(/^CANCELLED RESULT from/u).and.include('VALUES\n• Sodium: CANCELLED (138 mmol/L does not hold)').and.include('• Potassium: CANCELLED (6.8 mmol/L (HH, Critical high) does not hold)').and.include('No result will come').and.not.match(/^CRITICAL$/mu);
+  });
+
   const headings: readonly (readonly [string, ClinicalReport, string])[] = [
     ['a normal result', panel([sodium('138')]), 'Result from'],
     ['a preliminary critical one', panel([potassium('6.8', { interpretation: HH })], { status: 'preliminary' }), 'CRITICAL RESULT (preliminary) from'],
@@ -70,6 +75,7 @@ describe('The message of a result (42 CFR 493.1291(c))', () => {
     expect(text).to.include('Subject: Bed 4').and.include('Text: Please review.\n  Dose is due.').and.include('Sent by: Lee, RN').and.not.match(/Laboratory|Questions|Status/u);
   });
 
+  it('tells somebody new that a report is withdrawn', () => expect(bodyOf(panel([potassium('6.8')], { status: 'entered-in-error' }))).to.include('Do not rely on anything in it.').and.include('Potassium: ENTERED IN ERROR (6.8 mmol/L does not hold)'));
   it('says so when a report holds nothing that can be shown', () => expect(bodyOf(panel([]))).to.include('look it up at the sender'));
 });
 
@@ -123,9 +129,9 @@ describe('The event (Matrix client-server API, m.room.message)', () => {
 
   const long = (count: number): ClinicalReport => panel([...Array.from({ length: count }, (_, at) => sodium(`${at}.25`, { key: `k${at}`, name: `Analyte number ${at}` })), potassium('6.8', { interpretation: HH })]);
   it('gives up the HTML before it gives up a word', () => {
-    const { body, format, formatted_body: html } = render(long(250), first, options());
+    const { body, format, formatted_body: html } = render(long(350), first, options());
     expect({ format, html }).to.deep.equal({ format: undefined, html: undefined });
-    expect(body).to.include('Analyte number 249: 249.25 mmol/L').and.not.include('INCOMPLETE');
+    expect(body).to.include('Analyte number 349: 349.25 mmol/L').and.not.include('INCOMPLETE');
   });
   it('says first that it is incomplete when even the plain text does not fit, and keeps the critical values and whom to call', () => {
     const { body } = render(long(5000), first, options());
@@ -149,6 +155,7 @@ describe('Words from outside', () => {
     ['keeps joiners that a script needs', 'می\u200cخواهم', '\u2068می\u200cخواهم\u2069'],
     ['isolates a right-to-left name', 'שרה', '\u2068שרה\u2069'],
     ['lets nobody be mentioned: @room', 'tell @room now', 'tell @\u2060room now'],
+    ['lets nobody be mentioned: @room behind a letter', '一@room x@ROOM', '一@\u2060room x@\u2060ROOM'],
     ['lets nobody be mentioned: a user', '@eve:evil.example', '@\u2060eve:evil.example'],
     ['lets nobody be mentioned: a link', 'https://matrix.to/#/@eve:evil.example', 'https://matrix\u2060.to/#/@\u2060eve:evil.example'],
     ['lets nobody be mentioned: a matrix URI', 'matrix:u/eve:evil.example', 'matrix\u2060:u/eve:evil.example'],
@@ -167,7 +174,7 @@ describe('Words from outside', () => {
   it('escapes what is HTML, in every place', () => {
     const evil = '<img src=x onerror=alert(1)>&"\'';
     const html = render(fullPanel({ title: evil, notes: [evil], patient: { name: evil } }), first, options({ from: evil })).formatted_body ?? '';
-    expect(html).to.not.include('<img').and.include('&lt;img src=x onerror=alert(1)&gt;&amp;&quot;&#39;');
+    expect(html).to.include('&lt;img src=x onerror=alert(1)&gt;&amp;&quot;&#39;').and.not.include('<img');
   });
 
   it('keeps a value without a unit, and a line without a name', () => {

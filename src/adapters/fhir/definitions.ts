@@ -13,7 +13,7 @@ export type Definitions = {
   isElementName(name: string): boolean;
 };
 
-type Entries = { readonly entry: readonly { readonly resource: { readonly resourceType: string; readonly url: string; readonly kind?: string; readonly type?: string } }[] };
+type Entries = { readonly entry: readonly { readonly resource: { readonly resourceType: string; readonly url: string; readonly kind?: string; readonly abstract?: boolean; readonly type?: string } }[] };
 
 /**
  * Reads 54 MB of definitions, once per process (Medplum's registry is global). Only schemas and sets of codes are kept.
@@ -28,15 +28,20 @@ export const loadDefinitions = async (): Promise<Definitions> => {
     for (const { resource } of bundle.entry) {
       if (resource.resourceType !== 'StructureDefinition') continue;
       core.loadDataType(resource as unknown as Parameters<typeof core.loadDataType>[0]);
-      if (resource.kind === 'resource' && resource.type !== undefined) resources.add(resource.type);
+      if (resource.kind === 'resource' && resource.abstract !== true && resource.type !== undefined) resources.add(resource.type);
     }
   }
+  const meta = core.tryGetDataType('Meta')?.elements ?? {};
+  for (const name of OF_MEDPLUM) Reflect.deleteProperty(meta, name);
   const schemas = core.getAllDataTypes() as Readonly<Record<string, InternalTypeSchema>>;
   const schema = (type: string): InternalTypeSchema | undefined => (Object.hasOwn(schemas, type) ? schemas[type] : undefined);
   const names = new Set(Object.values(schemas).flatMap((each) => Object.values(each.elements).flatMap(jsonNames)));
   const codes = loadCodeSets(Object.values(schemas), readJson as (file: string) => Entries);
   return { schema, isResource: (type) => resources.has(type), codes: (url) => codes.get(url), isElementName: (name) => names.has(name) };
 };
+
+/** Elements that Medplum adds to R4's Meta for its own server. */
+const OF_MEDPLUM = ['project', 'author', 'onBehalfOf', 'account', 'accounts', 'compartment', 'deleted'];
 
 const jsonNames = (element: InternalTypeSchema['elements'][string]): readonly string[] => {
   const name = element.path.slice(element.path.lastIndexOf('.') + 1);

@@ -79,7 +79,10 @@ function statement(report: ClinicalReport, news: Telling): string | undefined {
       ? 'From an older version of this report, which came late: only what you were not told yet. What you were told stands.'
       : 'In addition to an earlier message about this report: only what is new or changed.';
   }
-  if (news.kind === 'first') return isWithdrawn(report.status) ? 'No result will come under this number. Order again if it is still needed.' : undefined;
+  if (news.kind === 'first') {
+    if (!isWithdrawn(report.status)) return undefined;
+    return report.kind === 'result' && report.status === 'cancelled' ? 'No result will come under this number. Order again if it is still needed.' : 'The sender has withdrawn this. Do not rely on anything in it.';
+  }
   const { lines, conclusion, patient, status } = news.changes;
   if (isWithdrawn(report.status)) return 'The earlier message no longer holds: the sender has withdrawn all of it. Do not rely on anything it said.';
   if (patient !== undefined) return 'The earlier message no longer holds: IT NAMED THE PATIENT DIFFERENTLY. Check whom it was about.';

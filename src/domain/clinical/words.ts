@@ -15,7 +15,7 @@ const INVISIBLE = /[\u00ad\u061c\u180e\u200b\u200e\u200f\u2060-\u2064\ufeff\u{e0
 const HARMFUL = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb]/gu;
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 /** What clients turn into a mention by themselves: `@room`, `@user:server`, links to matrix.to and `matrix:` (an e-mail address is not one). */
-const MENTIONS = /(?<![\p{L}\p{N}._%+-])@(?=\S)|(?<=matrix)(?=\.to\b)|(?<=\bmatrix)(?=:\S)/giu;
+const MENTIONS = /@(?=room)|(?<![\w.%+-])@(?=\S)|(?<=matrix)(?=\.to\b)|(?<=\bmatrix)(?=:\S)/giu;
 const WORD_JOINER = '\u2060';
 
 const withoutMentions = (text: string): string => text.replace(MENTIONS, (found) => found + WORD_JOINER);

@@ -48,15 +48,18 @@ export function planRoom(template: RoomTemplate, party: Party, people: RoomPeopl
       state('m.room.join_rules', { join_rule: 'invite' }),
       state('m.room.history_visibility', { history_visibility: template.history }),
       state('m.room.guest_access', { guest_access: 'forbidden' }),
-      ...(isFederated ? [state('m.room.server_acl', { allow: [...new Set(servers.map(hostOf))], deny: [], allow_ip_literals: false })] : []),
+      ...(isFederated ? [state('m.room.server_acl', { allow: admitted(servers), deny: [], allow_ip_literals: false })] : []),
       state('org.aceso.template', { id: template.id }),
     ],
     powerLevels: powerLevels(version, people.guardian),
   };
 }
 
-/** Access lists name servers without their port (client-server API, `m.room.server_acl`). */
-const hostOf = (server: string): string => server.replace(/:\d+$/u, '');
+/**
+ * Access lists match servers without their port (client-server API, `m.room.server_acl`); Synapse compares its own name with the port when it
+ * checks that the list doesn't ban itself. So a name with a port stands there both ways; most have none.
+ */
+const admitted = (servers: readonly string[]): readonly string[] => [...new Set(servers.flatMap((server) => [server.replace(/:\d+$/u, ''), server]))];
 
 const state = (type: string, content: Readonly<Record<string, unknown>>): RoomPlan['initialState'][number] => ({ type, stateKey: '', content });
 

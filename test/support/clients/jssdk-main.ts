@@ -78,7 +78,7 @@ function listen(matrixClient: MatrixClient, self: string, crypto: CryptoApi): vo
     report({ report: 'membership', roomId: member.roomId, membership: member.membership });
     if (member.membership !== 'invite') return;
     report({ report: 'invitation', roomId: member.roomId, invitedBy: event.getSender() ?? '' });
-    if (options.joinInvites ?? true) void matrixClient.joinRoom(member.roomId).catch((error: unknown) => process.stderr.write(`${String(error)}\n`));
+    if (options.joinInvites ?? true) void acceptInvitation(matrixClient, member.roomId);
   });
 }
 
@@ -155,5 +155,18 @@ async function obey(command: Command): Promise<string | undefined> {
     case 'logout':
       await client.logout(true);
       return undefined;
+  }
+}
+
+/** An invitation is on this server before the inviting one has stored it: a client that accepts within milliseconds is refused, and tries again. */
+async function acceptInvitation(matrixClient: { joinRoom(roomId: string): Promise<unknown> }, roomId: string): Promise<void> {
+  for (const waitMs of [0, 100, 300, 1000, 3000]) {
+    try {
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      await matrixClient.joinRoom(roomId);
+      return;
+    } catch (error) {
+      process.stderr.write(`${String(error)}\n`);
+    }
   }
 }

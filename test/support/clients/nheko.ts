@@ -1,67 +1,144 @@
 /**
- * nheko, a stock desktop client, on a display of its own (Xvfb): what a person sees who uses a client that nobody wrote for Aceso.
+ * nheko, a stock desktop client, on a display of its own: what a person sees who uses a client that nobody wrote for Aceso.
  *
- * Needs the Debian packages nheko xvfb xdotool imagemagick matchbox-window-manager tesseract-ocr; without them `startNheko` says so.
+ * Needs the Debian packages nheko xvfb xdotool imagemagick matchbox-window-manager tesseract-ocr; without them it says so.
  */
-import { execFile } from 'node:child_process';
-import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
-import { promisify } from 'node:util';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { removeFolder, temporaryFolder } from '../folders.ts';
 import type { Session } from '../hospital.ts';
 import { matrix } from '../matrixHttp.ts';
 import { startProcess, type OwnedProcess } from '../processes.ts';
 import { until } from '../until.ts';
+import { missingPrograms, screenPrograms, startScreen, type Screen } from './screen.ts';
 
-export type Nheko = {
+export type Nheko = Pick<Screen, 'screenshot' | 'text' | 'waitForText'> & {
   readonly deviceId: string;
-  /** Opens the room whose name starts with `name` and waits until its timeline stands still. */
+  /** Opens the room whose name is, or starts with, `name`; resolves when its timeline stands still. */
   openRoom(name: string): Promise<void>;
-  /** Writes the display as PNG, 1280 × 800. */
-  screenshot(path: string): Promise<void>;
-  /** What is on the display, read by OCR: lines of text, with the errors OCR makes. */
-  text(): Promise<string>;
-  /** Waits until OCR reads something that matches. */
-  waitForText(pattern: RegExp, timeoutMs?: number): Promise<string>;
-  /** Types into the message field of the open room and sends. */
-  type(body: string): Promise<void>;
+  /** Sends a text to the open room. */
+  send(body: string): Promise<void>;
+  /** Answers the last message of the open room. */
+  reply(body: string): Promise<void>;
+  /** Reacts to the last message of the open room. */
+  react(key: string): Promise<void>;
   stop(): Promise<void>;
 };
 
-const programs = ['nheko', 'Xvfb', 'xdotool', 'import', 'convert', 'matchbox-window-manager', 'tesseract'];
-const run = promisify(execFile);
+export type NhekoOptions = Session & {
+  /** Let nheko make the user's cross-signing identity, as it offers on its first start; true when left out. A user who has one elsewhere keeps it, and this device stays unsigned. */
+  readonly crossSigning?: boolean;
+};
 
 /** The programs that are missing on the PATH; empty when nheko can be shown. */
 export function missingForNheko(): readonly string[] {
-  return programs.filter((program) => !(process.env.PATH ?? '').split(delimiter).some((folder) => isExecutable(join(folder, program))));
+  return missingPrograms(['nheko', ...screenPrograms]);
 }
 
-/** Starts it with the session of a device that logged in but never was used; resolves when its keys are on the server, so that messages reach it. */
-export async function startNheko(session: Session): Promise<Nheko | 'not installed'> {
+/** Starts it on a session whose device has no keys yet (`hospital.login`); resolves when the keys are on the server, so that messages from then on reach it. */
+export async function startNheko(options: NhekoOptions): Promise<Nheko | 'not installed'> {
   if (missingForNheko().length > 0) return 'not installed';
   const home = temporaryFolder('nheko');
-  const owned: OwnedProcess[] = [];
+  const logFile = join(home, 'nheko.log');
+  let screen: Screen | undefined;
+  let nheko: OwnedProcess | undefined;
   const stop = async (): Promise<void> => {
-    for (const one of owned.toReversed()) await one.stop({ graceMs: 2000 });
+    await nheko?.stop({ graceMs: 3000 });
+    await screen?.stop();
     removeFolder(home);
   };
   try {
-    const env = environment(home, await startDisplay(home, owned));
-    writeConfig(home, session);
-    owned.push(await startProcess('matchbox-window-manager', ['-use_titlebar', 'no'], { cwd: home, logFile: join(home, 'wm.log'), env }));
-    const logFile = join(home, 'nheko.log');
-    const nheko = await startProcess('nheko', ['-l', 'info', '-L', 'stderr'], { cwd: home, logFile, env });
-    owned.push(nheko);
+    writeConfig(home, options);
+    const onScreen = (screen = await startScreen(home));
+    const started = (nheko = await startProcess('nheko', ['-l', 'info', '-L', 'stderr'], { cwd: home, logFile, env: screen.env }));
     await until('nheko to upload the keys of its device', () => {
-      if (nheko.ended() !== undefined) throw new Error(`nheko ended with ${nheko.ended() ?? ''}: ${readFileSync(logFile, 'utf8').slice(-2000)}`);
-      return hasDeviceKeys(session);
+      if (started.ended() !== undefined) throw new Error(`nheko ended: ${readFileSync(logFile, 'utf8').slice(-2000)}`);
+      return hasDeviceKeys(options);
     }, 60_000, 200);
-    const window = display(env, home);
-    await window.waitForText(/setup encryption|cross-signing|rooms|welcome/i, 30_000);
-    await dismissSetup(window);
-    return { deviceId: session.deviceId, ...window.hands, stop };
+    await passSetup(onScreen, options.crossSigning ?? true);
+    return { deviceId: options.deviceId, ...using(onScreen), stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** Starts nheko, opens the room, takes the picture and ends; gives what OCR read. Only messages sent after the start can be read by it: a room that exists before shows its history as undecryptable. */
+export async function showInNheko(options: NhekoOptions & { readonly roomName: string; readonly screenshot: string }): Promise<string> {
+  const nheko = await startNheko(options);
+  if (nheko === 'not installed') return nheko;
+  try {
+    await nheko.openRoom(options.roomName);
+    await nheko.screenshot(options.screenshot);
+    return await nheko.text();
+  } finally {
+    await nheko.stop();
+  }
+}
+
+function using(screen: Screen): Omit<Nheko, 'deviceId' | 'stop'> {
+  const send = async (body: string): Promise<void> => {
+    await screen.type(body);
+    await screen.stand();
+    await screen.press('Return');
+    await screen.stand();
+  };
+  const toLastMessage = async (): Promise<void> => {
+    await screen.press('alt+Up'); // nheko's key for "answer the message above"
+    await screen.stand();
+  };
+  return {
+    screenshot: (path) => screen.screenshot(path),
+    text: () => screen.text(),
+    waitForText: (pattern, timeoutMs) => screen.waitForText(pattern, timeoutMs),
+    send,
+    async openRoom(name) {
+      await screen.press('ctrl+k'); // the room switcher
+      await screen.stand();
+      await screen.type(name);
+      await screen.stand();
+      await screen.press('Return');
+      await screen.waitForText(/Write a message/);
+      await screen.stand();
+    },
+    async reply(body) {
+      await toLastMessage();
+      await send(body);
+    },
+    async react(key) {
+      await toLastMessage();
+      await send(`/react ${key}`);
+    },
+  };
+}
+
+/** The overlay of the first start: make an identity (and dismiss the recovery key), or cancel. "Activate" is what a user sees who has one elsewhere. */
+async function passSetup(screen: Screen, crossSigning: boolean): Promise<void> {
+  const overlay = await screen.waitForText(/(Setup|Activate) Encryption/);
+  if (crossSigning && overlay.includes('Setup Encryption')) {
+    await screen.click('OK');
+    await screen.waitForText(/This is your recovery key/);
+    await screen.click('OK');
+  } else {
+    await screen.click('Cancel');
+  }
+  await screen.waitForText(/^(?!.*((Setup|Activate) Encryption|recovery key))/);
+}
+
+async function hasDeviceKeys({ baseUrl, accessToken, userId, deviceId }: Session): Promise<boolean> {
+  const { device_keys: keys } = await matrix(baseUrl, '/_matrix/client/v3/keys/query', { token: accessToken, body: { device_keys: { [userId]: [] } } });
+  return JSON.stringify(keys).includes(`"device_id":"${deviceId}"`);
+}
+
+function writeConfig(home: string, { baseUrl, accessToken, userId, deviceId }: Session): void {
+  const folder = join(home, 'config', 'nheko');
+  mkdirSync(folder, { recursive: true });
+  const sections = {
+    General: { run_without_secure_secrets_service: true, disable_certificate_validation: false },
+    auth: { access_token: accessToken, device_id: deviceId, home_server: baseUrl, user_id: userId },
+    user: { theme: 'light', decrypt_notifications: true, decrypt_sidebar: true },
+    window: { tray: false, start_in_tray: false },
+  };
+  const text = Object.entries(sections).map(([name, keys]) => `[${name}]\n${Object.entries(keys).map(([key, value]) => `${key}=${String(value)}`).join('\n')}\n`);
+  writeFileSync(join(folder, 'nheko.conf'), text.join('\n'), { mode: 0o600 });
 }

@@ -88,7 +88,7 @@ export class Catalog {
   /** In the file only: no connection is left that could see it. */
   deleteDatabase(database: DatabaseMeta): void {
     for (const store of database.stores.values()) {
-      this.erase(store);
+      this.eraseAll(store);
       this.file.run('DELETE FROM idb_index WHERE store_id = ?', store.id);
       this.file.run('DELETE FROM idb_store WHERE id = ?', store.id);
     }
@@ -96,8 +96,9 @@ export class Catalog {
   }
 
   createStore(database: DatabaseMeta, name: string, keyPath: KeyPath | null, autoIncrement: boolean): Change & { readonly store: StoreMeta } {
-    const sql = 'INSERT INTO idb_store(database_id, name, key_path, auto_increment, next_key) VALUES(?, ?, ?, ?, 1)';
+    const sql = 'INSERT INTO idb_store(database_id, name, key_path, auto_increment) VALUES(?, ?, ?, ?)';
     const { id } = this.file.run(sql, database.id, JSON.stringify(name), JSON.stringify(keyPath), Number(autoIncrement));
+    if (autoIncrement) this.file.run('INSERT INTO idb_generator VALUES(?, 1)', id);
     const belongsTo = belonging(database.name, name);
     const store: StoreMeta = { id, name, keyPath, autoIncrement, indexes: new Map(), maintained: new Set(), deleted: false, isNew: true, belongsTo };
     database.stores.set(name, store);
@@ -110,7 +111,7 @@ export class Catalog {
     };
   }
 
-  /** Takes the store out of sight; its records go when `erase` comes to its turn. */
+  /** Takes the store out of sight; its records go when `eraseAll` comes to its turn. */
   dropStore(database: DatabaseMeta, store: StoreMeta): Change {
     this.file.run('DELETE FROM idb_index WHERE store_id = ?', store.id);
     this.file.run('DELETE FROM idb_store WHERE id = ?', store.id);
@@ -130,6 +131,12 @@ export class Catalog {
     const before = store.name;
     rename(database.stores, store, name);
     return { undo: () => (store.isNew ? undefined : rename(database.stores, store, before)) };
+  }
+
+  /** Removes what is left of a dropped store. */
+  eraseAll(store: StoreMeta): void {
+    this.erase(store);
+    this.file.run('DELETE FROM idb_generator WHERE store_id = ?', store.id);
   }
 
   /** Removes every record and index entry of a store. */

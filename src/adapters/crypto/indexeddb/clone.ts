@@ -22,7 +22,7 @@ export function deserialize(bytes: Uint8Array): unknown {
 
 /** The number of a kind is its place here: only ever add at the end. */
 const VIEWS: readonly (new (buffer: ArrayBuffer) => ArrayBufferView)[] = [
-  Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, DataView, BigInt64Array, BigUint64Array,
+  Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, DataView, BigInt64Array, BigUint64Array, Float16Array,
 ];
 const UINT8_ARRAY = 1;
 

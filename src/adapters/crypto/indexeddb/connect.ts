@@ -5,7 +5,7 @@ import { domError } from './errors.ts';
 import { IDBVersionChangeEvent, type EventNode } from './events.ts';
 import type { IDBOpenDBRequest } from './request.ts';
 import type { Storage } from './storage.ts';
-import { nextTask } from './tasks.ts';
+import { nextTask, queueTask } from './tasks.ts';
 
 /** §5.1 "open a database connection". Throws VersionError, or AbortError when the upgrade failed or the connection was closed in it. */
 export async function connect(storage: Storage, name: string, version: number | undefined, request: IDBOpenDBRequest): Promise<IDBDatabase> {
@@ -54,8 +54,8 @@ async function upgrade(storage: Storage, meta: DatabaseMeta, version: number, re
   const database = new IDBDatabase(storage, meta);
   const transaction = database._beginUpgrade();
   const execution = transaction._execution;
-  const ended = new Promise<void>((resolve) => {
-    transaction._whenEnded = resolve;
+  const over = new Promise<void>((resolve) => {
+    transaction._whenOver = () => queueTask(resolve);
   });
   execution.place(null, () => {
     execution.change(() => storage.catalog.setVersion(meta, version));
@@ -66,7 +66,7 @@ async function upgrade(storage: Storage, meta: DatabaseMeta, version: number, re
     execution.fire(() => request._dispatch(new IDBVersionChangeEvent('upgradeneeded', { oldVersion, newVersion: version })));
   });
   execution.enter();
-  await ended;
+  await over;
   request._setTransaction(null);
   if (execution.committed && !database._closing) return database;
   database.close();

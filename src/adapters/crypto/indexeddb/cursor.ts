@@ -12,8 +12,8 @@ import { UNSIGNED_LONG, enforceRange } from './webidl.ts';
 
 /** IDBCursor (Indexed Database API 3.0, §4.9): keys only; `IDBCursorWithValue` has the value too. */
 export class IDBCursor {
-  readonly direction: CursorDirection;
-  readonly request: IDBRequest;
+  readonly #direction: CursorDirection;
+  readonly #request: IDBRequest;
   readonly #reader: Reader;
   readonly #walk: Walk;
   #at: Found | undefined;
@@ -25,13 +25,21 @@ export class IDBCursor {
   /** Not for callers: `openCursor` and `openKeyCursor` give them. */
   constructor(reader: Reader, request: IDBRequest, walk: Walk, direction: CursorDirection) {
     this.#reader = reader;
-    this.request = request;
+    this.#request = request;
     this.#walk = walk;
-    this.direction = direction;
+    this.#direction = direction;
   }
 
   get source(): IDBObjectStore | IDBIndex {
     return this.#reader._self();
+  }
+
+  get direction(): CursorDirection {
+    return this.#direction;
+  }
+
+  get request(): IDBRequest {
+    return this.#request;
   }
 
   get key(): Key | undefined {

@@ -85,7 +85,7 @@ export class IDBDatabase extends EventNode {
     const store = this.#meta.stores.get(domString(name));
     if (store === undefined) throw domError('NotFoundError', `there is no store "${name}"`);
     transaction._execution.change(() => storage.catalog.dropStore(this.#meta, store));
-    transaction._execution.place(null, () => storage.catalog.erase(store));
+    transaction._execution.place(null, () => storage.catalog.eraseAll(store));
   }
 
   /** Waits, unseen, for running transactions; no new one can be made. */

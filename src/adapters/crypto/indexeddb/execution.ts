@@ -24,8 +24,6 @@ export type Plan = {
   readonly synchronous: Synchronous;
   /** Called when it is over, before its last event. */
   readonly over: () => void;
-  /** Called after its last event. */
-  readonly ended: () => void;
 };
 
 export class Execution {
@@ -133,7 +131,7 @@ export class Execution {
     if (this.#state === 'inactive') this.#state = 'active';
     const threw = dispatch();
     afterMicrotasks(() => {
-      const error = threw ? domError('AbortError', 'a listener threw') : failure();
+      const error = threw && this.#state === 'active' ? domError('AbortError', 'a listener threw') : failure();
       if (error !== null) this.abort(error);
       this.#deactivate();
     });
@@ -225,7 +223,6 @@ export class Execution {
   #end(event: IDBEvent): void {
     this.#plan.over();
     this.#plan.target._dispatch(event);
-    this.#plan.ended();
   }
 }
 

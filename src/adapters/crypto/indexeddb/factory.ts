@@ -4,7 +4,6 @@ import { IDBEvent, IDBVersionChangeEvent } from './events.ts';
 import { compareKeys, toKey } from './keys.ts';
 import { IDBOpenDBRequest } from './request.ts';
 import type { Storage } from './storage.ts';
-import { queueTask } from './tasks.ts';
 import { UNSIGNED_LONG_LONG, domString, enforceRange } from './webidl.ts';
 
 export type DatabaseInfo = { readonly name: string; readonly version: number };
@@ -62,15 +61,11 @@ export class IDBFactory {
     const turn = (this.#queues.get(name) ?? Promise.resolve()).then(async () => {
       try {
         const { result, event } = await work();
-        queueTask(() => {
-          request._succeed(result);
-          request._dispatch(event);
-        });
+        request._succeed(result);
+        request._dispatch(event);
       } catch (error) {
-        queueTask(() => {
-          request._fail(asDomException(error));
-          request._dispatch(new IDBEvent('error', { bubbles: true, cancelable: true }));
-        });
+        request._fail(asDomException(error));
+        request._dispatch(new IDBEvent('error', { bubbles: true, cancelable: true }));
       }
     });
     this.#queues.set(name, turn);

@@ -1,6 +1,6 @@
 import type { IndexMeta } from './catalog.ts';
 import { domError } from './errors.ts';
-import type { KeyPath } from './keyPath.ts';
+import { copyOf, type KeyPath } from './keyPath.ts';
 import type { IDBObjectStore } from './objectStore.ts';
 import { Reader } from './reader.ts';
 import { domString } from './webidl.ts';
@@ -9,12 +9,14 @@ import { domString } from './webidl.ts';
 export class IDBIndex extends Reader {
   readonly objectStore: IDBObjectStore;
   readonly #meta: IndexMeta;
+  readonly #keyPath: KeyPath;
 
   /** Not for callers: `IDBObjectStore.index` and `createIndex` give them. */
   constructor(objectStore: IDBObjectStore, index: IndexMeta) {
     super(objectStore.transaction, objectStore._store, index);
     this.objectStore = objectStore;
     this.#meta = index;
+    this.#keyPath = copyOf(index.keyPath);
   }
 
   get name(): string {
@@ -34,7 +36,7 @@ export class IDBIndex extends Reader {
   }
 
   get keyPath(): KeyPath {
-    return this.#meta.keyPath;
+    return this.#keyPath;
   }
 
   get unique(): boolean {

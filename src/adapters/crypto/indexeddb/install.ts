@@ -5,6 +5,7 @@ import { IDBFactory } from './factory.ts';
 import { IDBIndex } from './index.ts';
 import { IDBKeyRange } from './keyRange.ts';
 import { IDBObjectStore } from './objectStore.ts';
+import { IDBRecord } from './reader.ts';
 import { IDBOpenDBRequest, IDBRequest } from './request.ts';
 import { IDBTransaction } from './transaction.ts';
 
@@ -18,6 +19,7 @@ export const classes = {
   IDBKeyRange,
   IDBObjectStore,
   IDBOpenDBRequest,
+  IDBRecord,
   IDBRequest,
   IDBTransaction,
   IDBVersionChangeEvent,

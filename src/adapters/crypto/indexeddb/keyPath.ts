@@ -23,6 +23,11 @@ function isValidKeyPath(path: KeyPath): boolean {
   return path === '' || path.split('.').every((part) => IDENTIFIER.test(part));
 }
 
+/** For a caller, who may change what he is given. */
+export function copyOf<T extends KeyPath | null>(path: T): T {
+  return (Array.isArray(path) ? [...(path as readonly string[])] : path) as T;
+}
+
 /** §7.2 "extract a key": `undefined` when the path leads nowhere or to no valid key. */
 export function extractKey(value: unknown, path: KeyPath): Key | undefined {
   if (typeof path === 'string') return tryKey(evaluate(value, path));

@@ -2,6 +2,7 @@
  * Keys (Indexed Database API 3.0, §2.4) and their encoding to bytes: `memcmp` of two encodings is the specification's comparison,
  * so SQLite's own order of BLOBs is the order of keys. Each key is a tag, a body, and for variable lengths a 0x00 that sorts first.
  */
+import { types } from 'node:util';
 import { domError } from './errors.ts';
 
 export type Key = number | string | Date | ArrayBuffer | Key[];
@@ -32,7 +33,7 @@ export function tryKey(value: unknown, seen: readonly unknown[] = []): Key | und
       if (value instanceof Date) return Number.isNaN(value.getTime()) ? undefined : new Date(value.getTime());
       if (value instanceof ArrayBuffer) return value.detached ? undefined : value.slice(0);
       if (ArrayBuffer.isView(value)) return copyOfView(value);
-      return Array.isArray(value) ? tryArray(value, seen) : undefined;
+      return Array.isArray(value) && !types.isProxy(value) ? tryArray(value, seen) : undefined;
     default:
       return undefined;
   }
@@ -194,20 +195,24 @@ class Reader {
     return text;
   }
 
+  /** By iteration, because `push` would run setters that a page put on Object.prototype. */
   #array(): Key[] {
-    const keys: Key[] = [];
-    while (this.#bytes[this.#at] !== END) keys.push(this.key());
-    this.#at++;
-    return keys;
+    return Array.from(this.#items());
   }
 
-  #units(): number[] {
-    const units: number[] = [];
+  *#items(): Generator<Key> {
+    while (this.#bytes[this.#at] !== END) yield this.key();
+    this.#at++;
+  }
+
+  #units(): Uint16Array {
+    const units = new Uint16Array(this.#bytes.length - this.#at);
+    let count = 0;
     for (let lead = this.#byte(); lead !== END; lead = this.#byte()) {
-      if (lead < 0x80) units.push(lead - 1);
-      else if (lead < 0xc0) units.push((((lead & 0x3f) << 8) | this.#byte()) + 0x7f);
-      else units.push((this.#byte() << 8) | this.#byte());
+      if (lead < 0x80) units[count++] = lead - 1;
+      else if (lead < 0xc0) units[count++] = (((lead & 0x3f) << 8) | this.#byte()) + 0x7f;
+      else units[count++] = (this.#byte() << 8) | this.#byte();
     }
-    return units;
+    return units.subarray(0, count);
   }
 }

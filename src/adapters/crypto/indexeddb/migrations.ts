@@ -10,7 +10,8 @@ const STEPS: readonly string[] = [
    INSERT INTO idb_meta VALUES('barriers', 0);
    CREATE TABLE idb_database(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, version INTEGER NOT NULL) STRICT;
    CREATE TABLE idb_store(id INTEGER PRIMARY KEY AUTOINCREMENT, database_id INTEGER NOT NULL, name TEXT NOT NULL, key_path TEXT NOT NULL,
-     auto_increment INTEGER NOT NULL, next_key REAL NOT NULL, UNIQUE(database_id, name)) STRICT;
+     auto_increment INTEGER NOT NULL, UNIQUE(database_id, name)) STRICT;
+   CREATE TABLE idb_generator(store_id INTEGER PRIMARY KEY, next_key REAL NOT NULL) STRICT;
    CREATE TABLE idb_index(id INTEGER PRIMARY KEY AUTOINCREMENT, store_id INTEGER NOT NULL, name TEXT NOT NULL, key_path TEXT NOT NULL,
      is_unique INTEGER NOT NULL, multi_entry INTEGER NOT NULL, UNIQUE(store_id, name)) STRICT;
    CREATE TABLE idb_record(store_id INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY(store_id, key)) STRICT, WITHOUT ROWID;

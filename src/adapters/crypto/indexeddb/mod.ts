@@ -10,7 +10,7 @@ export { IDBKeyRange } from './keyRange.ts';
 export type { Key } from './keys.ts';
 export type { KeyPath } from './keyPath.ts';
 export { IDBObjectStore, type IndexParameters } from './objectStore.ts';
-export type { GetAllOptions, IDBRecord } from './reader.ts';
+export { IDBRecord, type GetAllOptions } from './reader.ts';
 export { IDBOpenDBRequest, IDBRequest } from './request.ts';
 export { IDBTransaction, type Durability, type TransactionMode } from './transaction.ts';
 export type { CursorDirection } from './walk.ts';

@@ -1,6 +1,7 @@
+import type { IndexMeta } from './catalog.ts';
 import { domError } from './errors.ts';
 import { IDBIndex } from './index.ts';
-import { canInject, extractKey, isMissing, toKeyPath, type KeyPath } from './keyPath.ts';
+import { canInject, copyOf, extractKey, isMissing, toKeyPath, type KeyPath } from './keyPath.ts';
 import { requiredSpan } from './keyRange.ts';
 import { toKey, type Key } from './keys.ts';
 import { NameList } from './nameList.ts';
@@ -14,7 +15,8 @@ export type IndexParameters = { readonly unique?: boolean; readonly multiEntry?:
 
 /** IDBObjectStore (Indexed Database API 3.0, §4.5). */
 export class IDBObjectStore extends Reader {
-  readonly #indexes = new Map<string, IDBIndex>();
+  readonly #keyPath: KeyPath | null = copyOf(this._store.keyPath);
+  readonly #indexes = new Map<IndexMeta, IDBIndex>();
 
   get name(): string {
     return this._store.name;
@@ -30,7 +32,7 @@ export class IDBObjectStore extends Reader {
   }
 
   get keyPath(): KeyPath | null {
-    return this._store.keyPath;
+    return this.#keyPath;
   }
 
   get autoIncrement(): boolean {
@@ -73,10 +75,11 @@ export class IDBObjectStore extends Reader {
     if (this._transaction._execution.state === 'finished') throw domError('InvalidStateError', 'the transaction has finished');
     const index = this._store.indexes.get(domString(name));
     if (index === undefined) throw domError('NotFoundError', `there is no index "${name}"`);
-    const known = this.#indexes.get(index.name);
-    if (known?._index === index) return known;
-    const handle = new IDBIndex(this, index);
-    this.#indexes.set(index.name, handle);
+    let handle = this.#indexes.get(index);
+    if (handle === undefined) {
+      handle = new IDBIndex(this, index);
+      this.#indexes.set(index, handle);
+    }
     return handle;
   }
 

@@ -17,8 +17,23 @@ const DIRECTIONS = ['next', 'nextunique', 'prev', 'prevunique'] as const;
 /** §4.5 IDBGetAllOptions. */
 export type GetAllOptions = { readonly query?: unknown; readonly count?: number; readonly direction?: CursorDirection };
 
-/** §4.8 IDBRecord: what `getAllRecords` gives. */
-export type IDBRecord = { readonly key: Key; readonly primaryKey: Key; readonly value: unknown };
+/** §4.8: what `getAllRecords` gives. */
+export class IDBRecord {
+  readonly key: Key;
+  readonly primaryKey: Key;
+  readonly value: unknown;
+
+  /** Not for callers. */
+  constructor(key: Key, primaryKey: Key, value: unknown) {
+    this.key = key;
+    this.primaryKey = primaryKey;
+    this.value = value;
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'IDBRecord';
+  }
+}
 
 type List = { readonly span: KeySpan; readonly limit: number; readonly direction: CursorDirection };
 
@@ -125,7 +140,7 @@ export abstract class Reader {
   }
 
   #record(found: Found): IDBRecord {
-    return { key: decodeKey(found.key), primaryKey: decodeKey(found.primaryKey), value: this._value(found) };
+    return new IDBRecord(decodeKey(found.key), decodeKey(found.primaryKey), this._value(found));
   }
 }
 

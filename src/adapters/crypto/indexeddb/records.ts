@@ -172,11 +172,11 @@ export class Records {
   #advance(store: StoreMeta, key: Key): void {
     if (typeof key !== 'number' || key < this.#nextKey(store)) return;
     const used = Math.floor(Math.min(key, LAST_GENERATED));
-    this.file.run('UPDATE idb_store SET next_key = ? WHERE id = ?', used === LAST_GENERATED ? used + 2 : used + 1, store.id);
+    this.file.run('UPDATE idb_generator SET next_key = ? WHERE store_id = ?', used === LAST_GENERATED ? used + 2 : used + 1, store.id);
   }
 
   #nextKey(store: StoreMeta): number {
-    return number(this.file.get('SELECT next_key FROM idb_store WHERE id = ?', store.id)?.next_key);
+    return number(this.file.get('SELECT next_key FROM idb_generator WHERE store_id = ?', store.id)?.next_key);
   }
 
   #sealed(store: StoreMeta, primaryKey: Uint8Array, bytes: Uint8Array): Uint8Array {

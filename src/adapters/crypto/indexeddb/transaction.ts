@@ -18,9 +18,10 @@ export class IDBTransaction extends EventNode {
   readonly mode: TransactionMode;
   readonly durability: Durability;
   readonly _execution: Execution;
-  /** An upgrade's opening waits for its end here. */
-  _whenEnded: () => void = () => undefined;
+  /** An upgrade's opening waits here. Called before the last event, so that its own comes right after. */
+  _whenOver: () => void = () => undefined;
   readonly #stores: Map<string, StoreMeta>;
+  #namesAtEnd: NameList | null = null;
   readonly #handles = new Map<StoreMeta, IDBObjectStore>();
 
   /** Not for callers: `IDBDatabase.transaction` makes them. An upgrade's `stores` are those of the database, which it changes. */
@@ -37,15 +38,14 @@ export class IDBTransaction extends EventNode {
         stores: stores.values(),
         writes: mode !== 'readonly',
         synchronous: synchronousFor(durability, storage.synchronous),
-        over: () => db._over(this),
-        ended: () => this._whenEnded(),
+        over: () => this.#over(),
       },
       mode === 'versionchange' ? 'inactive' : 'active',
     );
   }
 
   get objectStoreNames(): NameList {
-    return NameList.sorted(this.#stores.keys());
+    return this.#namesAtEnd ?? NameList.sorted(this.#stores.keys());
   }
 
   get error(): DOMException | null {
@@ -103,6 +103,12 @@ export class IDBTransaction extends EventNode {
 
   override _parent(): EventNode {
     return this.db;
+  }
+
+  #over(): void {
+    this.#namesAtEnd = this.objectStoreNames;
+    this.db._over(this);
+    this._whenOver();
   }
 
   /** One handle per store and transaction (§4.10: the same object each time). */
