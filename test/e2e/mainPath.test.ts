@@ -32,7 +32,7 @@ describe('A laboratory result, from the push at Mercy to a clinician\'s device a
     const message = await ada.waitForMessage(({ type }) => type === 'm.room.message', 60_000);
     expect(message.wasEncrypted).to.equal(true);
     const body = String(message.content['body']);
-    for (const part of ['Quintana', '1958', '00481516', 'Mercy General Hospital', 'Potassium', '6.8', 'mmol/L', '3.5', 'Haemolysed', 'Okafor', 'Mercy Laboratory', 'Harbor']) expect(body, part).to.include(part);
+    for (const part of ['Quintana', '1958', '00481516', 'Mercy General Hospital', 'Potassium', '6.8', 'mmol/L', '3.5', 'HAEMOLYSED', 'Okafor', 'Mercy Laboratory', 'Harbor']) expect(body, part).to.include(part);
     expect(message.content['m.mentions']).to.deep.equal({ user_ids: [ada.userId] });
     expect(JSON.parse(String(message.content['org.aceso.fhir']))).to.deep.equal(potassiumReport());
   });

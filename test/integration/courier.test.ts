@@ -50,7 +50,7 @@ describe('the courier', () => {
     const sent = await courier.send(message('hello', roomId, [anna.userId], 'hello'));
     expect(sent).to.deep.include({ ok: true });
     const seen = await anna.waitForMessage(({ content }) => content['body'] === 'hello');
-    expect(seen).to.include({ sender: place.userId, wasEncrypted: true, shieldColour: 'none' });
+    expect(seen).to.include({ sender: place.userId, wasEncrypted: true });
     expect(sent).to.deep.equal({ ok: true, value: { eventId: seen.eventId, devices: 1, withheld: 0 } });
   });
 

@@ -8,6 +8,10 @@ const report = (change: (resource: Record<string, unknown>) => void): string => 
   change(resource);
   return JSON.stringify(resource);
 };
+const ofAnotherPatient = (id: string): string => report((it) => {
+  const contained = it['contained'] as Record<string, unknown>[];
+  for (const each of contained) if (each['id'] === id) each['subject'] = { identifier: { system: 'urn:oid:2.16.840.1.113883.19.5.1', value: 'MRN-OTHER' } };
+});
 const observation = (more: object): object => ({ resourceType: 'Observation', status: 'final', code: { text: 'Potassium' }, subject: { reference: 'Patient/1' }, valueString: 'x', ...more });
 const nested = (depth: number): string => `{"resourceType":"DiagnosticReport","extension":${'[{"extension":'.repeat(depth)}[]${'}]'.repeat(depth)}}`;
 
@@ -90,8 +94,9 @@ const REFUSALS: readonly (readonly [given: string, request: Sent, status: number
   ['a urn:uuid outside a bundle', toObservations({ subject: { reference: 'urn:uuid:6f1c1a5e-0001-4000-8000-000000000001' } }), 422, ['not-found Observation.subject.reference']],
   ['a modifier extension', toObservations({ modifierExtension: [{ url: 'http://example.org/not', valueBoolean: true }] }), 422, ['not-supported Observation.modifierExtension']],
   ['implicit rules', toObservations({ implicitRules: 'http://example.org/rules' }), 422, ['not-supported Observation.implicitRules']],
-  ['an observation of another patient in the report', toReports(text.replace(/("reference": "#p"(?![\s\S]*"reference": "#p"))/, '$1').replace('"id": "k",', '"id": "k",').replace(/("id": "k"[\s\S]*?"subject": \{\s*"reference": )"#p"/, '$1"Patient/999", "identifier": {"system": "urn:oid:2.16.840.1.113883.19.5.1", "value": "MRN-OTHER"}')), 422, ['business-rule DiagnosticReport.contained[6].subject']],
-  ['an order of another patient', toReports(text.replace(/("id": "order"[\s\S]*?"subject": \{\s*"reference": )"#p"/, '$1"Patient/999", "identifier": {"system": "urn:oid:2.16.840.1.113883.19.5.1", "value": "MRN-OTHER"}')), 422, ['business-rule DiagnosticReport.contained[5].subject']],
+  ['an observation of another patient in the report', toReports(ofAnotherPatient('k')), 422, ['business-rule DiagnosticReport.contained[6].subject']],
+  ['an order of another patient', toReports(ofAnotherPatient('order')), 422, ['business-rule DiagnosticReport.contained[5].subject']],
+  ['a specimen of another patient', toReports(ofAnotherPatient('specimen')), 422, ['business-rule DiagnosticReport.contained[4].subject']],
   // If-None-Exist.
   ['a condition on something else', toReports(text, { 'if-none-exist': 'patient=Patient/1' }), 400, ['not-supported']],
   ['a condition with a modifier', toReports(text, { 'if-none-exist': 'identifier:of-type=x|y' }), 400, ['not-supported']],

@@ -62,8 +62,9 @@ function toDelivery(before: ReportState | undefined, fact: Fact, body: FactOf<'r
   const id = as<DeliveryId>(`${fact.id}-${index}`);
   const { party, rule, why } = target;
   const earlier = lastTold(before, party?.id);
-  // Whoever hears of this report for the first time hears all of it.
-  const news: Telling = earlier === undefined ? { kind: 'first' } : newsForAll;
+  // Whoever hears of this report for the first time hears all of it; but an older version that came late is not shown to them as the current one.
+  const isLate = newsForAll.kind === 'more' && newsForAll.changes.version === 'late';
+  const news: Telling = earlier === undefined && !isLate ? { kind: 'first' } : newsForAll;
   const supersedes = news.kind === 'correction' ? earlier : undefined;
   const content = body.report.map((report) => render(report, news, {
     from: settings.organisation, to: (party?.members ?? []).map((userId) => ({ userId, name: party?.name ?? '' })), deliveryId: id,

@@ -60,8 +60,12 @@ class Person:
             return
         report("invitation", roomId=room.room_id, invitedBy=event.sender)
         if OPTIONS.get("joinInvites", True):
-            answer = await self.client.join(room.room_id)
-            if isinstance(answer, ErrorResponse):
+            # It is on this server before the inviting one has stored it: who accepts within milliseconds is refused, and tries again.
+            for wait in (0, 0.1, 0.3, 1, 3):
+                await asyncio.sleep(wait)
+                answer = await self.client.join(room.room_id)
+                if not isinstance(answer, ErrorResponse):
+                    return
                 sys.stderr.write(f"{answer}\n")
 
     def retry_waiting(self):

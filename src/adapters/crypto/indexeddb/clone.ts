@@ -5,9 +5,11 @@
  */
 import { Deserializer, Serializer } from 'node:v8';
 import { domError } from './errors.ts';
+import { refusePlatformObjects } from './platform.ts';
 
 /** Throws DataCloneError for what can't be cloned (functions, symbols, host objects); an error thrown by a getter passes. */
 export function serialize(value: unknown): Uint8Array {
+  refusePlatformObjects(value);
   const serializer = new StorageSerializer();
   serializer.writeHeader();
   serializer.writeValue(value);
