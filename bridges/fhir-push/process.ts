@@ -4,9 +4,11 @@ import { arrivalOf } from './arrival.ts';
 import type { Entry, Opened } from './bundle.ts';
 import type { Asked, Desk } from './create.ts';
 import { conditionName, verdictOn } from './ifNoneExist.ts';
+import type { Node } from './node.ts';
 import { problem, refuse } from './outcome.ts';
 import type { Issue, Result } from './outcome.ts';
 import { receiveAll } from './receive.ts';
+import { reachable } from './reference.ts';
 
 /** What became of an entry. */
 export type Fate =
@@ -38,23 +40,33 @@ export const processWhole = async (desk: Desk, asked: Asked, { entries, scope }:
 
 /** FHIR R4 §3.1.0.11.1: each entry of a batch succeeds or fails by itself. What is stored is stored in one transaction. */
 export const processEach = async (desk: Desk, asked: Asked, { entries, scope }: Opened, invalid: ReadonlyMap<number, readonly Issue[]>): Promise<Result<readonly Fate[]>> => {
-  const prepared: Prepared[] = [];
-  for (const entry of entries) {
+  const checked = entries.map((entry) => {
     const issues = invalid.get(entry.index);
-    if (issues !== undefined) {
-      prepared.push({ kind: 'refused', status: 422, issues });
-      continue;
-    }
-    const fate = await prepare(desk, asked, entry, scope);
+    return issues === undefined ? entry : { ...entry, fault: { status: 422, issues } };
+  });
+  const faulty = new Map(checked.flatMap(({ member, fault, index }) => (fault === undefined ? [] : [[member.node, index] as const])));
+  const prepared: Prepared[] = [];
+  for (const entry of checked) {
+    const fate = await prepare(desk, asked, withItsNeeds(entry, faulty, scope), scope);
     if (!fate.ok && fate.refusal.status === 503) return fate;
     prepared.push(fate.ok ? fate.value : { kind: 'refused', status: fate.refusal.status, issues: fate.refusal.issues });
   }
-  return storeAll(desk, prepared.map((fate) => withItsOwner(fate, prepared)));
+  return storeAll(desk, prepared.map((fate) => (fate.kind === 'part' && prepared[fate.owner]?.kind === 'refused' ? failedWith(fate.owner) : fate)));
 };
+
+/** What would be told out of a resource that was refused is not told. */
+const withItsNeeds = (entry: Entry, faulty: ReadonlyMap<Node, number>, scope: Opened['scope']): Entry => {
+  if (entry.fault !== undefined || entry.role !== 'deliver') return entry;
+  const needed = [...reachable(entry.member, scope)].map((node) => faulty.get(node)).find((index) => index !== undefined);
+  return needed === undefined ? entry : { ...entry, fault: failedWith(needed) };
+};
+
+const failedWith = (index: number): Fate & { readonly kind: 'refused' } =>
+  ({ kind: 'refused', status: 424, issues: [problem('business-rule', 'An entry that this one needs was refused.', `Bundle.entry[${index}].resource`)] });
 
 const prepare = async (desk: Desk, asked: Asked, entry: Entry, scope: Opened['scope']): Promise<Result<Prepared>> => {
   const { fault, role, owner, member, type } = entry;
-  if (fault !== undefined) return { ok: true, value: { kind: 'refused', ...fault } };
+  if (fault !== undefined) return { ok: true, value: { kind: 'refused', status: fault.status, issues: fault.issues } };
   if (role === 'part' && owner !== undefined) return { ok: true, value: { kind: 'part', owner } };
   if (role !== 'deliver') return { ok: true, value: { kind: 'context' } };
   const at = `Bundle.entry[${entry.index}].request.ifNoneExist`;
@@ -65,12 +77,6 @@ const prepare = async (desk: Desk, asked: Asked, entry: Entry, scope: Opened['sc
   const verdict = await verdictOn(desk.host, asked.source, condition?.value, found.contentName, at);
   if (!verdict.ok) return verdict;
   return { ok: true, value: verdict.value.kind === 'known' ? { kind: 'stored', receipt: verdict.value.receipt, status: 200 } : { kind: 'arrival', arrival: found.arrival, verdict: verdict.value.kind } };
-};
-
-/** A part of something that was refused was not taken either. */
-const withItsOwner = (fate: Prepared, all: readonly Prepared[]): Prepared => {
-  if (fate.kind !== 'part' || all[fate.owner]?.kind !== 'refused') return fate;
-  return { kind: 'refused', status: 424, issues: [problem('business-rule', 'The resource that this observation is part of was refused.', `Bundle.entry[${fate.owner}].resource`)] };
 };
 
 const storeAll = async ({ host }: Desk, prepared: readonly Prepared[]): Promise<Result<readonly Fate[]>> => {

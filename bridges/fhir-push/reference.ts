@@ -2,7 +2,7 @@
 import type { Identifier } from '../../src/domain/people/recipient.ts';
 import { DEFAULT_BASE_SYSTEM } from './config.ts';
 import type { FhirPushConfig, SourceConfig } from './config.ts';
-import { children, resourceType, text } from './node.ts';
+import { children, isNode, resourceType, text } from './node.ts';
 import type { Node } from './node.ts';
 
 /** A resource and where it stands. */
@@ -87,3 +87,20 @@ export const conditionalIdentifier = (reference: string | undefined): Identifier
 /** The type a reference means, by its own word, its target or its text. */
 export const referencedType = (reference: Node | undefined, target: Located | undefined): string | undefined =>
   target === undefined ? (text(reference, 'type') ?? /(?:^|\/)([A-Z][A-Za-z]+)[/?]/.exec(text(reference, 'reference') ?? '')?.[1]) : resourceType(target.node);
+
+/** Everything a resource refers to, directly or through others, as far as it came along. Without itself. */
+export const reachable = (located: Located, scope: Scope): ReadonlySet<Node> => {
+  const found = new Map<Node, Located>();
+  const visit = (value: unknown, from: Located): void => {
+    if (Array.isArray(value)) for (const each of value) visit(each, from);
+    if (!isNode(value)) return;
+    const target = scope.resolve(value, from);
+    if (target !== undefined && target.node !== located.node && !found.has(target.node)) {
+      found.set(target.node, target);
+      visit(target.node, target);
+    }
+    for (const each of Object.values(value)) visit(each, from);
+  };
+  visit(located.node, located);
+  return new Set(found.keys());
+};

@@ -4,13 +4,13 @@ import { fail, type Outcome } from '../domain/outcome.ts';
 import type { Executor, Executors } from '../ports/executor.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { EffectSettlement, Store } from '../ports/store.ts';
+import { LEASE_MS } from './lease.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 
 export type ActParts = { readonly store: Store; readonly executors: Executors; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string };
 
 type ClaimedEffect = Awaited<ReturnType<Store['claimEffects']>>[number];
 
-const LEASE_MS = 180_000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 60_000;
 
@@ -33,7 +33,7 @@ async function actOnOne(parts: ActParts, claim: ClaimedEffect): Promise<void> {
   try {
     const isOurs = await store.settle(claim, aggregate, settlement, now());
     parts.faults.at('effect.settled');
-    if (!isOurs) return log.warn('effect.lease-lost', ids);
+    if (!isOurs) { log.warn('effect.lease-lost', ids); return; }
     metrics.count('effects_settled', { type: effect.body.type, state: settlement.state });
     metrics.observe('effect_seconds', (performance.now() - started) / 1000, { type: effect.body.type });
     if (settlement.state === 'done') log.info('effect.done', ids);
@@ -46,7 +46,7 @@ async function actOnOne(parts: ActParts, claim: ClaimedEffect): Promise<void> {
 
 async function execute(executors: Executors, effect: Effect): Promise<Outcome<EffectResult>> {
   try {
-    return await (executors[effect.body.type] as Executor)(effect as Parameters<Executor>[0]);
+    return await (executors[effect.body.type] as Executor)(effect);
   } catch (error) {
     return fail('unexpected', `an unexpected error (${errorCode(error)}): see the log`, { retry: true });
   }

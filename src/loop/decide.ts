@@ -4,11 +4,11 @@ import type { Settings } from '../domain/decision.ts';
 import type { Fact } from '../domain/fact.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { Claim, Store } from '../ports/store.ts';
+import { LEASE_MS } from './lease.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 
 export type DecideParts = { readonly store: Store; readonly settings: Settings; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string };
 
-const LEASE_MS = 30_000;
 const BATCH = 16;
 const LONGEST_WAIT_MS = 60_000;
 
@@ -32,7 +32,7 @@ async function decideOne(parts: DecideParts, claim: Claim<Fact>): Promise<void> 
     const decision = decide(before?.state, fact, { now: now(), settings, found });
     const isOurs = await store.commit(claim, before?.version ?? 0, decision);
     parts.faults.at('decide.committed');
-    if (!isOurs) return log.warn('decide.lease-lost', ids);
+    if (!isOurs) { log.warn('decide.lease-lost', ids); return; }
     metrics.count('facts_decided', { type: fact.body.type });
     metrics.observe('decision_seconds', (performance.now() - started) / 1000);
     for (const { action, detail } of decision.audit) {

@@ -1,4 +1,4 @@
-import { as, type EventId, type SubjectId, type UserId } from '../domain/brand.ts';
+import { as, type EventId, type SubjectId } from '../domain/brand.ts';
 import { fail, ok } from '../domain/outcome.ts';
 import { keyHolders, type RoomState } from '../domain/rooms/room.ts';
 import { planRoom, type RoomPeople, type RoomTemplate } from '../domain/rooms/template.ts';
@@ -57,7 +57,7 @@ export function createExecutors(parts: ExecutorParts): Executors {
       const relatesTo = relatedTo(content) ?? relatedTo(event.content);
       // An answer may name the patient; whose, only the delivery knows: until then its own event names the key.
       const subject = as<SubjectId>(keys.pseudonym('reply', event.event_id));
-      return ok({ type: 'event.decrypt', eventId: event.event_id, sender: sender as string as UserId, signedByOwner, ...(relatesTo ? { relatesTo } : {}), content: Sealed.of(subject, content) });
+      return ok({ type: 'event.decrypt', eventId: event.event_id, sender, signedByOwner, ...(relatesTo ? { relatesTo } : {}), content: Sealed.of(subject, content) });
     },
   };
 }

@@ -1,6 +1,7 @@
 import { errorCode } from '../ports/telemetry.ts';
 import { actOnDue, type ActParts } from './act.ts';
 import { decideDue, type DecideParts } from './decide.ts';
+import { LEASE_MS, RENEW_EVERY_MS } from './lease.ts';
 
 export type Loop = {
   start(): void;
@@ -19,6 +20,7 @@ export function createLoop(parts: DecideParts & ActParts): Loop {
   let isRunning = false;
   let busy = 0;
   let wakers: (() => void)[] = [];
+  let renewals: NodeJS.Timeout | undefined;
   const turns: Promise<void>[] = [];
 
   const nudge = (): void => {
@@ -58,6 +60,7 @@ export function createLoop(parts: DecideParts & ActParts): Loop {
     start() {
       if (isRunning) return;
       isRunning = true;
+      renewals = setInterval(() => void parts.store.renew(parts.worker, parts.now(), LEASE_MS).catch((error: unknown) => parts.log.warn('lease.not-renewed', { error: errorCode(error) })), RENEW_EVERY_MS);
       turns.push(turn('decide', () => decideDue(parts)), turn('act', act), turn('tick', () => parts.store.tick(parts.now(), TIMERS_AT_ONCE)));
     },
     nudge,
@@ -67,6 +70,7 @@ export function createLoop(parts: DecideParts & ActParts): Loop {
       const deadline = performance.now() + withinMs;
       await Promise.allSettled(turns);
       while (busy > 0 && performance.now() < deadline) await idle();
+      clearInterval(renewals);
     },
   };
 }

@@ -48,6 +48,8 @@ export type Store = {
   claimEffects(worker: string, now: Millis, leaseMs: number, limit: number): Promise<readonly (Claim<Effect> & { readonly aggregate: Aggregate; readonly lastCode?: string })[]>;
   /** Records what became of an effect, and the fact that tells, in one transaction. False when the lease was lost. */
   settle(claim: Claim<Effect>, aggregate: Aggregate, settlement: EffectSettlement, now: Millis): Promise<boolean>;
+  /** Makes the leases that `worker` holds run on: as long as it lives, nobody else takes its work; when it dies, they end by themselves. */
+  renew(worker: string, now: Millis, leaseMs: number): Promise<void>;
   /** Makes effects that wait for this reason due now. */
   wake(code: string, now: Millis): Promise<void>;
   /** Turns due timers into facts; gives how many. */

@@ -28,3 +28,9 @@ export async function openTestStore(kind: StoreKind, now?: () => number): Promis
   await migrate(database);
   return { store: createStore(database, keys, now), database, keys, folder, reopen: async () => createStore(open(), keys, now) };
 }
+
+/** An empty PostgreSQL database of one's own; gives its URL. */
+export async function openTestDatabase(): Promise<string> {
+  count += 1;
+  return (await sharedPostgres()).createDatabase(`store_${process.pid}_${count}`);
+}

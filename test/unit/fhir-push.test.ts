@@ -37,7 +37,7 @@ describe('fhir-push, one resource', () => {
   it('takes a changed digit as another fact of the same report', async () => {
     const { send, arrivals } = await endpoint();
     await send(post());
-    expect((await send(post(REPORT.replace('6.8', '6.80')))).headers).to.include({ location: `${BASE}/DiagnosticReport/1/_history/2` });
+    expect((await send(post(REPORT.replace('"value": 6.8', '"value": 6.80')))).headers).to.include({ location: `${BASE}/DiagnosticReport/1/_history/2` });
     expect(new Set(arrivals.map(({ key }) => key)).size).to.equal(2);
     expect(new Set(arrivals.map(({ reportKey }) => reportKey)).size).to.equal(1);
   });

@@ -33,9 +33,9 @@ async function serve(route: HttpRoute, request: Request, response: Response): Pr
   const url = new URL(request.url, 'http://localhost');
   const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]));
   const admission = await route.admit({ method: request.method, path: url.pathname, query: url.searchParams, headers });
-  if ('reply' in admission) return refuse(request, response, admission.reply);
+  if ('reply' in admission) { refuse(request, response, admission.reply); return; }
   const body = await read(request, admission);
-  if (body === 'too-large') return refuse(request, response, admission.tooLarge());
+  if (body === 'too-large') { refuse(request, response, admission.tooLarge()); return; }
   if (body === 'gone') return;
   send(response, await admission.take(body));
 }

@@ -66,7 +66,7 @@ export function createStore({ db }: Database, keyRing: KeyRing, now: () => numbe
     commit: (claim, version, decision) => commitDecision(db, codec, claim, version, decision, now()),
 
     async defer(claim, code, notBefore) {
-      await db.updateTable('inbox').set({ lease_until: 0, not_before: notBefore, attempts: sql`attempts + 1`, code })
+      await db.updateTable('inbox').set({ lease_owner: null, lease_until: 0, not_before: notBefore, attempts: sql`attempts + 1`, code })
         .where('id', '=', claim.work.id).where('generation', '=', claim.generation).where('decided_at', 'is', null).execute();
     },
 
@@ -84,6 +84,11 @@ export function createStore({ db }: Database, keyRing: KeyRing, now: () => numbe
         aggregate: aggregateOf(row),
         ...(row.code === null ? {} : { lastCode: row.code }),
       }));
+    },
+
+    async renew(worker, at, leaseMs) {
+      await db.updateTable('inbox').set({ lease_until: at + leaseMs }).where('lease_owner', '=', worker).execute();
+      await db.updateTable('outbox').set({ lease_until: at + leaseMs }).where('lease_owner', '=', worker).execute();
     },
 
     settle: (claim, aggregate, settlement, at) => settleEffect(db, codec, claim, aggregate, settlement, at),
@@ -123,8 +128,8 @@ export function createStore({ db }: Database, keyRing: KeyRing, now: () => numbe
       const phases = await db.selectFrom('aggregate').select(['phase', n]).where('kind', '=', 'delivery').groupBy('phase').execute();
       const held = await db.selectFrom('aggregate').select(n).where('kind', '=', 'delivery').where('held', '=', 1).executeTakeFirst();
       return {
-        undecided: Number(inbox?.n ?? 0), oldestUndecidedMs: inbox?.oldest ? at - Number(inbox.oldest) : 0, effects: Number(effects?.n ?? 0), waitingEffects: Number(effects?.waiting ?? 0),
-        deliveries: Object.fromEntries(phases.map((row) => [row.phase, Number(row.n)])), held: Number(held?.n ?? 0),
+        undecided: inbox?.n ?? 0, oldestUndecidedMs: inbox?.oldest ? at - inbox.oldest : 0, effects: effects?.n ?? 0, waitingEffects: effects?.waiting ?? 0,
+        deliveries: Object.fromEntries(phases.map((row) => [row.phase, row.n])), held: held?.n ?? 0,
       };
     },
 

@@ -74,6 +74,14 @@ for (const kind of STORE_KINDS) {
       expect(await open.store.commit(fresh, 1, nothing), 'a second time').to.equal(false);
     });
 
+    it('renews the claims of a worker that lives, and of no other', async () => {
+      await open.store.receive([incoming('k1', 'a'), incoming('k2', 'b')]);
+      await open.store.claimFacts('living', T0, LEASE, 1);
+      await open.store.claimFacts('dead', T0, LEASE, 1);
+      await open.store.renew('living', at(LEASE - 1), LEASE);
+      expect((await open.store.claimFacts('w', at(LEASE + 1), LEASE, 10)).map(({ work }) => work.aggregate.id)).to.deep.equal(['b']);
+    });
+
     it('refuses a decision about a state that has changed meanwhile, wholly', async () => {
       await open.store.receive([incoming('k1')]);
       const claim = only(await open.store.claimFacts('w', T0, LEASE, 10));

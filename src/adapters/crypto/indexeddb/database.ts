@@ -160,7 +160,7 @@ export class IDBDatabase extends EventNode {
     this.#version = version;
   }
 
-  /** §4.6 "rename": the store's values are sealed anew, because their seal binds the name. */
+  /** §4.5, the `name` setter: the store's values are sealed anew, because their seal binds the name. */
   _renameStore(transaction: IDBTransaction, store: StoreMeta, name: string): void {
     const { catalog, records } = this.#storage;
     if (this.#meta.stores.has(name)) throw domError('ConstraintError', `there is a store "${name}" already`);

@@ -45,7 +45,7 @@ export class IDBEvent {
   }
 }
 
-/** §4.9: `upgradeneeded`, `versionchange`, `blocked`, and the `success` of a deletion; versions in the database's own numbers. */
+/** §4.2: `upgradeneeded`, `versionchange`, `blocked`, and the `success` of a deletion; versions in the database's own numbers. */
 export class IDBVersionChangeEvent extends IDBEvent {
   readonly oldVersion: number;
   readonly newVersion: number | null;

@@ -1,5 +1,5 @@
 /**
- * The life of one transaction (Indexed Database API 3.0, §2.7.1 and §5.3–5.11): its operations one after another, each in a task of its
+ * The life of one transaction (Indexed Database API 3.0, §2.7.1 and §5.4–5.11): its operations one after another, each in a task of its
  * own, active while its events are handled, committed when it runs dry, rolled back when it fails. SQLite's COMMIT is before `complete`.
  */
 import type { StoreMeta, Undo } from './catalog.ts';
@@ -64,7 +64,7 @@ export class Execution {
     if (this.#state === 'active') afterMicrotasks(() => this.#deactivate());
   }
 
-  /** Runs caller's code (getters, while cloning) with the transaction inactive, as §7.4 wants it. It may have aborted: TransactionInactiveError. */
+  /** Runs caller's code (getters, while cloning) with the transaction inactive, as §5.11 wants it. It may have aborted: TransactionInactiveError. */
   inactively<T>(work: () => T): T {
     this.#state = 'inactive';
     try {
@@ -174,7 +174,8 @@ export class Execution {
     try {
       request._succeed(run());
     } catch (error) {
-      this.#failed(request, error);
+      if (this.#isIn('committing')) this.#failedLate(request, asDomException(error));
+      else this.#failed(request, error);
       return;
     }
     this.fire(() => request._dispatch(new IDBEvent('success')));
@@ -196,6 +197,12 @@ export class Execution {
     const event = new IDBEvent('error', { bubbles: true, cancelable: true });
     const fatal = error instanceof StorageError;
     this.fire(() => request._dispatch(event), () => (fatal || !event.defaultPrevented ? exception : null));
+  }
+
+  /** §5.6: once it is committing no listener can prevent the abort, and the request is one of those that fail with it. */
+  #failedLate(request: IDBRequest, exception: DOMException): void {
+    this.#operations.unshift({ request, run: () => undefined });
+    this.abort(exception);
   }
 
   #commitIfDone(): void {

@@ -11,7 +11,7 @@ export type DatabaseInfo = { readonly name: string; readonly version: number };
 /** IDBFactory (Indexed Database API 3.0, §4.3). */
 export class IDBFactory {
   readonly #storage: Storage;
-  /** Per name: requests are handled in the order they were made (§2.8.1 "connection queue"). */
+  /** Per name: requests are handled in the order they were made (§2.8.2 "connection queues"). */
   readonly #queues = new Map<string, Promise<void>>();
 
   /** Not for callers: `openIndexedDB` makes one per file. */

@@ -10,6 +10,7 @@ export class IDBIndex extends Reader {
   readonly objectStore: IDBObjectStore;
   readonly #meta: IndexMeta;
   readonly #keyPath: KeyPath;
+  #nameAtEnd: string | null = null;
 
   /** Not for callers: `IDBObjectStore.index` and `createIndex` give them. */
   constructor(objectStore: IDBObjectStore, index: IndexMeta) {
@@ -20,7 +21,7 @@ export class IDBIndex extends Reader {
   }
 
   get name(): string {
-    return this.#meta.name;
+    return this.#nameAtEnd ?? this.#meta.name;
   }
 
   /** In an upgrade only. Throws InvalidStateError, ConstraintError if the name is taken. */
@@ -49,6 +50,10 @@ export class IDBIndex extends Reader {
 
   get [Symbol.toStringTag](): string {
     return 'IDBIndex';
+  }
+
+  _freeze(): void {
+    this.#nameAtEnd = this.#meta.name;
   }
 
   override _self(): this {

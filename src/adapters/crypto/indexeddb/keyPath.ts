@@ -1,4 +1,4 @@
-/** Key paths (Indexed Database API 3.0, §2.6 and §7.1–7.3). Evaluated on clones only, so no getter of the caller runs here. */
+/** Key paths (Indexed Database API 3.0, §2.5, §7.1 and §7.2). Evaluated on clones only, so no getter of the caller runs here. */
 import { domError } from './errors.ts';
 import { compareBytes, encodeKey, tryKey, type Key } from './keys.ts';
 import { domString } from './webidl.ts';
@@ -28,7 +28,7 @@ export function copyOf<T extends KeyPath | null>(path: T): T {
   return (Array.isArray(path) ? [...(path as readonly string[])] : path) as T;
 }
 
-/** §7.2 "extract a key": `undefined` when the path leads nowhere or to no valid key. */
+/** §7.1 "extract a key from a value": `undefined` when the path leads nowhere or to no valid key. */
 export function extractKey(value: unknown, path: KeyPath): Key | undefined {
   if (typeof path === 'string') return tryKey(evaluate(value, path));
   const keys: Key[] = [];
@@ -76,7 +76,7 @@ function property(of: unknown, name: string): unknown {
   return (of as Readonly<Record<string, unknown>>)[name];
 }
 
-/** §7.3 "check that a key could be injected into a value". */
+/** §7.2 "check that a key could be injected into a value". */
 export function canInject(value: unknown, path: string): boolean {
   let at = value;
   for (const part of path.split('.').slice(0, -1)) {
@@ -87,7 +87,7 @@ export function canInject(value: unknown, path: string): boolean {
   return isObject(at);
 }
 
-/** §7.3 "inject a key into a value": changes `value`, making what is missing on the way. */
+/** §7.2 "inject a key into a value": changes `value`, making what is missing on the way. */
 export function inject(value: unknown, path: string, key: Key): void {
   const parts = path.split('.');
   const last = parts.pop() ?? '';

@@ -42,13 +42,17 @@ export function tryKey(value: unknown, seen: readonly unknown[] = []): Key | und
 function tryArray(value: readonly unknown[], seen: readonly unknown[]): Key[] | undefined {
   if (seen.includes(value)) return undefined;
   const path = [...seen, value];
-  const keys: Key[] = [];
-  for (let i = 0; i < value.length; i++) {
-    const key = Object.hasOwn(value, i) ? tryKey(value[i], path) : undefined;
-    if (key === undefined) return undefined;
-    keys.push(key);
+  const keys = Array.from(members(value, path));
+  return keys.length === value.length ? keys : undefined;
+}
+
+/** Ends at the first that is no key. */
+function* members(array: readonly unknown[], path: readonly unknown[]): Generator<Key> {
+  for (let i = 0; i < array.length; i++) {
+    const key = Object.hasOwn(array, i) ? tryKey(array[i], path) : undefined;
+    if (key === undefined) return;
+    yield key;
   }
-  return keys;
 }
 
 function copyOfView(view: ArrayBufferView): ArrayBuffer | undefined {
@@ -195,7 +199,7 @@ class Reader {
     return text;
   }
 
-  /** By iteration, because `push` would run setters that a page put on Object.prototype. */
+  /** By iteration, as in `tryArray`, because `push` would run setters that a page put on Object.prototype. */
   #array(): Key[] {
     return Array.from(this.#items());
   }

@@ -1,4 +1,4 @@
-/** DOMStringList (HTML §2.6.3), sorted by code unit as IndexedDB wants it (§2.1 "sorted name list"). */
+/** DOMStringList (HTML §2.6.3), sorted by code unit as IndexedDB wants it (§2, "create a sorted name list"). */
 export class NameList extends Array<string> {
   static sorted(names: Iterable<string>): NameList {
     const list = new NameList();

@@ -16,10 +16,11 @@ export type IndexParameters = { readonly unique?: boolean; readonly multiEntry?:
 /** IDBObjectStore (Indexed Database API 3.0, §4.5). */
 export class IDBObjectStore extends Reader {
   readonly #keyPath: KeyPath | null = copyOf(this._store.keyPath);
+  #atEnd: { readonly name: string; readonly indexNames: NameList } | null = null;
   readonly #indexes = new Map<IndexMeta, IDBIndex>();
 
   get name(): string {
-    return this._store.name;
+    return this.#atEnd?.name ?? this._store.name;
   }
 
   /** In an upgrade only. Throws InvalidStateError, ConstraintError if the name is taken. */
@@ -40,6 +41,7 @@ export class IDBObjectStore extends Reader {
   }
 
   get indexNames(): NameList {
+    if (this.#atEnd !== null) return this.#atEnd.indexNames;
     return NameList.sorted(this._store.deleted ? [] : this._store.indexes.keys());
   }
 
@@ -123,6 +125,12 @@ export class IDBObjectStore extends Reader {
 
   override _self(): this {
     return this;
+  }
+
+  /** The transaction is over: what a later upgrade does is not seen through this handle. */
+  _freeze(): void {
+    this.#atEnd = { name: this.name, indexNames: this.indexNames };
+    for (const index of this.#indexes.values()) index._freeze();
   }
 
   /** §4.5 "add or put". */

@@ -28,7 +28,7 @@ function lookAll(values: Iterable<unknown>, seen: Set<object>): void {
   for (const value of values) if (typeof value === 'object' && value !== null) look(value, seen);
 }
 
-function* dataOf(object: object): Generator<unknown> {
+function* dataOf(object: object): Generator {
   for (const name of Object.keys(object)) {
     const descriptor = Object.getOwnPropertyDescriptor(object, name);
     if (descriptor !== undefined && 'value' in descriptor) yield descriptor.value;

@@ -19,15 +19,27 @@ export type GetAllOptions = { readonly query?: unknown; readonly count?: number;
 
 /** §4.8: what `getAllRecords` gives. */
 export class IDBRecord {
-  readonly key: Key;
-  readonly primaryKey: Key;
-  readonly value: unknown;
+  readonly #key: Key;
+  readonly #primaryKey: Key;
+  readonly #value: unknown;
 
   /** Not for callers. */
   constructor(key: Key, primaryKey: Key, value: unknown) {
-    this.key = key;
-    this.primaryKey = primaryKey;
-    this.value = value;
+    this.#key = key;
+    this.#primaryKey = primaryKey;
+    this.#value = value;
+  }
+
+  get key(): Key {
+    return this.#key;
+  }
+
+  get primaryKey(): Key {
+    return this.#primaryKey;
+  }
+
+  get value(): unknown {
+    return this.#value;
   }
 
   get [Symbol.toStringTag](): string {
@@ -157,7 +169,7 @@ function toLimit(count: number | undefined): number {
   return count === undefined ? 0 : enforceRange(count, UNSIGNED_LONG, 'the count');
 }
 
-/** §7.5 "is a potentially valid key range": all that could be a key or a range is a query. */
+/** §2.9 "is a potentially valid key range": all that could be a key or a range is a query. */
 function isOptions(query: unknown): query is GetAllOptions {
   if (typeof query !== 'object' || query === null || query instanceof IDBKeyRange) return false;
   return !(query instanceof Date || Array.isArray(query) || query instanceof ArrayBuffer || ArrayBuffer.isView(query));

@@ -88,7 +88,7 @@ export class IDBRequest extends EventNode {
   }
 }
 
-/** IDBOpenDBRequest (§4.2): what `open` and `deleteDatabase` give. */
+/** IDBOpenDBRequest (§4.1): what `open` and `deleteDatabase` give. */
 export class IDBOpenDBRequest extends IDBRequest {
   /** Not for callers. */
   constructor() {

@@ -107,6 +107,7 @@ export class IDBTransaction extends EventNode {
 
   #over(): void {
     this.#namesAtEnd = this.objectStoreNames;
+    for (const handle of this.#handles.values()) handle._freeze();
     this.db._over(this);
     this._whenOver();
   }
