@@ -12,7 +12,7 @@ import type { Result } from './outcome.ts';
 import { receiveAll } from './receive.ts';
 import { createScope } from './reference.ts';
 import { bodyFor, etagOf, locationOf } from './stored.ts';
-import { validated } from './validated.ts';
+import { containsTooMany, validated } from './validated.ts';
 
 export type Desk = { readonly config: FhirPushConfig; readonly host: BridgeHost; readonly validator: FhirValidator };
 /** One request: who sends it and how it wants to be answered. */
@@ -24,6 +24,8 @@ export const create = async (desk: Desk, asked: Asked, type: TakenType, body: Pa
   const { exact: node, plain } = body;
   if (!isNode(node)) return refuse(400, 'not-a-resource', problem('structure', 'The body is not a JSON object.'));
   if (resourceType(node) !== type) return refuse(400, 'wrong-type', problem('invalid', `The resourceType is not ${type}, which this address is for.`, type));
+  const tooMany = containsTooMany(node, asked.source, type);
+  if (tooMany !== undefined) return { ok: false, refusal: tooMany };
   const valid = validated(desk.validator, plain);
   if (!valid.ok) return valid;
   const condition = asked.ifNoneExist === undefined ? undefined : conditionName(type, asked.ifNoneExist);

@@ -58,9 +58,17 @@ const RELATIVE = /^[A-Z][A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/;
 const isAbsolute = (url: string): boolean => /^[a-z][a-z0-9+.-]*:/i.test(url);
 
 const containedIn = ({ root, rootPath, base }: Located, id: string): Located | undefined => {
-  const index = children(root, 'contained').findIndex((each) => text(each, 'id') === id);
-  const node = children(root, 'contained')[index];
-  return node === undefined ? undefined : { node, path: `${rootPath}.contained[${index}]`, root, rootPath, ...(base === undefined ? {} : { base }) };
+  const found = containedOf(root).get(id);
+  return found === undefined ? undefined : { node: found.node, path: `${rootPath}.contained[${found.index}]`, root, rootPath, ...(base === undefined ? {} : { base }) };
+};
+
+const indexes = new WeakMap<Node, ReadonlyMap<string, { readonly node: Node; readonly index: number }>>();
+
+/** The contained resources by id, indexed once: a report may have thousands. */
+const containedOf = (root: Node): ReadonlyMap<string, { readonly node: Node; readonly index: number }> => {
+  const known = indexes.get(root) ?? new Map(children(root, 'contained').map((node, index) => [text(node, 'id') ?? '', { node, index }]));
+  indexes.set(root, known);
+  return known;
 };
 
 /**
@@ -90,17 +98,22 @@ export const referencedType = (reference: Node | undefined, target: Located | un
 
 /** Everything a resource refers to, directly or through others, as far as it came along. Without itself. */
 export const reachable = (located: Located, scope: Scope): ReadonlySet<Node> => {
-  const found = new Map<Node, Located>();
-  const visit = (value: unknown, from: Located): void => {
-    if (Array.isArray(value)) for (const each of value) visit(each, from);
-    if (!isNode(value)) return;
-    const target = scope.resolve(value, from);
-    if (target !== undefined && target.node !== located.node && !found.has(target.node)) {
-      found.set(target.node, target);
-      visit(target.node, target);
+  const found = new Set<Node>([located.node]);
+  const queue = [located];
+  for (let from = queue.shift(); from !== undefined; from = queue.shift()) {
+    for (const target of targetsIn(from.node, from, scope)) {
+      if (found.has(target.node)) continue;
+      found.add(target.node);
+      queue.push(target);
     }
-    for (const each of Object.values(value)) visit(each, from);
-  };
-  visit(located.node, located);
-  return new Set(found.keys());
+  }
+  found.delete(located.node);
+  return found;
+};
+
+const targetsIn = (value: unknown, from: Located, scope: Scope): readonly Located[] => {
+  if (Array.isArray(value)) return value.flatMap((each) => targetsIn(each, from, scope));
+  if (!isNode(value)) return [];
+  const target = scope.resolve(value, from);
+  return [...(target === undefined ? [] : [target]), ...Object.values(value).flatMap((each) => targetsIn(each, from, scope))];
 };

@@ -6,14 +6,14 @@ import type { SourceConfig } from './config.ts';
 import { DEFAULT_MAX_ENTRIES } from './config.ts';
 import type { Asked, Desk, Done } from './create.ts';
 import type { Parsed } from './json.ts';
-import { children, isNode, resourceType, text } from './node.ts';
+import { child, children, isNode, resourceType, text } from './node.ts';
 import type { Node } from './node.ts';
 import { FHIR_JSON, information, operationOutcome, problem, refuse } from './outcome.ts';
 import type { Issue, Result } from './outcome.ts';
 import { processEach, processWhole } from './process.ts';
 import type { Fate } from './process.ts';
 import { acceptedOutcome, etagOf, locationOf, represented, toJson } from './stored.ts';
-import { errorsOf, errorsOfBatch } from './validated.ts';
+import { containsTooMany, errorsOf, errorsOfBatch } from './validated.ts';
 
 export const takeBundle = async (desk: Desk, asked: Asked, at: 'bundle' | 'collection', body: Parsed): Promise<Result<Done>> => {
   const bundle = readBundle(body, asked.source);
@@ -35,8 +35,10 @@ export const readBundle = ({ exact }: Parsed, source: SourceConfig): Result<Node
   if (!isNode(exact)) return refuse(400, 'not-a-resource', problem('structure', 'The body is not a JSON object.'));
   if (resourceType(exact) !== 'Bundle') return refuse(400, 'wrong-type', problem('invalid', 'The resourceType is not Bundle, which this address is for.', 'Bundle'));
   const limit = source.maxEntries ?? DEFAULT_MAX_ENTRIES;
-  if (children(exact, 'entry').length > limit) return refuse(413, 'too-many-entries', problem('too-costly', `A bundle of this source has at most ${limit} entries.`, 'Bundle.entry'));
-  return { ok: true, value: exact };
+  const entries = children(exact, 'entry');
+  if (entries.length > limit) return refuse(413, 'too-many-resources', problem('too-costly', `A bundle of this source has at most ${limit} entries.`, 'Bundle.entry'));
+  const tooMany = entries.map((entry, index) => containsTooMany(child(entry, 'resource'), source, `Bundle.entry[${index}].resource`)).find((each) => each !== undefined);
+  return tooMany === undefined ? { ok: true, value: exact } : { ok: false, refusal: tooMany };
 };
 
 const answer = ({ config }: Desk, { preference }: Asked, kind: BundleKind, { entries }: Opened, fates: readonly Fate[]): Done => {

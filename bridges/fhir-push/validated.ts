@@ -1,7 +1,21 @@
+/**
+ * How many resources one resource may contain: as many as a bundle may have entries. Invariants look each reference up among them (ref-1), so that
+ * the time they take grows with the square.
+ */
+export const containsTooMany = (resource: Node | undefined, source: SourceConfig, path: string): Refusal | undefined => {
+  const limit = source.maxEntries ?? DEFAULT_MAX_ENTRIES;
+  if (children(resource, 'contained').length <= limit) return undefined;
+  return refusal(413, 'too-many-resources', problem('too-costly', `A resource of this source contains at most ${limit} others.`, `${path}.contained`));
+};
+
 /** The validator's findings as a refusal: 422 (FHIR R4 §3.1.0.8 "create", "the proposed resource violated applicable FHIR profiles or server business rules"). */
 import type { FhirValidator } from '../../src/ports/bridge.ts';
-import { isNode } from './node.ts';
-import type { Issue, Result } from './outcome.ts';
+import { DEFAULT_MAX_ENTRIES } from './config.ts';
+import type { SourceConfig } from './config.ts';
+import { children, isNode } from './node.ts';
+import type { Node } from './node.ts';
+import { problem, refusal } from './outcome.ts';
+import type { Issue, Refusal, Result } from './outcome.ts';
 
 export const validated = (validator: FhirValidator, resource: unknown): Result<undefined> => {
   const issues = errorsOf(validator, resource);

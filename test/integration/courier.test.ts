@@ -129,6 +129,21 @@ describe('the courier', () => {
     await reads(again, 'after he came back');
   });
 
+  it('reaches a device that an invited person signed in with before accepting', async function () {
+    this.timeout(40_000);
+    const first = await client('courier_cleo', { recovery: 'create', joinInvites: false });
+    const roomId = await place.room([first.userId]);
+    expect(await courier.send(message('invited 1', roomId, [first.userId], 'on the first device'))).to.deep.nested.include({ 'value.devices': 1 });
+    const { recoveryKey } = first;
+    if (recoveryKey === undefined) throw new Error('no recovery key');
+    const second = await client('courier_cleo', { recovery: { key: recoveryKey }, joinInvites: false });
+    // Nobody tells the courier: it shares no room with an invited person, so it has to ask.
+    expect(await courier.send(message('invited 2', roomId, [first.userId], 'on both devices'))).to.deep.nested.include({ 'value.devices': 2 });
+    await second.join(roomId);
+    await reads(second, 'on both devices');
+    await reads(first, 'on the first device');
+  });
+
   it('reads a reply, and says which device of whom it came from', async () => {
     const roomId = await place.room([anna.userId]);
     await courier.send(message('question', roomId, [anna.userId], 'a question'));

@@ -65,17 +65,17 @@ describe('a courier killed (SIGKILL) at any instant', function () {
     });
     after(() => place.clear());
 
-    const points: readonly FaultPoint[] = ['keys-shared', 'encrypted', 'journalled', 'put', 'marked'];
+    const points: readonly FaultPoint[] = ['to-device-put', 'keys-shared', 'encrypted', 'journalled', 'put', 'marked'];
     for (const name of points) {
       it(`at "${name}": the message is one event after the restart`, async () => {
         const messages = [1, 2, 3].map((number) => ({ id: `${name} ${number}`, roomId, people: [anna.userId], content: text(`${name} ${number}`) }));
         const command = { messages, rotationMessages: 4 }; // so that some kills meet a new session
-        const killed = await inProcess(place, { ...command, killAt: { name, time: 2 } });
+        const killed = await inProcess(place, { ...command, killAt: { name, time: name === 'to-device-put' ? 1 : 2 } });
         expect(killed.ended).to.equal('SIGKILL');
-        expect(killed.reports).to.have.length(1);
+        expect(killed.reports.length).to.be.below(3);
         const again = await inProcess(place, command);
         expect(again.reports.map(({ outcome }) => outcome.ok)).to.deep.equal([true, true, true]);
-        expect(again.reports[0]?.outcome).to.deep.equal(killed.reports[0]?.outcome);
+        for (const [index, { outcome }] of killed.reports.entries()) expect(again.reports[index]?.outcome).to.deep.equal(outcome);
         bodies.push(...messages.map(({ id }) => id));
         await expectWhole(place, roomId, bodies);
       });

@@ -63,7 +63,7 @@ describe('the courier recovers', function () {
 
   it('says what happened, by code', () => {
     expect(courier.logs.filter(({ code }) => code === 'engine-restarted')).to.have.length(3);
-    expect(courier.logs.map(({ code }) => code)).to.include('engine-deadline');
+    expect(courier.logs.map(({ code }) => code)).to.include.members(['engine-deadline', 'engine-panic']);
   });
 
   it('keeps a change of membership that came while the engine was away', async () => {
@@ -129,6 +129,7 @@ describe('the courier recovers', function () {
       const own1 = await start(own);
       await ready(own1);
       const roomId = await own.room([reader.userId]);
+      await until('the reader to join', () => reader.joinedRooms.has(roomId));
       const sent = await until('the message to be sent', async () => {
         const outcome = await own1.send(message('once', roomId, [reader.userId], 'once'));
         return outcome.ok && outcome.value;

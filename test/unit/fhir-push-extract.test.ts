@@ -318,6 +318,19 @@ describe('fhir-push takes out', () => {
     });
   });
 
+  it('circles and chains as far as they tell something, and then says so', async () => {
+    const subject = { reference: 'Patient/1' };
+    const role = { resourceType: 'PractitionerRole', id: 'role', practitioner: { reference: '#role' }, organization: { reference: '#role' } };
+    const team = (id: string, other: string): object => ({ resourceType: 'CareTeam', id, identifier: [{ system: 'teams', value: id }], participant: [{ member: { reference: `#${other}` } }] });
+    const communication = await one({ resourceType: 'Communication', status: 'completed', subject, contained: [role, team('a', 'b'), team('b', 'a')], sender: { reference: '#role', display: 'Ward 4' }, recipient: [{ reference: '#role' }, { reference: '#a' }] }, '/Communication');
+    expect(communication.report.reporters).to.deep.equal(['Ward 4']);
+    expect(communication.candidates.map(({ identifiers }) => identifiers[0]?.value)).to.deep.equal(['a', 'b']);
+    const chain = Array.from({ length: 400 }, (_, n) => ({ ...observation({ subject, code: { text: `T${n}` }, valueInteger: n, performer: [{ reference: '#role' }], ...(n < 399 ? { hasMember: [{ reference: `#o${n + 1}` }] } : {}) }), id: `o${n}` }));
+    const { report } = await one({ resourceType: 'DiagnosticReport', status: 'final', code: { text: 'x' }, subject, contained: [role, ...chain], result: [{ reference: '#o0' }] }, '/DiagnosticReport');
+    expect(report.observations).to.have.length(9);
+    expect(report.notes).to.deep.equal(['Nested too deep to be shown: T9']);
+  });
+
   describe('a message', () => {
     it('with what it says, from whom, to whom', async () => {
       const { report, candidates, patientKey } = await one(fixtureText('communication'), '/Communication');

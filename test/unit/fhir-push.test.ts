@@ -4,7 +4,7 @@ import type { Sent } from '../fixtures/fhir/endpoint.ts';
 
 const REPORT = fixtureText('potassium-report');
 const NAME = 'https://lab.mercy.example/filler|F-2026-99812';
-const post = (body: Sent['body'] = REPORT, headers: Sent['headers'] = {}): Sent => ({ path: '/DiagnosticReport', headers, ...(body === undefined ? {} : { body }) });
+const post = (body = REPORT, headers: Sent['headers'] = {}): Sent => ({ path: '/DiagnosticReport', headers, body });
 const observation = (more: object): object => ({ resourceType: 'Observation', status: 'final', code: { text: 'Potassium' }, subject: { reference: 'Patient/1' }, valueString: 'x', ...more });
 
 describe('fhir-push, one resource', () => {

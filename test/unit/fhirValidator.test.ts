@@ -90,7 +90,7 @@ describe('FhirValidator', () => {
   it('never repeats a name or value of the resource', () => {
     const bad = [
       observation({ MARKER: 'MARKER' }), observation({ status: 'MARKER' }), observation({ subject: { reference: 'MARKER/1', MARKER: [] } }), observation({ effectiveDateTime: 'MARKER' }),
-      observation({ valueQuantity: { value: 'MARKER' }, valueString: 'MARKER' }), { resourceType: 'MARKER' }, observation({ contained: [{ resourceType: 'MARKER' }] }), observation({ id: 'MARKER MARKER' }),
+      observation({ valueQuantity: { value: 'MARKER' }, valueString: 'MARKER' }), { resourceType: 'MARKER' }, observation({ contained: [{ resourceType: 'MARKER' }] }), observation({ id: 'MARKER MARKER' }), observation({ code: { MARKER: [null] } }), observation({ code: { coding: [{ MARKER: { a: null } }] } }),
     ];
     for (const resource of bad) {
       const found = validator.validate(resource);

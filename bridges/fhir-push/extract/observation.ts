@@ -9,50 +9,58 @@ import type { SpecimenPart } from './specimen.ts';
 import { absentReason, referenceRangeOf, valueOf } from './value.ts';
 import { annotations, conceptText } from './words.ts';
 
-/** `missing`: what is named as a part but didn't come along. */
-export type Lines = { readonly lines: readonly ObservationLine[]; readonly parts: readonly Located[]; readonly missing: readonly string[] };
+/** `unshown`: a note for each part that is named but isn't among the lines. */
+export type Lines = { readonly lines: readonly ObservationLine[]; readonly parts: readonly Located[]; readonly unshown: readonly string[] };
 
 /** The observations that `references` name, each once, in order. `specimen` is that of those which name none. */
 export const linesOf = (references: readonly Node[], from: Located, scope: Scope, specimen: SpecimenPart | undefined): Lines => {
-  const gathered = gather(references, from, { scope, specimen, seen: new Set() }, '');
+  const gathered = gather(references, from, { scope, specimen, seen: new Set() }, '', 0);
   return { ...gathered, lines: distinctKeys(gathered.lines) };
 };
 
 /** A lone observation, its components and members. */
 export const linesOfObservation = (located: Located, scope: Scope): Lines => {
-  const gathered = ofObservation(located, { scope, specimen: undefined, seen: new Set([located.node]) }, undefined);
+  const gathered = ofObservation(located, { scope, specimen: undefined, seen: new Set([located.node]) }, undefined, 0);
   return { ...gathered, lines: distinctKeys(gathered.lines) };
 };
 
 type Round = { readonly scope: Scope; readonly specimen: SpecimenPart | undefined; readonly seen: Set<Node> };
 
-const gather = (references: readonly Node[], from: Located, round: Round, parent: string): Lines => {
+/** Members of members of members: no panel is deeper. */
+const DEEPEST = 8;
+const notSent = (name: string | undefined): string => (name === undefined ? 'A result of this report was not sent with it.' : `Not sent with this report: ${name}`);
+
+const gather = (references: readonly Node[], from: Located, round: Round, parent: string, depth: number): Lines => {
   const lines: ObservationLine[] = [];
   const parts: Located[] = [];
-  const missing: string[] = [];
+  const unshown: string[] = [];
   for (const reference of references) {
     const target = round.scope.resolve(reference, from);
-    if (target === undefined) missing.push(text(reference, 'display') ?? '');
+    if (target === undefined) unshown.push(notSent(text(reference, 'display')));
     if (target === undefined || round.seen.has(target.node)) continue;
+    if (depth > DEEPEST) {
+      unshown.push(`Nested too deep to be shown: ${conceptText(child(target.node, 'code')) ?? 'a result'}`);
+      continue;
+    }
     round.seen.add(target.node);
-    const found = ofObservation(target, round, parent);
+    const found = ofObservation(target, round, parent, depth);
     lines.push(...found.lines);
     parts.push(...found.parts);
-    missing.push(...found.missing);
+    unshown.push(...found.unshown);
   }
-  return { lines, parts, missing };
+  return { lines, parts, unshown };
 };
 
 /** `parent`: name of the observation it is a member of; undefined when it is the report itself, whose name is the title already. */
-const ofObservation = (located: Located, round: Round, parent: string | undefined): Lines => {
+const ofObservation = (located: Located, round: Round, parent: string | undefined, depth: number): Lines => {
   const { node } = located;
   const own = lineOf(node, located, round, parent ?? '', undefined);
   const heading = parent === undefined ? '' : own.name;
   const components = children(node, 'component').map((component) => lineOf(component, located, round, heading, own));
-  const members = gather(children(node, 'hasMember'), located, round, heading);
+  const members = gather(children(node, 'hasMember'), located, round, heading, depth + 1);
   const says = own.value !== undefined || own.absent !== undefined || own.interpretation !== undefined || own.notes.length > 0;
   const isHeading = !says && components.length + members.lines.length > 0;
-  return { lines: [...(isHeading ? [] : [own]), ...components, ...members.lines], parts: [located, ...members.parts], missing: members.missing };
+  return { lines: [...(isHeading ? [] : [own]), ...components, ...members.lines], parts: [located, ...members.parts], unshown: members.unshown };
 };
 
 /** A line of an observation, or of one of its components, which has its observation's status, specimen and time. */

@@ -7,7 +7,6 @@ import type { Node } from '../node.ts';
 import type { Located, Scope } from '../reference.ts';
 import { attachmentNotes } from './attachment.ts';
 import { linesOf, linesOfObservation, statusOf } from './observation.ts';
-import type { Lines } from './observation.ts';
 import type { Patient } from './patient.ts';
 import { displayOf, isOrganisation, organisationOf } from './people.ts';
 import { encountersOf, ordererOf, ordersOf, responsibleFor } from './responsible.ts';
@@ -29,7 +28,7 @@ export const resultOf = (located: Located, patient: Patient, scope: Scope): Extr
     kind: 'result', status: statusOf(node), priority: priorityOf(orders), patient: patient.identity,
     title: conceptText(child(node, 'code')) ?? (isReport ? 'Diagnostic report' : 'Observation'),
     observations: specimens.length > 1 ? found.lines : found.lines.map(({ specimen: _, ...line }) => line),
-    notes: [...missingNotes(found), ...attachmentNotes(located)],
+    notes: [...found.unshown, ...attachmentNotes(located)],
     specimens: specimens.map(({ line }) => line),
     reporters: reportersOf([located, ...found.parts], scope),
     ...present('conclusion', conclusionOf(node)), ...present('orderer', ordererOf(orders, scope)),
@@ -64,8 +63,6 @@ const conclusionOf = (node: Node): string | undefined => {
   const said = [text(node, 'conclusion'), ...children(node, 'conclusionCode').map(conceptText)].filter((each) => each !== undefined);
   return said.length === 0 ? undefined : [...new Set(said)].join('\n');
 };
-
-const missingNotes = ({ missing }: Lines): readonly string[] => missing.map((name) => (name === '' ? 'A result of this report was not sent with it.' : `Not sent with this report: ${name}`));
 
 /** ServiceRequest.priority; the gravest when there are several. */
 const priorityOf = (orders: readonly Located[]): ClinicalReport['priority'] => {

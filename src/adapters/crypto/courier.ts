@@ -67,8 +67,8 @@ export async function createCourier(options: CourierOptions): Promise<CourierDev
       const answer = await thread.call('decrypt', { roomId, event });
       return answer === 'lost' ? fail('unavailable', 'the encryption engine was restarted. It is tried again.', { retry: true }) : answer;
     },
-    async memberChanged(_roomId, userId, membership) {
-      await untilTaken(() => thread.call('memberChanged', { userId, membership }), () => state === 'stopped');
+    async memberChanged(roomId, userId, membership) {
+      await untilTaken(() => thread.call('memberChanged', { roomId, userId, membership }), () => state === 'stopped');
     },
     onKeys: (listener) => {
       listeners.push(listener);

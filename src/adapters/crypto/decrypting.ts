@@ -1,16 +1,14 @@
 /** An event of somebody else, made readable, with what is known of the device it came from. */
 import { DecryptionErrorCode, DecryptionSettings, MegolmDecryptionError, RoomId, ShieldStateCode, TrustRequirement, type EncryptionInfo } from '@matrix-org/matrix-sdk-crypto-wasm';
-import type { RoomId as Room, UserId } from '../../domain/brand.ts';
+import type { RoomId as Room } from '../../domain/brand.ts';
 import { fail, ok, type Outcome } from '../../domain/outcome.ts';
 import type { Decrypted, EncryptedEvent } from '../../ports/courier.ts';
 import type { Engine } from './engine.ts';
 import { asRecord } from './homeserver.ts';
-import type { People } from './people.ts';
 import type { DecryptFailure } from './protocol.ts';
 
-type Parts = { readonly engine: Engine; readonly people: People };
-
-export async function decrypt({ engine, people }: Parts, roomId: Room, event: EncryptedEvent, signal: AbortSignal): Promise<Outcome<Decrypted, DecryptFailure>> {
+/** `askForDevices` brings what is known of the sender's devices up to date. */
+export async function decrypt(engine: Engine, roomId: Room, event: EncryptedEvent, askForDevices: () => Promise<void>): Promise<Outcome<Decrypted, DecryptFailure>> {
   const text = JSON.stringify({ ...event, room_id: roomId });
   using room = new RoomId(roomId);
   using settings = new DecryptionSettings(TrustRequirement.Untrusted);
@@ -23,7 +21,7 @@ export async function decrypt({ engine, people }: Parts, roomId: Room, event: En
   }
   let origin = await originOf(engine, text, room);
   if (origin.shield === ShieldStateCode.UnknownDevice || origin.shield === ShieldStateCode.AuthenticityNotGuaranteed) {
-    await people.refresh([event.sender], signal).catch(() => undefined); // who can't be asked about stays unknown
+    await askForDevices().catch(() => undefined); // who can't be asked about stays unknown
     origin = await originOf(engine, text, room);
   }
   return ok({
@@ -44,7 +42,7 @@ async function originOf(engine: Engine, event: string, room: RoomId): Promise<Or
   return { device: device?.toString(), shield: shield.code };
 }
 
-function failureOf(event: EncryptedEvent & { readonly sender: UserId }, error: unknown): Outcome<Decrypted, DecryptFailure> {
+function failureOf(event: EncryptedEvent, error: unknown): Outcome<Decrypted, DecryptFailure> {
   if (!(error instanceof MegolmDecryptionError)) return fail('undecryptable', `${event.event_id} isn't an encrypted event that can be read.`);
   using handle = error;
   if (handle.code !== DecryptionErrorCode.MissingRoomKey) return fail('undecryptable', `${event.event_id} can't be decrypted: ${DecryptionErrorCode[handle.code]}.`);

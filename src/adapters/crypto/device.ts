@@ -15,6 +15,7 @@ import { createPeople } from './people.ts';
 import type { Calls, FromThread } from './protocol.ts';
 import { createRoomKeys } from './roomKeys.ts';
 import { send, sendFailure } from './sending.ts';
+import { createSharedRooms } from './sharedRooms.ts';
 import { openStore } from './store.ts';
 import { keepSyncing, untilStopped } from './syncing.ts';
 
@@ -36,13 +37,17 @@ export type DeviceHooks = {
   readonly askFault: (name: FaultPoint) => Promise<Action>;
 };
 
+/** How long a call waits for the identity to be published; milliseconds. */
+const beginningMs = 5_000;
+
 export async function openDevice(options: ThreadOptions, { tell, giveUp, askFault }: DeviceHooks): Promise<Device> {
   const store = await openStore(options.storePath, options.storeKey);
   const engine = await openEngine(options, giveUp);
   const homeserver = createHomeserver(options);
   const faults = options.faults === 'on' ? createFaults(engine, askFault) : noFaults;
-  const outgoing = createOutgoing(engine, homeserver, store);
-  const people = await createPeople(options, engine, outgoing, store);
+  const outgoing = createOutgoing(engine, homeserver, store, faults);
+  const sharedRooms = await createSharedRooms(store);
+  const people = createPeople(options, engine, outgoing, sharedRooms);
   const journal = createJournal(store, options.storeKey);
   const media = createMedia(options, homeserver, journal, faults);
   const roomKeys = await createRoomKeys(options, engine, outgoing, people, store);
@@ -50,6 +55,8 @@ export async function openDevice(options: ThreadOptions, { tell, giveUp, askFaul
   const stopping = stop.signal;
   const sending = { options, engine, homeserver, journal, media, roomKeys, rooms: createLocks(), faults };
   const { promise: published, resolve: nowPublished } = Promise.withResolvers<undefined>();
+  let identity: 'unpublished' | 'published' = 'unpublished';
+  const untilPublished = (signal: AbortSignal): Promise<undefined> => orAborted(published, AbortSignal.any([signal, AbortSignal.timeout(beginningMs)]));
 
   // The engine tells of a person's devices and identity one after the other; listeners hear of both at once.
   const news = new Set<UserId>();
@@ -80,26 +87,28 @@ export async function openDevice(options: ThreadOptions, { tell, giveUp, askFaul
           throw error;
         }
       });
+      identity = 'published';
       nowPublished(undefined);
-      await keepSyncing({ engine, homeserver, outgoing, people, store, faults, stopping, tell });
+      await keepSyncing({ engine, homeserver, outgoing, people, sharedRooms, store, faults, stopping, tell });
     },
     async send(message, signal) {
       try {
-        await orAborted(published, signal);
+        await untilPublished(signal);
         return await send(sending, message, signal);
       } catch (error) {
-        if (signal.aborted) return fail('unavailable', 'the homeserver took too long. It is tried again.', { retry: true });
+        if (signal.aborted || identity === 'unpublished') return fail('unavailable', 'the homeserver took too long. It is tried again.', { retry: true });
         const failure = sendFailure(error);
         if (failure) return failure;
         tell({ kind: 'log', event: { level: 'error', code: 'engine-error', id: message.id, roomId: message.roomId, reason: error instanceof Error ? error.name : 'unknown' } });
         return fail('engine', 'the encryption engine failed. It is tried again.', { retry: true });
       }
     },
-    decrypt: ({ roomId, event }, signal) => decrypt({ engine, people }, roomId, event, signal),
-    async memberChanged({ userId, membership }) {
+    // Before our own identity is published, asking for others' devices would make the engine ask for ours, and find none.
+    decrypt: ({ roomId, event }, signal) => decrypt(engine, roomId, event, () => (identity === 'published' ? people.refresh([event.sender], signal) : Promise.resolve())),
+    async memberChanged({ roomId, userId, membership }) {
       if (userId === options.userId) return ok(undefined);
       if (membership === 'leave' || membership === 'ban') {
-        await people.unseen([userId]);
+        await sharedRooms.left(userId, roomId);
         return ok(undefined);
       }
       await people.changed([userId]);
@@ -108,7 +117,7 @@ export async function openDevice(options: ThreadOptions, { tell, giveUp, askFaul
     },
     async devices({ userId }, signal) {
       try {
-        await orAborted(published, signal);
+        await untilPublished(signal);
         await people.refresh([userId], signal);
       } catch {
         return fail('unavailable', `the homeserver doesn't say which devices ${userId} has. Try again later.`, { retry: true });

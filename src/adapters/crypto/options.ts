@@ -42,7 +42,7 @@ export type CourierLog = {
 export type FaultPoint =
   | 'registered' | 'device-created' | 'identity-created' | 'device-keys-uploaded' | 'cross-signing-uploaded' | 'device-signed' | 'identity-published'
   | 'synced' | 'sync-committed'
-  | 'media-uploaded' | 'media-journalled' | 'keys-shared' | 'encrypted' | 'journalled' | 'put' | 'marked';
+  | 'media-uploaded' | 'media-journalled' | 'to-device-put' | 'keys-shared' | 'encrypted' | 'journalled' | 'put' | 'marked';
 
 /** `panic`: as the engine panics. `hang`: the call never settles. `block`: the thread never yields. */
 export type FaultAction = undefined | 'panic' | 'hang' | 'block';

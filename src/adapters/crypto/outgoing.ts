@@ -2,6 +2,7 @@
 import { RequestType, type KeysBackupRequest, type KeysClaimRequest, type KeysQueryRequest, type KeysUploadRequest, type RoomMessageRequest, type SignatureUploadRequest, type ToDeviceRequest } from '@matrix-org/matrix-sdk-crypto-wasm';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Engine } from './engine.ts';
+import type { Faults } from './faults.ts';
 import { asRecord, HomeserverError, pathOf, type Homeserver, type Request } from './homeserver.ts';
 import { createLocks } from './locks.ts';
 import type { Store } from './store.ts';
@@ -20,7 +21,7 @@ export type Outgoing = {
   readonly silent: { readonly devices: ReadonlySet<string>; readonly oneTimeKeys: ReadonlySet<string> };
 };
 
-export function createOutgoing(engine: Engine, homeserver: Homeserver, store: Store): Outgoing {
+export function createOutgoing(engine: Engine, homeserver: Homeserver, store: Store, faults: Faults): Outgoing {
   const { machine } = engine;
   const locks = createLocks();
   const silent = { devices: new Set<string>(), oneTimeKeys: new Set<string>() };
@@ -29,6 +30,7 @@ export function createOutgoing(engine: Engine, homeserver: Homeserver, store: St
     const { id, type, body } = request;
     await store.durable(before);
     const answer = await homeserver.text(httpRequest(request));
+    if (type === RequestType.ToDevice) await faults.reached('to-device-put');
     if (type === RequestType.KeysQuery) noteSilence(silent.devices, asRecord(JSON.parse(body))['device_keys'], answer);
     if (type === RequestType.KeysClaim) noteSilence(silent.oneTimeKeys, asRecord(JSON.parse(body))['one_time_keys'], answer);
     if (id !== undefined) await engine.within('markRequestAsSent', machine.markRequestAsSent(id, type, answer));

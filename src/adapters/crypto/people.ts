@@ -4,7 +4,7 @@ import type { UserId } from '../../domain/brand.ts';
 import type { Engine } from './engine.ts';
 import type { ThreadOptions } from './options.ts';
 import { serverOf, type Outgoing } from './outgoing.ts';
-import type { Store } from './store.ts';
+import type { SharedRooms } from './sharedRooms.ts';
 
 export type PersonDevice = {
   /** User, device and identity key: a device that comes back with other keys is another one. */
@@ -23,23 +23,19 @@ export type People = {
   noteChanges(): void;
   /** Devices of these people changed, or they came: they are tracked, and asked for at the next refresh. */
   changed(userIds: readonly UserId[]): Promise<void>;
-  /** They share no room with us, or soon won't, and changes of their devices won't be told: should they come back, nothing known of them counts. */
-  unseen(userIds: readonly UserId[]): Promise<void>;
   /** Makes what is known of these people as fresh as their servers let it be. Throws a HomeserverError when our own doesn't answer. */
   refresh(userIds: readonly UserId[], signal: AbortSignal): Promise<void>;
+  /** Whether what a refresh found stays true until a change is told. */
+  staysFresh(userId: UserId): boolean;
   devicesOf(userId: UserId): Promise<readonly PersonDevice[]>;
 };
 
-export async function createPeople(options: ThreadOptions, engine: Engine, outgoing: Outgoing, store: Store): Promise<People> {
+export function createPeople(options: ThreadOptions, engine: Engine, outgoing: Outgoing, sharedRooms: SharedRooms): People {
   const { machine } = engine;
-  const rows = await store.durable((sql) => sql.prepare('SELECT user_id FROM courier_unseen').all());
-  const gone = new Set(rows.map((row) => row['user_id'] as UserId));
   let epoch = 0;
 
-  const track = (userIds: readonly UserId[]): Promise<void> => engine.within('updateTrackedUsers', machine.updateTrackedUsers(ids(userIds)));
-  const changed = async (userIds: readonly UserId[]): Promise<void> => {
-    epoch += 1;
-    await track(userIds);
+  const markStale = async (userIds: readonly UserId[]): Promise<void> => {
+    await engine.within('updateTrackedUsers', machine.updateTrackedUsers(ids(userIds)));
     using lists = new DeviceLists(ids(userIds));
     // The variant for callers that don't know the number of one-time keys: `receiveSyncChanges` would take "none given" for "none left".
     await engine.within('receiveSyncChanges', machine.receiveSyncChangesMsc4186('[]', lists, new Map()));
@@ -52,34 +48,20 @@ export async function createPeople(options: ThreadOptions, engine: Engine, outgo
     noteChanges: () => {
       epoch += 1;
     },
-    changed,
-    async unseen(userIds) {
-      const news = userIds.filter((userId) => !gone.has(userId));
-      if (news.length === 0) return;
+    async changed(userIds) {
       epoch += 1;
-      await store.durable((sql) => {
-        const insert = sql.prepare('INSERT OR IGNORE INTO courier_unseen VALUES (?)');
-        for (const userId of news) insert.run(userId);
-      });
-      for (const userId of news) gone.add(userId);
+      await markStale(userIds);
     },
     async refresh(userIds, signal) {
-      const back = userIds.filter((userId) => gone.has(userId));
-      if (back.length > 0) {
-        await changed(back);
-        await store.durable((sql) => {
-          const remove = sql.prepare('DELETE FROM courier_unseen WHERE user_id = ?');
-          for (const userId of back) remove.run(userId);
-        });
-        for (const userId of back) gone.delete(userId);
-      } else {
-        await track(userIds);
-      }
+      await engine.within('updateTrackedUsers', machine.updateTrackedUsers(ids(userIds)));
+      const untold = userIds.filter((userId) => !sharedRooms.with(userId));
+      if (untold.length > 0) await markStale(untold);
       await outgoing.flush(signal);
       // The engine waits up to a quarter of an hour before it asks a silent server again; a message that waits for it doesn't.
       const silent = userIds.filter((userId) => outgoing.silent.devices.has(serverOf(userId)));
       if (silent.length > 0) await outgoing.exclusively(signal, (send) => send(machine.queryKeysForUsers(ids(silent))));
     },
+    staysFresh: (userId) => sharedRooms.with(userId) && !outgoing.silent.devices.has(serverOf(userId)),
     async devicesOf(userId) {
       using person = new EngineUserId(userId);
       using known = await engine.within('getUserDevices', machine.getUserDevices(person));

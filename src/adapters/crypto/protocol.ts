@@ -14,7 +14,7 @@ export type DeviceCounts = { readonly entitled: number; readonly unsigned: numbe
 export type Calls = {
   readonly send: { readonly ask: PlainMessage; readonly answer: Outcome<Sent, SendFailure> };
   readonly decrypt: { readonly ask: { readonly roomId: RoomId; readonly event: EncryptedEvent }; readonly answer: Outcome<Decrypted, DecryptFailure> };
-  readonly memberChanged: { readonly ask: { readonly userId: UserId; readonly membership: Membership }; readonly answer: Outcome<void, 'unavailable'> };
+  readonly memberChanged: { readonly ask: { readonly roomId: RoomId; readonly userId: UserId; readonly membership: Membership }; readonly answer: Outcome<void, 'unavailable'> };
   readonly devices: { readonly ask: { readonly userId: UserId }; readonly answer: Outcome<DeviceCounts, 'unavailable'> };
   readonly prune: { readonly ask: { readonly before: number }; readonly answer: Outcome<number, 'unavailable'> };
   readonly stop: { readonly ask: null; readonly answer: Outcome<void, never> };

@@ -88,7 +88,7 @@ export async function createRoomKeys(options: ThreadOptions, engine: Engine, out
 
       const all = [...devices.values()].flat();
       const reached = { devices: all.filter(({ entitled, name }) => entitled && channels.has(name)).length, withheld: all.filter(({ entitled, name }) => !(entitled && channels.has(name))).length };
-      const complete = all.every(({ entitled, name }) => !entitled || channels.has(name)) && !members.some((userId) => outgoing.silent.devices.has(serverOf(userId)));
+      const complete = all.every(({ entitled, name }) => !entitled || channels.has(name)) && members.every((userId) => people.staysFresh(userId));
       if (complete) settledRooms.set(roomId, { epoch, people: who, reached });
       return ok(reached);
     },

@@ -11,6 +11,7 @@ import { asArray, asRecord, asTexts, HomeserverError, type Homeserver } from './
 import type { Outgoing } from './outgoing.ts';
 import { ids, type People } from './people.ts';
 import type { FromThread } from './protocol.ts';
+import type { SharedRooms } from './sharedRooms.ts';
 import type { Store } from './store.ts';
 
 export type Parts = {
@@ -18,6 +19,7 @@ export type Parts = {
   readonly homeserver: Homeserver;
   readonly outgoing: Outgoing;
   readonly people: People;
+  readonly sharedRooms: SharedRooms;
   readonly store: Store;
   readonly faults: Faults;
   readonly stopping: AbortSignal;
@@ -78,7 +80,7 @@ function problemOf({ status, errcode }: HomeserverError): string {
   return `the homeserver refuses the courier: ${status} ${errcode}. Its registration needs io.element.msc4190: true.`;
 }
 
-async function take({ engine, people, store, faults, tell }: Parts, answer: Readonly<Record<string, unknown>>): Promise<string> {
+async function take({ engine, people, sharedRooms, store, faults, tell }: Parts, answer: Readonly<Record<string, unknown>>): Promise<string> {
   const { next_batch: next } = answer;
   if (typeof next !== 'string') throw new HomeserverError(200, 'no-next-batch');
   const lists = asRecord(answer['device_lists']);
@@ -96,10 +98,16 @@ async function take({ engine, people, store, faults, tell }: Parts, answer: Read
     }
     event.free();
   }
+  const members = sharedRooms.read(answer);
+  // A filtered sync may not say so, but devices of those who weren't here may have changed without our being told.
+  if (members.came.length > 0) await people.changed(members.came);
   if (changed.length > 0) people.noteChanges();
-  await people.unseen(left);
+  await sharedRooms.lost(left);
   await faults.reached('synced');
-  await store.durable((sql) => sql.prepare("INSERT OR REPLACE INTO courier_fact VALUES ('since', ?)").run(next));
+  await store.durable((sql) => {
+    members.apply(sql);
+    sql.prepare("INSERT OR REPLACE INTO courier_fact VALUES ('since', ?)").run(next);
+  });
   await faults.reached('sync-committed');
   if (senders.size > 0) tell({ kind: 'keys', change: { kind: 'room-keys', userIds: [...senders] } });
   return next;

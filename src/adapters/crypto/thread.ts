@@ -36,7 +36,13 @@ export async function startThread(options: ThreadOptions, hooks: ThreadHooks): P
   const { promise: opened, resolve: nowOpen, reject: neverOpen } = Promise.withResolvers<undefined>();
 
   const start = (): void => {
-    const started = new Worker(new URL(import.meta.url.endsWith('.ts') ? './engine-worker.ts' : './engine-worker.js', import.meta.url), { workerData: options, name: 'aceso-courier' });
+    const started = new Worker(new URL(import.meta.url.endsWith('.ts') ? './engine-worker.ts' : './engine-worker.js', import.meta.url), { workerData: options, name: 'aceso-courier', stdout: true, stderr: true });
+    // What the engine prints is for developers of the engine, and nobody has looked it through for PHI: only the place of a panic is told.
+    started.stdout.resume();
+    started.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      const place = /panicked at \S*\/([\w-]+\.rs:\d+)/.exec(chunk)?.[1];
+      if (place !== undefined) hooks.heard({ kind: 'log', event: { level: 'error', code: 'engine-panic', reason: place } });
+    });
     const { promise, resolve } = Promise.withResolvers<undefined>();
     worker = started;
     gone = promise;

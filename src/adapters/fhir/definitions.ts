@@ -45,7 +45,7 @@ const OF_MEDPLUM = ['project', 'author', 'onBehalfOf', 'account', 'accounts', 'c
 
 const jsonNames = (element: InternalTypeSchema['elements'][string]): readonly string[] => {
   const name = element.path.slice(element.path.lastIndexOf('.') + 1);
-  return name.endsWith('[x]') ? element.type.map((type) => choiceName(name, type.code)) : [name];
+  return name.endsWith('[x]') ? [name.slice(0, -3), ...element.type.map((type) => choiceName(name, type.code))] : [name];
 };
 
 /** `value[x]` as JSON writes it for one type: `valueQuantity` (FHIR R4 §2.6.0 "Choice of Data Types"). */

@@ -4,14 +4,21 @@ import type { ValidationIssue } from '../../ports/bridge.ts';
 type Found = { readonly severity?: string; readonly details?: { readonly text?: string }; readonly expression?: readonly string[] };
 
 /** Undefined for warnings and for what elements.ts reports more exactly. */
-export const fromMedplum = (found: Found): ValidationIssue | undefined => {
+export const fromMedplum = (found: Found, isElementName: (name: string) => boolean): ValidationIssue | undefined => {
   if (found.severity !== 'error' && found.severity !== 'fatal') return undefined;
   const text = found.details?.text ?? '';
   if (ELSEWHERE.some((start) => text.startsWith(start))) return undefined;
-  const expression = (found.expression?.[0] ?? 'Resource').replaceAll('[x]', '');
+  const expression = knownPart(found.expression?.[0] ?? 'Resource', isElementName);
   const said = WORDS.map(([pattern, code, words]) => ({ match: pattern.exec(text), code, words })).find(({ match }) => match !== null);
   const diagnostics = said?.match === undefined || said.match === null ? 'This is not as FHIR R4 defines it.' : said.words.replaceAll(/\$(\d)/g, (_, group: string) => said.match?.[Number(group)] ?? '');
   return { severity: 'error', code: said?.code ?? 'structure', expression, diagnostics };
+};
+
+/** Medplum puts names of the input into its paths: the path ends before the first that R4 doesn't have. */
+const knownPart = (expression: string, isElementName: (name: string) => boolean): string => {
+  const [type = 'Resource', ...steps] = expression.replaceAll('[x]', '').split('.');
+  const unknown = steps.findIndex((step) => !isElementName(step.replace(/\[\d+\]$/, '').replace(/^_/, '')));
+  return [type, ...(unknown === -1 ? steps : steps.slice(0, unknown))].join('.');
 };
 
 const ELSEWHERE = ['Invalid additional property', 'Conflicting choice', 'Type of primitive extension'];

@@ -17,7 +17,7 @@ export const createFhirValidator = async (): Promise<FhirValidator> => {
       validateResource(resource as Parameters<typeof validateResource>[0], { base64BinaryMaxBytes: MAX_ATTACHMENT_BYTES });
       return [];
     } catch (error) {
-      return thrown(error);
+      return thrown(error, definitions);
     }
   };
   return {
@@ -34,9 +34,9 @@ let loading: Promise<Definitions> | undefined;
 const loaded = (): Promise<Definitions> => (loading ??= loadDefinitions());
 
 /** Medplum throws its findings; anything else it throws means that it couldn't read the resource, which is then no valid one. */
-const thrown = (error: unknown): readonly ValidationIssue[] => {
+const thrown = (error: unknown, { isElementName }: Definitions): readonly ValidationIssue[] => {
   const outcome = (error as { readonly outcome?: { readonly issue?: readonly Parameters<typeof fromMedplum>[0][] } } | undefined)?.outcome;
-  const found = (outcome?.issue ?? []).map(fromMedplum).filter((issue) => issue !== undefined);
+  const found = (outcome?.issue ?? []).map((each) => fromMedplum(each, isElementName)).filter((issue) => issue !== undefined);
   if (found.length > 0 || outcome !== undefined) return found;
   return [{ severity: 'error', code: 'structure', expression: 'Resource', diagnostics: 'This could not be read as a FHIR R4 resource.' }];
 };

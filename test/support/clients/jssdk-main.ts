@@ -59,6 +59,7 @@ async function start(): Promise<{ client: MatrixClient; accessToken: string; rec
     await crypto.bootstrapCrossSigning({ authUploadDeviceSigningKeys: async (makeRequest) => {
         await makeRequest(auth);
       } });
+    if (options.keyBackup) await crypto.resetKeyBackup();
   }
   return { client: started, accessToken: login.access_token, recoveryKey };
 }

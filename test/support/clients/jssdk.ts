@@ -13,6 +13,8 @@ export type JsClientOptions = {
   readonly crossSigning?: boolean;
   /** `create`: keep the identity in secret storage and give `recoveryKey`. A recovery key: bring that identity to this new device instead of a new one. */
   readonly recovery?: 'create' | { readonly key: string };
+  /** Back room keys up at the server, for the next device that has the recovery key; not when left out. */
+  readonly keyBackup?: true;
   /** `signedDevices`: read only what comes from devices that their owner signed, as the strictest stock clients do. */
   readonly accepts?: 'allDevices' | 'signedDevices';
   readonly deviceName?: string;

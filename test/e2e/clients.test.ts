@@ -1,0 +1,166 @@
+import { expect } from 'chai';
+import { newAceso, type Aceso } from '../support/aceso.ts';
+import type { Client } from '../support/clients/client.ts';
+import { startJsClient, type JsClientOptions } from '../support/clients/jssdk.ts';
+import { startNioClient } from '../support/clients/nio.ts';
+import { sharedHospitals, type Hospitals, type Slot } from '../support/lab.ts';
+import { heldList, known, membershipOf, sees, tell } from '../support/results.ts';
+import { until } from '../support/until.ts';
+
+const PASSWORD = 'password-of-clients';
+const people = { ada: '1000000001', bea: '1000000002', una: '1000000003', nia: '1000000004' };
+type Name = keyof typeof people;
+
+let hospitals: Hospitals;
+const running: Client[] = [];
+const started = async (starting: Promise<Client>): Promise<Client> => {
+  const client = await starting;
+  running.push(client);
+  return client;
+};
+const js = (user: Name, options: Partial<JsClientOptions> = {}): Promise<Client> =>
+  started(startJsClient({ baseUrl: hospitals.stAnne.baseUrl, user: `clients_${user}`, password: PASSWORD, ...options }));
+const nio = (): Promise<Client> => started(startNioClient({ baseUrl: hospitals.stAnne.baseUrl, user: 'clients_nia', password: PASSWORD }));
+
+/** An Aceso for these people of St. Anne. */
+async function acesoFor(slot: Slot, names: readonly Name[], unsignedDevices: 'allow' | 'withhold'): Promise<Aceso> {
+  const registered = await Promise.all(names.map((name) => hospitals.stAnne.register(`clients_${name}`, PASSWORD)));
+  const aceso = await newAceso({
+    mercy: hospitals.mercy, slot, partners: [{ server_name: hospitals.stAnne.serverName, name: 'St. Anne' }], unsignedDevices,
+    people: names.map((name, index) => ({ id: name, name: `Dr. ${name}`, user_id: registered[index] ?? '', npi: people[name] })),
+  });
+  await aceso.start();
+  return aceso;
+}
+
+before(async () => {
+  hospitals = await sharedHospitals();
+});
+
+for (const { what, name, trust, first, another } of [
+  {
+    what: 'matrix-js-sdk at its default trust, where only signed devices get keys', name: 'ada', trust: 'withhold',
+    first: () => js('ada', { recovery: 'create' }), another: ({ recoveryKey = '' }: Client) => js('ada', { recovery: { key: recoveryKey } }),
+  },
+  { what: 'matrix-nio, which knows no cross-signing, where unsigned devices are allowed', name: 'nia', trust: 'allow', first: nio, another: nio },
+] as const) {
+  describe(`${what}, decrypts every message sent after its device existed`, function () {
+    this.timeout(90_000);
+    let aceso: Aceso;
+    let slot: Slot;
+    let count = 0;
+    const devices: { readonly client: Client; readonly expected: string[] }[] = [];
+    const eventIds = new Map<string, string>();
+
+    const add = async (starting: Promise<Client>): Promise<Client> => {
+      const client = await starting;
+      devices.push({ client, expected: [] });
+      return client;
+    };
+    /** Every device that there is by now must read it. */
+    const push = async (): Promise<string> => {
+      const accession = `C-${name}-${(count += 1)}`;
+      for (const { expected } of devices) expected.push(accession);
+      await tell(aceso, accession, people[name]);
+      return accession;
+    };
+    const everyDeviceSees = async (accession: string): Promise<void> => {
+      for (const message of await Promise.all(devices.map(({ client }) => sees(client, accession)))) eventIds.set(accession, message.eventId);
+    };
+    const device = (): Client => {
+      const [oldest] = devices;
+      if (!oldest) throw new Error('no device yet');
+      return oldest.client;
+    };
+
+    before(async () => {
+      slot = hospitals.takeSlot();
+      aceso = await acesoFor(slot, name === 'ada' ? ['ada', 'bea', 'una'] : ['nia'], trust);
+      await add(first());
+    });
+    after(async () => {
+      await Promise.all([...running.splice(0).map((client) => client.stop()), aceso.stop()]);
+      aceso.remove();
+    });
+
+    it('several results in a row, in their order', async () => {
+      const accessions = [await push(), await push(), await push(), await push()];
+      for (const accession of accessions) await everyDeviceSees(accession);
+      expect(device().messages.map(({ eventId }) => eventId)).to.deep.equal(accessions.map((accession) => eventIds.get(accession)));
+    });
+
+    it('after Aceso was stopped and started', async () => {
+      await aceso.stop();
+      await aceso.start();
+      await everyDeviceSees(await push());
+    });
+
+    it('after Aceso was killed the moment it had taken a result', async () => {
+      const accession = await push();
+      await aceso.kill();
+      await aceso.start();
+      await everyDeviceSees(accession);
+      await everyDeviceSees(await push());
+    });
+
+    it('on a second, new device, and on the first', async () => {
+      await known(hospitals.mercy, slot, await add(another(device())), trust === 'allow' ? 'unsigned' : 'signed');
+      await everyDeviceSees(await push());
+    });
+
+    it('after they left the room, took a new device, and were invited anew for a new result', async () => {
+      const [roomId = ''] = device().joinedRooms;
+      await device().leave(roomId);
+      await until('Aceso to know that they left', async () => await membershipOf(aceso, name, device().userId) === 'left', 30_000, 200);
+      const newest = await add(another(device()));
+      await everyDeviceSees(await push());
+      expect([...newest.joinedRooms], 'the same room').to.deep.equal([roomId]);
+      await until('nothing to be held', async () => (await heldList(aceso)).length === 0, 30_000, 200);
+    });
+
+    it('and nothing that was sent since a device existed is left undecryptable on it', () => {
+      expect(device().undecryptable).to.deep.equal([]);
+      for (const { client, expected } of devices) {
+        const events = expected.map((accession) => eventIds.get(accession));
+        expect(client.undecryptable.filter(({ eventId }) => events.includes(eventId)), client.deviceId).to.deep.equal([]);
+        expect(events.filter((eventId) => !client.messages.some((message) => message.eventId === eventId)), client.deviceId).to.deep.equal([]);
+      }
+      expect(count).to.be.greaterThan(7);
+    });
+
+    if (name !== 'ada') return;
+
+    it('also on a device that came while its owner was only invited', async () => {
+      const early = await js('bea', { joinInvites: false, recovery: 'create' });
+      await tell(aceso, 'B-1', people.bea);
+      await aceso.delivery('B-1 sent', ({ party, phase }) => party === 'bea' && phase === 'sent');
+      const late = await js('bea', { joinInvites: false, recovery: { key: early.recoveryKey ?? '' } });
+      await tell(aceso, 'B-2', people.bea);
+      await until('B-2 to be sent', async () => (await aceso.deliveries()).filter(({ party, phase }) => party === 'bea' && phase === 'sent').length === 2, 30_000, 200);
+      await late.join(late.invitations[0]?.roomId ?? '', [hospitals.mercy.serverName]);
+      await Promise.all([sees(early, 'B-1'), sees(early, 'B-2'), sees(late, 'B-2')]);
+      expect(early.undecryptable).to.deep.equal([]);
+    });
+
+    it('a person whose only device is unsigned holds the message, with an owner, until a signed one appears', async () => {
+      const unsigned = await js('una', { crossSigning: false });
+      await tell(aceso, 'U-1', people.una);
+      await aceso.delivery('held for want of a device', ({ party, held }) => party === 'una' && held?.code === 'no-device');
+      const [held] = await heldList(aceso);
+      expect(held?.held).to.include({ code: 'no-device', owner: 'Laboratory desk, ext. 4410' });
+      expect(held?.held?.reason).to.include(unsigned.userId).and.include('signed');
+      await sees(await js('una'), 'U-1');
+      await until('nothing to be held', async () => (await heldList(aceso)).length === 0, 30_000, 200);
+      expect(unsigned.messages.filter(({ wasEncrypted }) => wasEncrypted)).to.deep.equal([]);
+    });
+
+    it('an unsigned second device gets no keys, and is told that they are withheld from it', async () => {
+      const unsigned = await js('ada', { crossSigning: false });
+      await known(hospitals.mercy, slot, unsigned, 'unsigned');
+      const accession = await push();
+      await everyDeviceSees(accession);
+      await until('the unsigned device to learn why', () => unsigned.undecryptable.some(({ eventId, reason }) => eventId === eventIds.get(accession) && reason === 'MEGOLM_KEY_WITHHELD_FOR_UNVERIFIED_DEVICE'));
+      expect(unsigned.messages).to.deep.equal([]);
+    });
+  });
+}
