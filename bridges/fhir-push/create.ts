@@ -24,7 +24,7 @@ export const create = async (desk: Desk, asked: Asked, type: TakenType, body: Pa
   const { exact: node, plain } = body;
   if (!isNode(node)) return refuse(400, 'not-a-resource', problem('structure', 'The body is not a JSON object.'));
   if (resourceType(node) !== type) return refuse(400, 'wrong-type', problem('invalid', `The resourceType is not ${type}, which this address is for.`, type));
-  const tooMany = containsTooMany(node, asked.source, type);
+  const tooMany = containsTooMany([node], asked.source, `${type}.contained`);
   if (tooMany !== undefined) return { ok: false, refusal: tooMany };
   const valid = validated(desk.validator, plain);
   if (!valid.ok) return valid;

@@ -37,7 +37,7 @@ export const readBundle = ({ exact }: Parsed, source: SourceConfig): Result<Node
   const limit = source.maxEntries ?? DEFAULT_MAX_ENTRIES;
   const entries = children(exact, 'entry');
   if (entries.length > limit) return refuse(413, 'too-many-resources', problem('too-costly', `A bundle of this source has at most ${limit} entries.`, 'Bundle.entry'));
-  const tooMany = entries.map((entry, index) => containsTooMany(child(entry, 'resource'), source, `Bundle.entry[${index}].resource`)).find((each) => each !== undefined);
+  const tooMany = containsTooMany(entries.map((entry) => child(entry, 'resource')), source, 'Bundle.entry');
   return tooMany === undefined ? { ok: true, value: exact } : { ok: false, refusal: tooMany };
 };
 

@@ -1,11 +1,14 @@
+/** For each entry that a bundle may have. */
+const CONTAINED_PER_ENTRY = 4;
+
 /**
- * How many resources one resource may contain: as many as a bundle may have entries. Invariants look each reference up among them (ref-1), so that
- * the time they take grows with the square.
+ * How many resources a request may contain beside its entries. Invariants look each reference up among them (ref-1), so that the time they take
+ * grows with the square.
  */
-export const containsTooMany = (resource: Node | undefined, source: SourceConfig, path: string): Refusal | undefined => {
-  const limit = source.maxEntries ?? DEFAULT_MAX_ENTRIES;
-  if (children(resource, 'contained').length <= limit) return undefined;
-  return refusal(413, 'too-many-resources', problem('too-costly', `A resource of this source contains at most ${limit} others.`, `${path}.contained`));
+export const containsTooMany = (resources: readonly (Node | undefined)[], source: SourceConfig, expression: string): Refusal | undefined => {
+  const limit = CONTAINED_PER_ENTRY * (source.maxEntries ?? DEFAULT_MAX_ENTRIES);
+  const contained = resources.reduce((sum, each) => sum + children(each, 'contained').length, 0);
+  return contained <= limit ? undefined : refusal(413, 'too-many-resources', problem('too-costly', `A request of this source contains at most ${limit} resources within others.`, expression));
 };
 
 /** The validator's findings as a refusal: 422 (FHIR R4 §3.1.0.8 "create", "the proposed resource violated applicable FHIR profiles or server business rules"). */

@@ -57,6 +57,7 @@ function crossCheck({ directory, sources }: Config): readonly string[] {
   twice('directory identifiers', [...directory.people, ...directory.teams].flatMap(({ identifiers }) => identifiers.map(({ system, value }) => `${system}|${value}`)));
   twice('sources', sources.map(({ id }) => id));
   twice('sources token_sha256', sources.map(({ token_sha256: hash }) => hash));
+  for (const [index, { pool }] of sources.entries()) if (pool !== undefined && !parties.includes(pool)) problems.push(`sources[${index}].pool: ${pool} is not in the directory of this file: add them there`);
   return problems;
 }
 

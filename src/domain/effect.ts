@@ -20,5 +20,7 @@ export type EffectKind = EffectBody['type'];
 export type EffectResult =
   | { readonly type: 'room.create'; readonly roomId: RoomId }
   | { readonly type: 'room.invite'; readonly userId: UserId }
-  | { readonly type: 'room.send'; readonly eventId: EventId; readonly devices: number; readonly withheld: number }
-  | { readonly type: 'event.decrypt'; readonly eventId: EventId; readonly sender: UserId; readonly signedByOwner: boolean; readonly relatesTo?: EventId; readonly content: Sealed<Readonly<Record<string, unknown>>> };
+  /** `unreached`: recipients who have no device that may read it, when others have one. */
+  | { readonly type: 'room.send'; readonly eventId: EventId; readonly devices: number; readonly withheld: number; readonly unreached?: readonly UserId[] }
+  /** `relatesTo`: the events that it answers, the nearest first: what it replies to, then the root of the thread. */
+  | { readonly type: 'event.decrypt'; readonly eventId: EventId; readonly eventType: string; readonly sender: UserId; readonly signedByOwner: boolean; readonly relatesTo: readonly EventId[]; readonly content: Sealed<Readonly<Record<string, unknown>>> };

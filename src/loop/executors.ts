@@ -1,4 +1,4 @@
-import { as, type EventId, type SubjectId } from '../domain/brand.ts';
+import { as, type EventId, type SubjectId, type UserId } from '../domain/brand.ts';
 import { fail, ok } from '../domain/outcome.ts';
 import { keyHolders, type RoomState } from '../domain/rooms/room.ts';
 import { planRoom, type RoomPeople, type RoomTemplate } from '../domain/rooms/template.ts';
@@ -46,27 +46,41 @@ export function createExecutors(parts: ExecutorParts): Executors {
       const members = room ? keyHolders(room) : [];
       const recipients = body.recipients.filter((userId) => members.includes(userId));
       if (recipients.length === 0) return fail('no-member', 'none of the recipients is in the results room: they were invited and left or declined', { retry: true });
-      const sent = await courier.send({ id, roomId: body.roomId, members, recipients, type: 'm.room.message', content: body.content, rotation: template.rotation });
-      return sent.ok ? ok({ type: 'room.send', ...sent.value }) : sent;
+      const send = (responsible: readonly UserId[]): ReturnType<Courier['send']> => courier.send({ id, roomId: body.roomId, members, recipients: responsible, type: 'm.room.message', content: body.content, rotation: template.rotation });
+      const sent = await send(recipients);
+      if (sent.ok) return ok({ type: 'room.send', ...sent.value });
+      if (sent.error.code !== 'no-device') return sent;
+      // A team is told as soon as one of its members can read it; who can't is named.
+      const able = await readersOf(courier, recipients);
+      const sentToSome = able.length > 0 && able.length < recipients.length ? await send(able) : sent;
+      if (sentToSome.ok) return ok({ type: 'room.send', ...sentToSome.value, unreached: recipients.filter((userId) => !able.includes(userId)) });
+      // A device may appear at any time, and the courier tells when one does.
+      return sentToSome.error.code === 'no-device' ? { ok: false, error: { ...sentToSome.error, retry: true } } : sentToSome;
     },
 
     async 'event.decrypt'({ body: { roomId, event } }) {
       const decrypted = await courier.decrypt(roomId, event as unknown as EncryptedEvent);
       if (!decrypted.ok) return decrypted;
-      const { content, sender, signedByOwner } = decrypted.value;
-      const relatesTo = relatedTo(content) ?? relatedTo(event.content);
+      const { type: eventType, content, sender, signedByOwner } = decrypted.value;
+      const relatesTo = [...new Set([...relatedTo(content), ...relatedTo(event.content)])];
       // An answer may name the patient; whose, only the delivery knows: until then its own event names the key.
       const subject = as<SubjectId>(keys.pseudonym('reply', event.event_id));
-      return ok({ type: 'event.decrypt', eventId: event.event_id, sender, signedByOwner, ...(relatesTo ? { relatesTo } : {}), content: Sealed.of(subject, content) });
+      return ok({ type: 'event.decrypt', eventId: event.event_id, eventType, sender, signedByOwner, relatesTo, content: Sealed.of(subject, content) });
     },
   };
 }
 
-/** The event that a reply, thread or annotation is about (client-server API §11.10). */
-function relatedTo(content: unknown): EventId | undefined {
+/** Those of them who have a device that may get keys, as far as their servers say. */
+async function readersOf(courier: Courier, userIds: readonly UserId[]): Promise<readonly UserId[]> {
+  const devices = await Promise.all(userIds.map((userId) => courier.devices(userId)));
+  return userIds.filter((_, index) => devices[index]?.ok && devices[index].value.entitled > 0);
+}
+
+/** The events that a reply, message of a thread, edit or annotation is about, the nearest first (client-server API §11.10). */
+function relatedTo(content: unknown): readonly EventId[] {
   const relation = child(content, 'm.relates_to');
-  const target = child(child(relation, 'm.in_reply_to'), 'event_id') ?? child(relation, 'event_id');
-  return typeof target === 'string' ? as<EventId>(target) : undefined;
+  const targets = [child(child(relation, 'm.in_reply_to'), 'event_id'), child(relation, 'event_id')];
+  return targets.filter((target) => typeof target === 'string').map((target) => as<EventId>(target));
 }
 
 const child = (value: unknown, name: string): unknown => (typeof value === 'object' && value !== null && name in value ? (value as Record<string, unknown>)[name] : undefined);

@@ -1,4 +1,6 @@
+import { parse } from 'csv-parse/sync';
 import { readFileSync } from 'node:fs';
+import { z } from 'zod';
 import { as, type UserId } from '../domain/brand.ts';
 import { PARTY_SYSTEM, type Party } from '../domain/people/party.ts';
 import { NPI, type Identifier } from '../domain/people/recipient.ts';
@@ -32,17 +34,23 @@ function toIdentifier(text: string): Identifier {
   return { system: text.slice(0, bar), value: text.slice(bar + 1) };
 }
 
-/** Enrols everybody of a CSV file with the columns id,name,user_id,npi; a dry run shows what would be done. */
+const csvRow = z.object({
+  id: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/u, 'a short name, e.g. dr-okafor'),
+  name: z.string().min(1, 'a name'),
+  user_id: z.string().regex(/^@[^:\s]+:\S+$/u, 'a Matrix id, e.g. @ada:mercy.example'),
+  npi: z.string().regex(/^(\d{10})?$/u, 'ten digits, or nothing'),
+});
+
+/** Enrols everybody of a CSV file with the columns id,name,user_id,npi; all lines are checked before the first is taken, and a dry run stops there. */
 export async function enrolCsv(store: Store, path: string, by: string, isDryRun: true | undefined): Promise<Printed> {
-  const [heading = '', ...lines] = readFileSync(path, 'utf8').split(/\r?\n/u).filter((line) => line.trim() !== '');
-  if (heading.replaceAll(' ', '') !== 'id,name,user_id,npi') throw new Error(`${path}: the first line must be id,name,user_id,npi`);
-  const rows = lines.map((line, index) => {
-    const [id = '', name = '', userId = '', npi = ''] = line.split(',').map((cell) => cell.trim());
-    if (!/^[a-z0-9][a-z0-9._-]{0,62}$/u.test(id) || name === '' || !/^@[^:\s]+:\S+$/u.test(userId)) throw new Error(`${path}:${index + 2}: needs id,name,user_id (a short name, a name, a Matrix id)`);
-    return { id, name, userId, npi };
+  const records = parse(readFileSync(path), { columns: true, bom: true, trim: true, skip_empty_lines: true, info: true }) as unknown as readonly { readonly record: unknown; readonly info: { readonly lines: number } }[];
+  const rows = records.map(({ record, info }) => {
+    const row = csvRow.safeParse(record);
+    if (!row.success) throw new Error(`${path}:${info.lines}: ${row.error.issues.map(({ path: [column], message }) => `${String(column)} needs ${message}`).join('; ')}. The first line must name the columns id,name,user_id,npi.`);
+    return row.data;
   });
-  if (!isDryRun) for (const { id, name, userId, npi } of rows) await enrol(store, id, { name, userId: [userId], ...(npi === '' ? {} : { npi }), by });
-  return { json: { enrolled: isDryRun ? [] : rows.map(({ id }) => id), would: rows.map(({ id }) => id) }, text: `${isDryRun ? 'Would enrol' : 'Enrolled'} ${rows.length} people.` };
+  if (!isDryRun) for (const { id, name, user_id: userId, npi } of rows) await enrol(store, id, { name, userId: [userId], ...(npi === '' ? {} : { npi }), by });
+  return { json: { enrolled: isDryRun ? [] : rows.map(({ id }) => id), checked: rows.map(({ id }) => id) }, text: `${isDryRun ? 'Would enrol' : 'Enrolled'} ${rows.length} people.` };
 }
 
 export async function listPeople(store: Store): Promise<Printed> {

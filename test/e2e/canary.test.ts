@@ -7,7 +7,7 @@ import { startJsClient } from '../support/clients/jssdk.ts';
 import { registerPusher, startPushGateway } from '../support/clients/pushGateway.ts';
 import { dumpDatabase, sharedHospitals, type Hospitals } from '../support/lab.ts';
 import { matrix } from '../support/matrixHttp.ts';
-import { openTestDatabase, STORE_KINDS, type StoreKind } from '../support/stores.ts';
+import { openTestDatabase, STORE_KINDS } from '../support/stores.ts';
 import { query } from '../support/postgres.ts';
 import { until } from '../support/until.ts';
 

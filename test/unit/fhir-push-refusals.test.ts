@@ -47,8 +47,8 @@ const REFUSALS: readonly (readonly [given: string, request: Sent, status: number
   ['50 MB, declared', toReports('', { 'content-length': '52428800' }), 413, ['too-long']],
   ['50 MB, found while reading', toReports(Buffer.alloc(50 * 1024 * 1024, 0x20)), 413, ['too-long']],
   ['more entries than allowed', to('/', { resourceType: 'Bundle', type: 'batch', entry: Array.from({ length: 501 }, () => ({ request: { method: 'POST', url: 'Observation' } })) }), 413, ['too-costly Bundle.entry']],
-  ['more contained resources than allowed', toReports(report((it) => { it['contained'] = Array.from({ length: 501 }, (_, n) => ({ resourceType: 'Basic', id: `b${n}` })); })), 413, ['too-costly DiagnosticReport.contained']],
-  ['more contained resources than allowed in an entry', to('/', { resourceType: 'Bundle', type: 'batch', entry: [{ resource: { resourceType: 'Observation', contained: Array.from({ length: 501 }, () => ({ resourceType: 'Basic' })) } }] }), 413, ['too-costly Bundle.entry[0].resource.contained']],
+  ['more contained resources than allowed', toReports(report((it) => { it['contained'] = Array.from({ length: 2001 }, (_, n) => ({ resourceType: 'Basic', id: `b${n}` })); })), 413, ['too-costly DiagnosticReport.contained']],
+  ['more contained resources than allowed in an entry', to('/', { resourceType: 'Bundle', type: 'batch', entry: [{ resource: { resourceType: 'Observation', contained: Array.from({ length: 2001 }, () => ({ resourceType: 'Basic' })) } }] }), 413, ['too-costly Bundle.entry']],
   // JSON.
   ['an empty body', toReports(''), 400, ['structure']],
   ['white space', toReports(' \n'), 400, ['structure']],

@@ -3,12 +3,15 @@ import type { Context, Decision, Timer } from '../decision.ts';
 import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import type { Party } from '../people/party.ts';
-import type { DeliveryPhase, DeliveryState, Evidence, Hold } from './delivery.ts';
+import { ANSWER_LIMIT, type DeliveryPhase, type DeliveryState, type Evidence, type Hold } from './delivery.ts';
 
 type DeliveryDecision = Decision<DeliveryState | undefined>;
 type Change = Partial<Omit<DeliveryDecision, 'state' | 'audit'>>;
 
 const INVITATION = 'invitation';
+const SENDING = 'sending';
+/** What hasn't left by then is held: it waits behind another message to the same party, whose hold says why. */
+const SENDING_PATIENCE_MS = 30_000;
 
 /**
  * The life of a delivery (product M8; 42 CFR 493.1291(g)). Total: every fact in every phase has an outcome. Nothing is ever dropped:
@@ -31,13 +34,14 @@ export function decideDelivery(state: DeliveryState | undefined, fact: Fact, con
     case 'effect.failed':
       return state.eventId ? kept(state, 'already sent') : hold(state, { code: body.code, reason: body.message }, now);
     case 'reply.received':
-      return reached(state, 'answered', { at: now, what: body.signedByOwner ? 'reply, from a device its owner signed' : 'reply, from a device its owner has not signed', by: body.sender, proof: body.eventId });
+      return answered(state, body, now);
     case 'reaction.received':
-      return reached(state, 'seen', { at: now, what: 'reaction (in clear: proves seen at most)', by: body.sender, proof: body.eventId });
+      return reached(state, 'seen', { at: now, what: 'reaction (proves seen at most)', by: body.sender, proof: body.eventId });
     case 'receipt.seen':
       return reached(state, 'seen', { at: now, what: 'read receipt', by: body.userId, proof: body.eventId });
     case 'timer.due':
-      return body.name === INVITATION ? patienceEnded(state, now) : kept(state, `no rule for timer ${body.name}`);
+      if (body.name === INVITATION) return patienceEnded(state, now);
+      return body.name === SENDING ? notSentYet(state, now) : kept(state, `no rule for timer ${body.name}`);
     case 'operator.retry':
       return retry(state, body.by, now);
     case 'operator.assign':
@@ -84,8 +88,10 @@ function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, _context: 
   if (!party) return kept(before, 'a room is ready but nobody is addressed');
   const state: DeliveryState = { ...released(before), phase: 'sending', roomId: body.roomId, members: body.members };
   const recipients = party.members.filter((member) => isIn(body.members[member]));
-  return went(state, { at, what: 'its results room can be used', proof: body.roomId }, { effects: [sendEffect(state, party, body.roomId, recipients)] });
+  return went(state, { at, what: 'its results room can be used', proof: body.roomId }, { effects: [sendEffect(state, party, body.roomId, recipients)], timers: [sendingTimer(at)] });
 }
+
+const sendingTimer = (at: Millis): Timer => ({ name: SENDING, dueAt: as<Millis>(at + SENDING_PATIENCE_MS) });
 
 const isIn = (membership: Membership | undefined): boolean => membership === 'joined' || membership === 'invited';
 
@@ -99,7 +105,9 @@ function sent(before: DeliveryState, result: Extract<FactOf<'effect.done'>['resu
   const state: DeliveryState = { ...released(before), phase: 'sent', eventId: result.eventId, sentAt: at };
   const waits = Object.values(state.members).every((membership) => membership !== 'joined');
   const timers: readonly Timer[] = waits ? [{ name: INVITATION, dueAt: as<Millis>(at + settings.invitationPatienceMs) }] : [];
-  const decision = went(state, { at, what: `sent, encrypted for ${result.devices} device(s)${result.withheld ? `, withheld from ${result.withheld}` : ''}`, proof: result.eventId }, { names: [result.eventId], timers });
+  const unreached = result.unreached?.length ? `; ${result.unreached.join(', ')} can't read it: no device that may get keys` : '';
+  const what = `sent, encrypted for ${result.devices} device(s)${result.withheld ? `, withheld from ${result.withheld}` : ''}${unreached}`;
+  const decision = went(state, { at, what, proof: result.eventId }, { names: [result.eventId], timers, clearTimers: [SENDING] });
   return { ...decision, audit: decision.audit.map((entry) => ({ ...entry, detail: { ...entry.detail, ms: at - before.acceptedAt } })) };
 }
 
@@ -107,7 +115,7 @@ function membership(before: DeliveryState, body: FactOf<'recipient.membership'>,
   const state: DeliveryState = { ...before, members: { ...before.members, [body.userId]: body.membership } };
   const evidence: Evidence = { at, what: MEMBERSHIP_WORDS[body.membership], by: body.userId };
   if (body.membership === 'joined') {
-    const isWaiting = state.held?.code === 'invitation-not-accepted' || state.held?.code === 'invitation-declined';
+    const isWaiting = state.eventId !== undefined && state.held?.code.startsWith('invitation-') === true;
     return went(isWaiting ? released(state) : state, evidence, { clearTimers: [INVITATION] });
   }
   if ((body.membership === 'declined' || body.membership === 'left') && !hasAnswered(state) && !Object.values(state.members).some(isIn)) {
@@ -134,9 +142,23 @@ function reached(before: DeliveryState, phase: DeliveryPhase, evidence: Evidence
   return went({ ...released(before), phase: later ? phase : before.phase }, evidence, { clearTimers: [INVITATION] });
 }
 
+/** A reply becomes a name of the delivery, so that what answers or edits it is found too. */
+function answered(state: DeliveryState, { eventId, sender, signedByOwner }: FactOf<'reply.received'>, at: Millis): DeliveryDecision {
+  const what = signedByOwner ? 'reply, from a device its owner signed' : 'reply, from a device its owner has not signed';
+  const decision = reached(state, 'answered', { at, what, by: sender, proof: eventId });
+  if (!decision.state || decision.state === state) return decision;
+  const answers = [...(state.answers ?? []), eventId].slice(-ANSWER_LIMIT);
+  return { ...decision, state: { ...decision.state, answers }, names: [...(state.eventId ? [state.eventId] : []), ...answers] };
+}
+
 function patienceEnded(state: DeliveryState, at: Millis): DeliveryDecision {
   if (hasAnswered(state) || Object.values(state.members).some((membership) => membership === 'joined')) return kept(state, 'the invitation was accepted meanwhile');
   return hold(state, { code: 'invitation-not-accepted', reason: 'the invitation to the results room has not been accepted yet' }, at);
+}
+
+function notSentYet(state: DeliveryState, at: Millis): DeliveryDecision {
+  if (state.eventId !== undefined || state.held) return kept(state, 'sent, or held for a reason of its own');
+  return hold(state, { code: 'waiting', reason: 'it waits its turn: an earlier message to the same recipient is held, or the homeserver is slow' }, at);
 }
 
 function retry(state: DeliveryState, by: string, at: Millis): DeliveryDecision {

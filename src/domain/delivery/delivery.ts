@@ -22,11 +22,15 @@ export type DeliveryState = {
   readonly members: Readonly<Record<string, Membership>>;
   readonly roomId?: RoomId;
   readonly eventId?: EventId;
+  /** Replies to it, newest last, at most `ANSWER_LIMIT`: an answer to one of them, or an edit of one, is about it too. */
+  readonly answers?: readonly EventId[];
   readonly content: Sealed<DeliveryContent>;
   readonly acceptedAt: Millis;
   readonly sentAt?: Millis;
   readonly history: readonly Evidence[];
 };
+
+export const ANSWER_LIMIT = 100;
 
 /** accepted → addressed → sending → sent → seen → answered. Later issues refine what follows `sent`. */
 export type DeliveryPhase = 'accepted' | 'addressed' | 'sending' | 'sent' | 'seen' | 'answered';

@@ -7,10 +7,9 @@ import { OPEN_LIMIT, outside, roomLane, usable, type RoomState } from './room.ts
 
 type RoomDecision = Decision<RoomState | undefined>;
 
-/** An answer is about the event it relates to: the delivery that was sent as that event must be known. */
+/** An answer is about the events it relates to: the delivery that was sent as one of them, or was answered by one of them, must be known. */
 export function lookupsOfRoom(fact: Fact): readonly Lookup[] {
-  const about = relatedEvent(fact);
-  return about ? [{ kind: 'delivery', name: about }] : [];
+  return relatedEvents(fact).map((name) => ({ kind: 'delivery', name }));
 }
 
 /**
@@ -38,18 +37,18 @@ export function decideRoom(state: RoomState | undefined, fact: Fact, context: Co
         audit: [{ action: 'reply.arrived', because: 'an encrypted event of a member', detail: { event: body.event.event_id, sender: body.event.sender } }],
       };
     case 'room.reaction':
-      return pass(state, context, body.relatesTo, { type: 'reaction.received', eventId: body.eventId, sender: body.sender });
+      return pass(state, context, [body.relatesTo], { type: 'reaction.received', eventId: body.eventId, sender: body.sender });
     case 'room.receipt':
-      return pass(state, context, body.eventId, { type: 'receipt.seen', eventId: body.eventId, userId: body.userId, seenAt: body.seenAt });
+      return pass(state, context, [body.eventId], { type: 'receipt.seen', eventId: body.eventId, userId: body.userId, seenAt: body.seenAt });
     default:
       return ignored(state, body.type);
   }
 }
 
-const relatedEvent = ({ body }: Fact): EventId | undefined => {
-  if (body.type === 'room.reaction') return body.relatesTo;
-  if (body.type === 'room.receipt') return body.eventId;
-  return body.type === 'effect.done' && body.result.type === 'event.decrypt' ? body.result.relatesTo : undefined;
+const relatedEvents = ({ body }: Fact): readonly EventId[] => {
+  if (body.type === 'room.reaction') return [body.relatesTo];
+  if (body.type === 'room.receipt') return [body.eventId];
+  return body.type === 'effect.done' && body.result.type === 'event.decrypt' ? body.result.relatesTo : [];
 };
 
 const ignored = (state: RoomState, type: string): RoomDecision => ({ state, audit: [{ action: 'room.ignored', because: `a room has no rule for ${type}` }] });
@@ -137,13 +136,21 @@ function failed(state: RoomState, body: FactOf<'effect.failed'>): RoomDecision {
 }
 
 function answered(state: RoomState, result: Extract<FactOf<'effect.done'>['result'], { type: 'event.decrypt' }>, context: Context): RoomDecision {
-  const { eventId, sender, signedByOwner, content } = result;
-  return pass(state, context, result.relatesTo, { type: 'reply.received', eventId, sender, signedByOwner, content });
+  const { eventId, eventType, sender, signedByOwner, content, relatesTo } = result;
+  switch (eventType) {
+    case 'm.room.message':
+    case 'm.sticker':
+      return pass(state, context, relatesTo, { type: 'reply.received', eventId, sender, signedByOwner, content });
+    case 'm.reaction':
+      return pass(state, context, relatesTo, { type: 'reaction.received', eventId, sender });
+    default:
+      return { state, audit: [{ action: 'answer.other', because: 'neither a message nor a reaction: it answers nothing', detail: { event: eventId } }] };
+  }
 }
 
 /** Passes an answer on to the delivery it is about. */
-function pass(state: RoomState, context: Context, about: EventId | undefined, body: RaisedFact['body']): RoomDecision {
-  const delivery = about === undefined ? undefined : context.found.get(about)?.aggregate;
+function pass(state: RoomState, context: Context, about: readonly EventId[], body: RaisedFact['body']): RoomDecision {
+  const delivery = about.map((eventId) => context.found.get(eventId)?.aggregate).find((found) => found !== undefined);
   if (!delivery) return { state, audit: [{ action: 'answer.unrelated', because: 'it relates to no delivery of ours', detail: { type: body.type } }] };
   return { state, raise: [{ aggregate: delivery, body }], audit: [] };
 }

@@ -58,9 +58,11 @@ const scalar = fc.oneof(
   { weight: 1, arbitrary: fc.uint8Array({ minLength: 1, maxLength: 3 }).map((bytes) => Uint8Array.from(bytes)) },
 );
 const validKey = fc.oneof({ weight: 9, arbitrary: scalar }, { weight: 2, arbitrary: fc.array(fc.oneof(scalar, fc.array(scalar, { maxLength: 2 })), { maxLength: 3 }) });
-const key = fc.oneof({ weight: 30, arbitrary: validKey }, { weight: 1, arbitrary: fc.constantFrom<unknown>(NaN, null, {}, true, new Date(NaN), [undefined]) });
+/** `true` is left out: whether `getAll(true)` is a wrong key or wrong options isn't said clearly (§5.12). An empty buffer too: fake-indexeddb takes it for detached. */
+const key = fc.oneof({ weight: 30, arbitrary: validKey }, { weight: 1, arbitrary: fc.constantFrom<unknown>(NaN, null, {}, new Date(NaN), [undefined]) });
 const maybeKey = fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 4, arbitrary: key });
 
+/** Never null or undefined: fake-indexeddb throws TypeError for a key path into them, the specification (§7.1) gives DataError. */
 const value: fc.Arbitrary<unknown> = fc.oneof(
   {
     weight: 12,
@@ -76,7 +78,7 @@ const value: fc.Arbitrary<unknown> = fc.oneof(
       { requiredKeys: [] },
     ),
   },
-  { weight: 1, arbitrary: fc.constantFrom<unknown>(undefined, null, 7, 'text', [1, 2], new Map([[1, 2]])) },
+  { weight: 1, arbitrary: fc.constantFrom<unknown>(7, 'text', [1, 2], new Map([[1, 2]])) },
 );
 
 const store = fc.constantFrom<string>(...STORES);

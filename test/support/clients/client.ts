@@ -35,6 +35,8 @@ export type Client = {
   read(roomId: string, eventId: string): Promise<void>;
   join(roomId: string, via?: readonly string[]): Promise<void>;
   leave(roomId: string): Promise<void>;
+  /** Fetches what was in the room before its newest messages, as a client does when a person opens it: what was sent while they were only invited is there. */
+  scrollBack(roomId: string): Promise<void>;
   /** Ends the session at the server, which deletes the device, and the process. */
   logout(): Promise<void>;
   /** Ends the process; the device stays known to the server. */
@@ -108,6 +110,9 @@ export async function startClient(name: string, program: string, args: readonly 
     },
     leave: async (roomId) => {
       await ask({ do: 'leave', roomId });
+    },
+    scrollBack: async (roomId) => {
+      await ask({ do: 'scrollBack', roomId });
     },
     async logout() {
       await ask({ do: 'logout' });

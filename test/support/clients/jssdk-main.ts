@@ -153,9 +153,23 @@ async function obey(command: Command): Promise<string | undefined> {
     case 'leave':
       await client.leave(command.roomId);
       return undefined;
+    case 'scrollBack': {
+      const room = await until(() => client.getRooms().find((known) => known.roomId === command.roomId && known.getMyMembership() === 'join'));
+      await client.scrollback(room, 50);
+      return undefined;
+    }
     case 'logout':
       await client.logout(true);
       return undefined;
+  }
+}
+
+/** The room of a join that the server has answered comes with the next sync. */
+async function until<T>(probe: () => T | undefined): Promise<T> {
+  for (;;) {
+    const value = probe();
+    if (value !== undefined) return value;
+    await new Promise((resolve) => client.once(ClientEvent.Sync, resolve));
   }
 }
 

@@ -6,7 +6,7 @@ import sys
 import time
 
 from nio import (
-    AsyncClient, AsyncClientConfig, EncryptionError, ErrorResponse, Event, InviteMemberEvent, MegolmEvent, RedactionEvent, SyncResponse,
+    AsyncClient, AsyncClientConfig, EncryptionError, ErrorResponse, Event, InviteMemberEvent, MegolmEvent, MessageDirection, RedactionEvent, SyncResponse,
 )
 
 OPTIONS = json.loads(sys.argv[1])
@@ -114,6 +114,14 @@ class Person:
             await self.join(room_id, command["via"])
         elif command["do"] == "leave":
             checked(await self.client.room_leave(room_id))
+        elif command["do"] == "scrollBack":
+            while room_id not in self.client.rooms:  # the room of a join that the server has answered comes with the next sync
+                await asyncio.sleep(0.02)
+            while room_id not in self.client.rooms:  # the room of a join that the server has answered comes with the next sync
+                await asyncio.sleep(0.02)
+            history = checked(await self.client.room_messages(room_id, start=self.client.next_batch, direction=MessageDirection.back, limit=50))
+            for event in reversed(history.chunk):
+                await self.seen(self.client.rooms[room_id], event)
         elif command["do"] == "logout":
             checked(await self.client.logout())
         return {}

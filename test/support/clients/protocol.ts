@@ -8,6 +8,7 @@ export type Command =
   | { readonly do: 'read'; readonly roomId: string; readonly eventId: string }
   | { readonly do: 'join'; readonly roomId: string; readonly via: readonly string[] }
   | { readonly do: 'leave'; readonly roomId: string }
+  | { readonly do: 'scrollBack'; readonly roomId: string }
   | { readonly do: 'logout' };
 
 export type Numbered = { readonly id: number; readonly command: Command };

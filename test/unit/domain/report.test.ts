@@ -1,0 +1,69 @@
+import { expect } from 'chai';
+import { as, type FactId } from '../../../src/domain/brand.ts';
+import type { Context, Decision, FoundAggregate } from '../../../src/domain/decision.ts';
+import type { FactBody, FactOf } from '../../../src/domain/fact.ts';
+import { partyNames, type Party } from '../../../src/domain/people/party.ts';
+import { NPI, type Candidate } from '../../../src/domain/people/recipient.ts';
+import { decideReport, lookupsOfReport } from '../../../src/domain/report/decide.ts';
+import type { ReportState } from '../../../src/domain/report/report.ts';
+import { ada, ben, lab, potassium, received, report, requester, T0 } from '../../support/reports.ts';
+
+const directory = new Map<string, FoundAggregate>([ada, ben, lab].flatMap((party: Party) => partyNames(party).map((name) => [name, { aggregate: { kind: 'party', id: party.id }, state: party }] as const)));
+const settings: Context['settings'] = { organisation: 'Mercy', recipientOrder: ['requester', 'attending', 'covering', 'pool'], agreedServers: [], invitationPatienceMs: 1 };
+const candidate = (rule: Candidate['rule'], party: Party): Candidate => ({ rule, identifiers: party.identifiers });
+const pool: Candidate = { rule: 'pool', identifiers: [{ system: 'urn:aceso:party', value: lab.id }] };
+const unknown: Candidate = { rule: 'requester', identifiers: [{ system: NPI, value: '0000000000' }] };
+
+function run(facts: readonly FactBody[], change: Partial<Context['settings']> = {}): Decision<ReportState | undefined> {
+  let decision: Decision<ReportState | undefined> = { state: undefined, audit: [] };
+  for (const [index, body] of facts.entries()) {
+    const fact = { id: as<FactId>(`f${index}`), aggregate: { kind: 'report', id: 'r1' }, at: T0, body } as const;
+    const found = new Map(lookupsOfReport(fact).flatMap(({ name }) => { const hit = directory.get(name); return hit ? [[name, hit] as const] : []; }));
+    decision = decideReport(decision.state, fact, { now: T0, settings: { ...settings, ...change }, found });
+  }
+  return decision;
+}
+const requests = (decision: Decision<unknown>): readonly FactOf<'delivery.requested'>[] => (decision.raise ?? []).map(({ body }) => body as FactOf<'delivery.requested'>);
+const told = (decision: Decision<unknown>): readonly string[] => requests(decision).map(({ party, news, rule }) => `${news} to ${party?.id ?? 'nobody'}${rule ? ` (${rule})` : ''}`);
+
+const WHOM: readonly (readonly [given: string, candidates: readonly Candidate[], then: readonly string[]])[] = [
+  ['the requester is in the directory', [requester(ada), candidate('attending', ben)], ['first to dr-okafor (requester)']],
+  ['the requester is unknown, the attending is known', [unknown, candidate('attending', ben)], ['first to dr-ruiz (attending)']],
+  ['two people attend', [candidate('attending', ben), candidate('attending', ada)], ['first to dr-ruiz (attending)', 'first to dr-okafor (attending)']],
+  ['nobody but the source\'s pool', [unknown, pool], ['first to icu-team (pool)']],
+  ['nobody at all', [], ['first to nobody']],
+  ['only somebody unknown', [unknown], ['first to nobody']],
+  ['one candidate whose identifiers belong to two people: never guessed', [{ rule: 'requester', identifiers: [...ada.identifiers, ...ben.identifiers] }], ['first to nobody']],
+];
+
+describe('Whom a result is for', () => {
+  for (const [given, candidates, then] of WHOM) it(given, () => expect(told(run([received(report(), candidates)]))).to.deep.equal(then));
+
+  it('follows the hospital\'s order', () => {
+    expect(told(run([received(report(), [requester(ada), candidate('attending', ben)])], { recipientOrder: ['attending', 'requester'] }))).to.deep.equal(['first to dr-ruiz (attending)']);
+  });
+
+  it('says why nobody was found', () => {
+    expect(requests(run([received(report(), [unknown])]))[0]?.why).to.equal('nobody responsible could be found (requester: named, but not in the directory; attending: not named; covering: not named; pool: not named)');
+  });
+});
+
+const corrected = report({ status: 'corrected', observations: [{ ...potassium('4.2'), interpretation: { code: 'N', text: 'Normal', level: 'normal' }, status: 'corrected' }] });
+
+describe('What a report tells over its life (42 CFR 493.1291(g), (k))', () => {
+  it('a critical result: told once, and marked so', () => expect(requests(run([received(report())]))[0]?.critical).to.equal(true));
+  it('the same again, however often: tells nothing', () => expect(told(run([received(report()), received(report()), received(report())]))).to.deep.equal([]));
+  it('a correction goes to whoever is responsible now, and to everybody who had the old', () => {
+    expect(told(run([received(report()), received(corrected, [requester(ben)])]))).to.deep.equal(['first to dr-ruiz (requester)', 'correction to dr-okafor (had the earlier message)']);
+  });
+  it('a correction names the delivery that no longer holds', () => expect(requests(run([received(report()), received(corrected)]))[0]?.supersedes).to.equal('f0-0'));
+  it('a correction of what was held and then assigned goes to whom it was given', () => {
+    const assigned: FactBody = { type: 'delivery.assigned', delivery: as('f0-0'), party: ben };
+    expect(told(run([received(report(), []), assigned, received(corrected, [])]))).to.deep.equal(['correction to dr-ruiz (had the earlier message)']);
+  });
+  it('a second panel value tells only what is new', () => {
+    const sodium = { ...potassium('128'), key: 'serum|http://loinc.org|2951-2', name: 'Sodium' };
+    const body = String(requests(run([received(report()), received(report({ observations: [potassium(), sodium] }))]))[0]?.content.reveal()['body']);
+    expect(body).to.include('Sodium').and.to.include('128');
+  });
+});
