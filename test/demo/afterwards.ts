@@ -41,7 +41,7 @@ export async function correction(stage: Stage, screen: Screen, report: unknown, 
 
 export async function adaReplies({ aceso, ada }: Stage, screen: Screen, { message, delivery }: Corrected): Promise<void> {
   screen.step('Dr. Okafor answers from her device');
-  const reply = 'Thank you. Potassium 4.2 noted, calcium gluconate withheld.';
+  const reply = 'Thank you, seen. Calcium gluconate cancelled.';
   await ada.read(message.roomId, message.eventId);
   await ada.reply(message.roomId, message.eventId, reply);
   screen.say(`She reads it, and replies, encrypted: "${reply}"`);

@@ -57,18 +57,15 @@ export async function disksHold({ hospitals, aceso }: Stage, screen: Screen, { e
   screen.step('What both homeservers hold: ciphertext');
   screen.say(`The event ${eventId} as it stands in each database:`);
   const both = [hospitals.mercy, hospitals.stAnne];
-  for (const hospital of both) {
-    const event = storedEvent(hospital, eventId);
-    const { ciphertext = '' } = (event?.content ?? {}) as { readonly ciphertext?: string };
-    screen.rows([[hospital.name, `type ${event?.type ?? 'not there'}, ${String(event?.content['algorithm'])}, ciphertext ${ciphertext.slice(0, 32)}… (${ciphertext.length} characters)`]]);
-    screen.check(`${hospital.name} holds it as m.room.encrypted`, event?.type === 'm.room.encrypted' && event.content['body'] === undefined && ciphertext !== '', event);
-  }
+  const stored = both.map((hospital) => storedEvent(hospital, eventId));
+  const ciphertexts = stored.map((event) => (event?.content as { readonly ciphertext?: string } | undefined)?.ciphertext ?? '');
+  screen.rows(both.map(({ name }, index) => [name, `${stored[index]?.type ?? 'not there'}: ${ciphertexts[index]?.slice(0, 40) ?? ''}… (${ciphertexts[index]?.length ?? 0} characters)`]));
+  screen.check('both hold it as m.room.encrypted, with a ciphertext and no body', stored.every((event, index) => event?.type === 'm.room.encrypted' && event.content['body'] === undefined && ciphertexts[index] !== ''), stored);
+  screen.say('The search for what it says, in every row of each database and every byte of each folder:');
   const searches: (readonly [string, Search])[] = [];
   for (const hospital of both) searches.push([hospital.name, await searchHospital(hospital, [...SEARCHED, CONTROL])]);
   searches.push(['Aceso', searchFolder(join(aceso.folder, 'data'), SEARCHED)]);
-  for (const [name, { rows, files, bytes, found }] of searches) {
-    screen.rows([[name, `${SEARCHED.map((word) => `"${word}" ${found[word] ?? '?'}×`).join(', ')} in ${rows > 0 ? `${rows} rows and ` : ''}${files} files (${(bytes / 1e6).toFixed(1)} MB)${found[CONTROL] === undefined ? '' : `; as a control, "${CONTROL}" ${found[CONTROL]}×`}`]]);
-  }
+  screen.rows(searches.map(([name, { rows, files, bytes, found }]) => [name, `${SEARCHED.map((word) => `"${word}" ${found[word] ?? '?'}×`).join(', ')} in ${rows > 0 ? `${rows} rows and ` : ''}${files} files (${(bytes / 1e6).toFixed(1)} MB)${found[CONTROL] === undefined ? '' : `; as a control, "${CONTROL}" ${found[CONTROL]}×`}`]));
   screen.check('name, record number, value and test are found nowhere: not in a database, a write-ahead log or a log file', searches.every(([, { found, files }]) => files > 0 && SEARCHED.every((word) => found[word] === 0)), searches);
   screen.check('the search finds what is there', searches.every(([, { found }]) => found[CONTROL] === undefined || found[CONTROL] > 0), searches);
 }

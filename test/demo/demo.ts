@@ -38,13 +38,14 @@ const screen = createScreen(options.json ? 'quiet' : 'tell');
 const resources = createResources();
 const figures: Figures = { delivered: 0, decrypted: 0, msToEvent: null, msToDevice: null, msToAnswer: null, msToPartner: null, msToDeviceCorrection: null, msTotal: 0 };
 let folder: string | undefined;
-let isStaying = false;
+/** The story is told: Ctrl-C is then no failure. */
+let isTold = false;
 
 class Interrupted extends Error {}
 
 const interrupted = new Promise<never>((_, reject) => {
   const stop = (why: string): void => {
-    if (!resources.signal.aborted) reject(new Interrupted(why));
+    if (!resources.signal.aborted) reject(new Interrupted(`interrupted (${why})`));
   };
   // npm and the terminal may each send it: the second one changes nothing.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop(signal));
@@ -55,19 +56,21 @@ process.exit(await main());
 
 async function main(): Promise<number> {
   let failure: string | undefined;
+  let isEarly = false;
   try {
     await Promise.race([tell(), interrupted]);
   } catch (error) {
-    if (!(error instanceof Interrupted)) failure = error instanceof Error ? error.message : String(error);
-    else if (!isStaying) failure = `interrupted (${error.message})`;
+    isEarly = error instanceof Interrupted && !isTold;
+    if (error instanceof Interrupted && !options.json) process.stderr.write('\nEnding what was started …\n');
+    if (isEarly || !(error instanceof Interrupted)) failure = error instanceof Error ? error.message : String(error);
   }
-  const wasInterrupted = failure?.startsWith('interrupted') ?? false;
-  const problems = await endEverything(wasInterrupted);
+  const problems = await resources.close();
   const failures = [...(failure === undefined ? [] : [failure]), ...screen.failures, ...problems];
-  if (folder !== undefined && options.keep === undefined && (wasInterrupted || failures.length === 0)) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
-  if (failures.length > 0) complain(failures, wasInterrupted);
+  if (folder !== undefined && options.keep === undefined && (isEarly || failures.length === 0)) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  if (failures.length > 0) complain(failures, isEarly);
+  else if (options.keep !== undefined) screen.say(`Kept: ${options.keep}`);
   process.stdout.write(`${JSON.stringify({ ...figures, ...(failures.length > 0 ? { failed: failures } : {}) })}\n`);
-  if (wasInterrupted) return 130;
+  if (isEarly) return 130;
   return failures.length > 0 ? 1 : 0;
 }
 
@@ -80,8 +83,8 @@ async function tell(): Promise<void> {
   await story(stage);
   const terminal = process.stdin.isTTY && process.stdout.isTTY && !options.json;
   if (screen.failures.length > 0) return;
+  isTold = true;
   if (!options.stay && !(terminal && await wantsToStay(resources.signal))) return;
-  isStaying = true;
   await stayUp(stage, screen, resources.signal);
 }
 
@@ -96,7 +99,7 @@ async function story(stage: Stage): Promise<void> {
   await roomRefusesClearText(stage, screen);
   const delivery = await historyShows(stage, screen, message);
   await sameAgain(stage, screen, report, pushed);
-  const corrected = await correction(stage, screen, reportAt(now, { status: 'corrected', value: 4.2, flag: 'N' }), delivery);
+  const corrected = await correction(stage, screen, reportAt(now, { status: 'corrected', value: 4.2, flag: 'N', note: 'The first value was another tube\'s.' }), delivery);
   figures.msToDeviceCorrection = corrected.ms;
   await adaReplies(stage, screen, corrected);
   sum(stage, [message.eventId, corrected.message.eventId], pushed.postedAt);
@@ -121,12 +124,7 @@ function sum({ hospitals, ada }: Stage, eventIds: readonly string[], postedAt: n
   screen.check('both messages were delivered and decrypted', figures.delivered === 2 && figures.decrypted === 2, figures);
 }
 
-function endEverything(wasInterrupted: boolean): Promise<readonly string[]> {
-  if (!options.json && (wasInterrupted || isStaying)) process.stderr.write('\nEnding what was started …\n');
-  return resources.close();
-}
-
-function complain(failures: readonly string[], wasInterrupted: boolean): void {
-  process.stderr.write(`\nThe demo ${wasInterrupted ? 'was ended early' : 'failed'}:\n${failures.map((failure) => `  - ${failure.replaceAll('\n', '\n    ')}`).join('\n')}\n`);
-  if (folder !== undefined && !wasInterrupted) process.stderr.write(`The logs are kept: ${join(folder, 'aceso', 'aceso.log')}, ${join(folder, 'hospitals')}/*/synapse.log\n`);
+function complain(failures: readonly string[], isEarly: boolean): void {
+  process.stderr.write(`\nThe demo ${isEarly ? 'was ended early' : 'failed'}:\n${failures.map((failure) => `  - ${failure.replaceAll('\n', '\n    ')}`).join('\n')}\n`);
+  if (folder !== undefined && !isEarly) process.stderr.write(`The logs are kept: ${join(folder, 'aceso', 'aceso.log')}, ${join(folder, 'hospitals')}/*/synapse.log\n`);
 }

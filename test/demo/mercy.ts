@@ -6,6 +6,7 @@ import { parseDocument, stringify } from 'yaml';
 import type { DeliveryView } from '../support/aceso.ts';
 import { startProcess, untilReady, type OwnedProcess } from '../support/processes.ts';
 import { until } from '../support/until.ts';
+import type { Resources } from './resources.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 const CONFIG = 'aceso.yaml';
@@ -20,26 +21,36 @@ export type AcesoAtMercy = {
   run(...args: readonly string[]): Promise<string>;
   /** Sets keys of aceso.yaml, as a person would with an editor; what else is there stays. Gives the lines. */
   edit(added: Readonly<Record<string, unknown>>): string;
-  /** `aceso start`; resolves when `/readyz` says so. */
-  start(): Promise<OwnedProcess>;
+  /** `aceso start`; resolves when `/readyz` says so. It is stopped with the other resources. */
+  start(): Promise<void>;
   deliveries(): Promise<readonly DeliveryView[]>;
   delivery(what: string, wanted: (delivery: DeliveryView) => boolean): Promise<DeliveryView>;
 };
 
-/** `signal` breaks off a command that still runs. */
-export function acesoAtMercy(folder: string, httpPort: number, signal: AbortSignal): AcesoAtMercy {
+export function acesoAtMercy(folder: string, httpPort: number, resources: Resources): AcesoAtMercy {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const configFile = join(folder, CONFIG);
   const logFile = join(folder, 'aceso.log');
   const baseUrl = `http://127.0.0.1:${httpPort}`;
-  const run = (...args: readonly string[]): Promise<string> => new Promise((resolve, reject) => {
+  const once = (args: readonly string[]): Promise<string> => new Promise((resolve, reject) => {
     const env = { ...process.env, ACESO_CONFIG: configFile, ACESO_OPERATOR: 'it' };
-    execFile(process.execPath, [MAIN, ...args], { cwd: folder, env, signal }, (error, stdout, stderr) => {
+    execFile(process.execPath, [MAIN, ...args], { cwd: folder, env }, (error, stdout, stderr) => {
       if (error) reject(new Error(`aceso ${args.join(' ')}: ${stderr.trim() || error.message}`, { cause: error }));
       else resolve(stdout.trimEnd());
     });
   });
+  const run = (...args: readonly string[]): Promise<string> => resources.take(() => once(args), () => undefined);
   const deliveries = async (): Promise<readonly DeliveryView[]> => JSON.parse(await run('deliveries', 'list', '--json')) as readonly DeliveryView[];
+  const server = async (): Promise<OwnedProcess> => {
+    const started = await startProcess(process.execPath, [MAIN, '--config', configFile, 'start'], { cwd: folder, logFile });
+    try {
+      await untilReady('Aceso', started, logFile, async () => (await fetch(`${baseUrl}/readyz`)).ok);
+    } catch (error) {
+      await started.kill();
+      throw error;
+    }
+    return started;
+  };
   return {
     folder, logFile, baseUrl, run, deliveries,
     fhirUrl: `${baseUrl}/fhir`,
@@ -51,14 +62,7 @@ export function acesoAtMercy(folder: string, httpPort: number, signal: AbortSign
       return stringify(added, { lineWidth: 0 }).trimEnd();
     },
     async start() {
-      const started = await startProcess(process.execPath, [MAIN, '--config', configFile, 'start'], { cwd: folder, logFile });
-      try {
-        await untilReady('Aceso', started, logFile, async () => (await fetch(`${baseUrl}/readyz`)).ok);
-      } catch (error) {
-        await started.kill();
-        throw error;
-      }
-      return started;
+      await resources.take(server, (process) => process.stop({ graceMs: 12_000 }));
     },
     async delivery(what, wanted) {
       let last: readonly DeliveryView[] = [];

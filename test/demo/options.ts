@@ -32,9 +32,9 @@ export type DemoOptions = {
 export function readOptions(argv: readonly string[]): DemoOptions {
   const program = new Command('npm run demo --')
     .usage('[options]')
-    .description('Two hospitals, a laboratory, a clinician: a critical potassium goes from a FHIR push at Mercy to a device at St. Anne,\nend-to-end encrypted, on real homeservers that this starts on 127.0.0.1 and ends again.')
+    .description('Two hospitals, a laboratory, a clinician: a critical potassium goes from a FHIR push at Mercy to a device at St. Anne, end-to-end encrypted, on real homeservers that this starts on 127.0.0.1 and ends again.')
     .addOption(new Option('--ports <name=port,…>', `other ports, or "free" for any that are free\n(${Object.entries(PORTS).map(([name, { port }]) => `${name}=${port}`).join(', ')})`).env('ACESO_DEMO_PORTS').argParser(portWishes))
-    .addOption(new Option('--stay', 'stay up at the end until Ctrl-C, with URLs and log-ins for a client of your own\n(on a terminal it asks)'))
+    .addOption(new Option('--stay', 'stay up at the end until Ctrl-C, with URLs and log-ins for a client of your own\n(on a terminal it asks; no answer is no)'))
     .addOption(new Option('--keep <folder>', 'write everything there (a new or empty folder) and leave it: configuration, databases, logs').argParser(newFolder))
     .addOption(new Option('--json', 'print only the last line').conflicts('stay'))
     .addHelpText('after', '\nThe last line is JSON. Exit 0: all that it claims was seen to hold. 1: something wasn\'t (what and where the logs are is said).\n2: a wrong call. 130: Ctrl-C. NO_COLOR is respected.')

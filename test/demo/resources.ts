@@ -3,7 +3,7 @@
 export type Resources = {
   /** Aborted once everything is being ended; for calls that can be broken off. */
   readonly signal: AbortSignal;
-  /** Starts something and remembers how to end it, from this moment on. Refuses when the end has begun. */
+  /** Starts something and remembers how to end it, from this moment on: the end waits until it has started or failed to. Refuses when the end has begun. */
   take<T>(start: () => Promise<T> | T, stop: (started: T) => Promise<void> | void): Promise<T>;
   /** Ends everything, also what is still starting; gives what couldn't be ended. */
   close(): Promise<readonly string[]>;

@@ -29,12 +29,12 @@ export async function setTheStage(parts: Parts): Promise<Stage> {
   const hospitals = await twoHospitals(parts);
   const { screen, resources, folder, ports } = parts;
   screen.step('What IT at Mercy does, once');
-  const aceso = acesoAtMercy(join(folder, 'aceso'), ports['aceso-fhir'], resources.signal);
+  const aceso = acesoAtMercy(join(folder, 'aceso'), ports['aceso-fhir'], resources);
   const token = await configure(aceso, hospitals, parts);
   const adaPassword = randomBytes(9).toString('base64url');
-  const [ada] = await Promise.all([adaLogsIn(hospitals, adaPassword, resources), register(aceso, hospitals, screen)]);
+  const [ada] = await Promise.all([adaLogsIn(hospitals, adaPassword, resources), register(aceso, hospitals, parts)]);
   const since = Date.now();
-  await resources.take(() => aceso.start(), (process) => process.stop({ graceMs: 12_000 }));
+  await aceso.start();
   screen.command('aceso start', `ready after ${duration(Date.now() - since)}: the courier's device has its own keys, cross-signed, encrypted at rest`);
   const roomId = await enrol(aceso, ada, screen);
   return { hospitals, aceso, token, ada, adaPassword, roomId };
@@ -65,7 +65,7 @@ async function configure(aceso: AcesoAtMercy, { mercy, stAnne }: Hospitals, { po
   const { token, token_sha256: hash } = JSON.parse(made) as { readonly token: string; readonly token_sha256: string };
   screen.command('aceso source token --json', made);
   screen.command('edit aceso.yaml    # the source, the partner, the person', aceso.edit({
-    http: { port: ports['aceso-fhir'] },
+    http: { port: ports['aceso-fhir'], public_url: aceso.baseUrl },
     partners: [{ server_name: stAnne.serverName, name: 'St. Anne' }],
     sources: [{ id: 'lab', name: 'Mercy Laboratory', token_sha256: hash, owner: 'Laboratory desk, ext. 4410' }],
     directory: { people: [{ id: 'dr-okafor', name: 'Dr. Ada Okafor', user_id: `@ada:${stAnne.serverName}`, npi: ADA_NPI }] },
@@ -74,9 +74,9 @@ async function configure(aceso: AcesoAtMercy, { mercy, stAnne }: Hospitals, { po
   return token;
 }
 
-async function register(aceso: AcesoAtMercy, { mercy }: Hospitals, screen: Screen): Promise<void> {
+async function register(aceso: AcesoAtMercy, { mercy }: Hospitals, { screen, resources }: Parts): Promise<void> {
   const since = Date.now();
-  await mercy.addAppservice(aceso.registrationFile);
+  await resources.take(() => mercy.addAppservice(aceso.registrationFile), () => undefined);
   screen.command('edit homeserver.yaml && restart Synapse', `app_service_config_files: [${aceso.registrationFile}]\nMercy is back after ${duration(Date.now() - since)}`);
 }
 

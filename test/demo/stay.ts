@@ -7,9 +7,12 @@ import { reportAt } from './report.ts';
 import { duration, type Screen } from './screen.ts';
 import type { Stage } from './stage.ts';
 
-/** Whether to stay: asked on a terminal. `signal` takes the question back. */
+/** A machine that only looks like a terminal answers nothing. */
+const PATIENCE_S = 20;
+
+/** Whether to stay: asked on a terminal; no answer is no. `signal` takes the question back. */
 export async function wantsToStay(signal: AbortSignal): Promise<boolean> {
-  const answer = await ask('\nStay up, so that you can open a client of your own? [y/N] ', signal);
+  const answer = await ask(`\nStay up, so that you can open a client of your own? [y/N, ends by itself in ${PATIENCE_S} s] `, AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_S * 1000)]));
   return /^y/iu.test(answer.trim());
 }
 
@@ -63,7 +66,8 @@ async function ask(question: string, signal: AbortSignal): Promise<string> {
   try {
     return await Promise.race([terminal.question(question, { signal }), closed]);
   } catch {
-    return ''; // taken back
+    process.stdout.write('\n'); // taken back
+    return '';
   } finally {
     terminal.close();
   }

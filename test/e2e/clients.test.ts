@@ -137,7 +137,9 @@ for (const { what, name, trust, first, another } of [
       const late = await js('bea', { joinInvites: false, recovery: { key: early.recoveryKey ?? '' } });
       await tell(aceso, 'B-2', people.bea);
       await until('B-2 to be sent', async () => (await aceso.deliveries()).filter(({ party, phase }) => party === 'bea' && phase === 'sent').length === 2, 30_000, 200);
-      await late.join(late.invitations[0]?.roomId ?? '', [hospitals.mercy.serverName]);
+      const [{ roomId } = { roomId: '' }] = late.invitations;
+      await late.join(roomId, [hospitals.mercy.serverName]);
+      await Promise.all([early.scrollBack(roomId), late.scrollBack(roomId)]);
       await Promise.all([sees(early, 'B-1'), sees(early, 'B-2'), sees(late, 'B-2')]);
       expect(early.undecryptable).to.deep.equal([]);
     });

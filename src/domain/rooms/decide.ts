@@ -62,9 +62,22 @@ function wanted(before: RoomState | undefined, { party, delivery }: FactOf<'room
   }
   const waiting: RoomState = delivery && !state.waiting.includes(delivery) ? { ...state, waiting: [...state.waiting, delivery] } : state;
   const audit: AuditEntry = { action: 'room.wanted', because: delivery ? 'a delivery needs it' : 'its party was enrolled', detail: { party: party.id, ...(delivery ? { delivery } : {}) } };
-  if (!before) return { state: waiting, effects: [{ id: as<EffectId>(`create:${party.id}`), lane: roomLane(party), body: { type: 'room.create', party } }], audit: [audit] };
-  const invited = waiting.phase === 'ready' ? invite(waiting) : { state: waiting, effects: [] };
-  return { ...settle(invited.state), effects: invited.effects, wake: [roomLane(party)], audit: [audit] };
+  const create: Effect = { id: as<EffectId>(`create:${party.id}`), lane: roomLane(party), body: { type: 'room.create', party } };
+  if (!before) return { state: waiting, effects: [create], audit: [audit] };
+  const { state: next, effects } = waiting.phase === 'ready' ? invite(waiting) : { state: waiting, effects: waiting.blocked ? [create] : [] };
+  const obstacle = delivery && !usable(next) ? obstacleOf(next) : undefined;
+  const told = delivery && obstacle ? toDeliveries([delivery], { type: 'room.blocked', ...obstacle, members: next.members }) : [];
+  const { state: settled, raise = [] } = settle(next);
+  return { state: settled, raise: [...raise, ...told], effects, wake: [roomLane(party)], audit: [audit] };
+}
+
+/** What is known to keep the room from being used, when nothing is under way that would change it soon. A delivery that comes later is told too. */
+function obstacleOf({ party, blocked, members }: RoomState): { readonly code: string; readonly message: string } | undefined {
+  if (blocked) return { code: `room-${blocked.code}`, message: blocked.message };
+  if (party.members.some((userId) => members[userId] === 'wanted')) return undefined;
+  const stuck = party.members.find((userId) => members[userId] === 'limited' || members[userId] === 'unreachable');
+  if (stuck === undefined) return undefined;
+  return { code: `invitation-${members[stuck] ?? ''}`, message: members[stuck] === 'limited' ? `the server of ${stuck} limits invitations; Aceso keeps trying` : `the invitation of ${stuck} can't be brought to their server; Aceso keeps trying` };
 }
 
 function created(before: RoomState, roomId: NonNullable<RoomState['roomId']>): RoomDecision {

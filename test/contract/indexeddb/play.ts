@@ -1,9 +1,14 @@
 /** Runs a script on an implementation of IndexedDB and writes down all that can be seen: answers, errors, events in their order. */
 import { inspect } from 'node:util';
-import type { IDBCursor, IDBCursorWithValue, IDBDatabase, IDBFactory, IDBIndex, IDBKeyRange, IDBObjectStore, IDBRequest, IDBTransaction } from '../../../src/adapters/crypto/indexeddb/mod.ts';
+import type { IDBCursor, IDBDatabase, IDBFactory, IDBIndex, IDBKeyRange, IDBObjectStore, IDBRequest, IDBTransaction } from '../../../src/adapters/crypto/indexeddb/mod.ts';
 import { STORES, type Operation, type Part, type Place, type Range, type SchemaChange, type Script, type Step, type TransactionScript } from './scripts.ts';
 
-export type Implementation = { readonly indexedDB: IDBFactory; readonly KeyRange: typeof IDBKeyRange };
+export type Implementation = {
+  readonly indexedDB: () => IDBFactory;
+  readonly KeyRange: typeof IDBKeyRange;
+  /** Called between the parts of a script, when no connection is open. */
+  readonly between: () => Promise<void>;
+};
 
 type Log = string[];
 
@@ -13,11 +18,12 @@ export async function play(implementation: Implementation, name: string, parts: 
   let version = 1;
   await upgrade(implementation, name, version, log, true, (db) => firstSchema(db));
   for (const part of parts) {
+    await implementation.between();
     if (part.do === 'upgrade') version++;
     await playPart(implementation, name, version, part, log);
   }
   await dump(implementation, name, log);
-  await new Promise((resolve) => (implementation.indexedDB.deleteDatabase(name).onsuccess = resolve));
+  await new Promise((resolve) => (implementation.indexedDB().deleteDatabase(name).onsuccess = resolve));
   return log;
 }
 
@@ -49,7 +55,7 @@ async function playPart(implementation: Implementation, name: string, version: n
 }
 
 function connection({ indexedDB }: Implementation, name: string): Promise<IDBDatabase> {
-  const request = indexedDB.open(name);
+  const request = indexedDB().open(name);
   return new Promise((resolve) => (request.onsuccess = () => resolve(request.result as IDBDatabase)));
 }
 
@@ -58,14 +64,14 @@ type Place2 = (change: SchemaChange | Operation, db: IDBDatabase, transaction: I
 async function upgrade(
   implementation: Implementation, name: string, version: number, log: Log, preventDefault: boolean, work: (db: IDBDatabase, transaction: IDBTransaction, place: Place2) => void,
 ): Promise<void> {
-  const request = implementation.indexedDB.open(name, version);
+  const request = implementation.indexedDB().open(name, version);
   await new Promise<void>((resolve) => {
     request.onupgradeneeded = () => {
       const db = request.result as IDBDatabase;
       const transaction = request.transaction;
       if (transaction === null) throw new Error('no upgrade transaction');
       const context = newContext(implementation, log, preventDefault);
-      listen(db, transaction, context);
+      void listen(db, transaction, context);
       work(db, transaction, (change, where, within) => placeChange(context, change, where, within));
     };
     request.onsuccess = () => {
@@ -279,7 +285,7 @@ function openCursor(context: Context, operation: Extract<Operation, { do: 'curso
       context.log.push(`${name} ends`);
       return;
     }
-    context.log.push(`${name} at ${show([cursor.key, cursor.primaryKey, operation.keysOnly ? 'no value' : (cursor as IDBCursorWithValue).value])}`);
+    context.log.push(`${name} at ${show([cursor.key, cursor.primaryKey, 'value' in cursor ? cursor.value : 'no value'])}`);
     for (let step = steps.shift(); step !== undefined; step = steps.shift()) if (take(context, cursor, step, transaction, operation.at.store, name)) return;
   });
   watchErrors(context, request, name);

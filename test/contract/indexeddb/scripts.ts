@@ -105,7 +105,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('clear' as const), store }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('cursor' as const), at: place, range, direction, keysOnly: fc.boolean(), steps: fc.array(step, { maxLength: 6 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('abort', 'commit') }) },
-) as fc.Arbitrary<Operation>;
+);
 
 const keyPath = fc.constantFrom<unknown>('id', 'tag', 'k.n', 'many', 'one', 'many.length', '', ['x', 'tag'], ['tag']);
 const change: fc.Arbitrary<SchemaChange> = fc.oneof(
@@ -129,7 +129,7 @@ function transactions(concurrent: number, length: number): fc.Arbitrary<Part> {
 
 const upgrade: fc.Arbitrary<Part> = fc.record({
   do: fc.constant('upgrade' as const),
-  changes: fc.array(fc.oneof({ weight: 2, arbitrary: change as fc.Arbitrary<SchemaChange | Operation> }, { weight: 1, arbitrary: operation }), { minLength: 1, maxLength: 6 }),
+  changes: fc.array(fc.oneof({ weight: 2, arbitrary: change }, { weight: 1, arbitrary: operation }), { minLength: 1, maxLength: 6 }),
   preventDefault: fc.boolean(),
 });
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  IDBCursorWithValue, IDBDatabase, openIndexedDB, type IDBCursor, type IDBEvent, type IDBFactory, type IDBOpenDBRequest, type IDBRequest, type IDBTransaction,
+  IDBDatabase, openIndexedDB, type IDBCursor, type IDBCursorWithValue, type IDBEvent, type IDBFactory, type IDBOpenDBRequest, type IDBRequest, type IDBTransaction,
   type OpenOptions, type SqliteIndexedDB,
 } from '../../../src/adapters/crypto/indexeddb/mod.ts';
 
@@ -111,9 +111,9 @@ export function walk<T>(request: IDBRequest, visit: (cursor: IDBCursorWithValue)
       }
       try {
         seen.push(visit(cursor as IDBCursorWithValue));
-        onward(cursor as IDBCursor);
+        onward(cursor as IDBCursorWithValue);
       } catch (error) {
-        reject(error as Error);
+        reject(error instanceof Error ? error : new Error(String(error)));
       }
     };
     request.onerror = () => reject(request.error ?? new Error('no error'));

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { as, type Millis } from '../../../src/domain/brand.ts';
+import { as, type EffectId, type EventId, type Millis, type UserId } from '../../../src/domain/brand.ts';
 import type { Context } from '../../../src/domain/decision.ts';
 import { decideDelivery } from '../../../src/domain/delivery/decide.ts';
 import type { DeliveryState } from '../../../src/domain/delivery/delivery.ts';
@@ -14,25 +14,26 @@ const requested = (change: Partial<Extract<FactBody, { type: 'delivery.requested
 });
 const { party: _party, rule: _rule, ...unaddressed } = requested() as Extract<FactBody, { type: 'delivery.requested' }>;
 const ready: FactBody = { type: 'room.ready', roomId: as('!r:m'), members: { [user]: 'invited' } };
-const sent: FactBody = { type: 'effect.done', effect: as('send:d1'), kind: 'room.send', result: { type: 'room.send', eventId: as('$e'), devices: 2, withheld: 0 } };
+const sent = { type: 'effect.done', effect: as<EffectId>('send:d1'), kind: 'room.send', result: { type: 'room.send', eventId: as<EventId>('$e'), devices: 2, withheld: 0 } } as const satisfies FactBody;
 const membership = (value: Membership): FactBody => ({ type: 'recipient.membership', userId: as(user), membership: value });
 const failed = (code: string, final = false): FactBody => ({ type: 'effect.failed', effect: as('send:d1'), kind: 'room.send', code, message: `because of ${code}`, final });
 const receipt: FactBody = { type: 'receipt.seen', eventId: as('$e'), userId: as(user), seenAt: T0 };
-const reply: FactBody = { type: 'reply.received', eventId: as('$a'), sender: as(user), signedByOwner: true, content: Sealed.of(SUBJECT, { body: 'thanks' }) };
+const reply = { type: 'reply.received', eventId: as<EventId>('$a'), sender: as<UserId>(user), signedByOwner: true, content: Sealed.of(SUBJECT, { body: 'thanks' }) } as const satisfies FactBody;
 const reaction: FactBody = { type: 'reaction.received', eventId: as('$b'), sender: as(user) };
 const due: FactBody = { type: 'timer.due', name: 'invitation' };
+const notLeft: FactBody = { type: 'timer.due', name: 'sending' };
 const retry: FactBody = { type: 'operator.retry', by: 'it' };
 const assign: FactBody = { type: 'operator.assign', by: 'it', party: ada };
 
-type Last = { readonly state: DeliveryState; readonly effects: readonly string[]; readonly raised: readonly string[]; readonly timers: readonly string[] };
+type Last = { readonly state: DeliveryState; readonly effects: readonly string[]; readonly raised: readonly string[]; readonly timers: readonly string[]; readonly names: readonly string[] | undefined };
 
 function run(facts: readonly FactBody[]): Last {
   let state: DeliveryState | undefined;
-  let last: Omit<Last, 'state'> = { effects: [], raised: [], timers: [] };
+  let last: Omit<Last, 'state'> = { effects: [], raised: [], timers: [], names: undefined };
   for (const [index, body] of facts.entries()) {
     const decision = decideDelivery(state, { id: as(`f${index}`), aggregate: { kind: 'delivery', id: 'd1' }, at: as<Millis>(T0 + index * 1000), body }, context);
     state = decision.state;
-    last = { effects: (decision.effects ?? []).map(({ id }) => id), raised: (decision.raise ?? []).map(({ body: raised }) => raised.type), timers: (decision.timers ?? []).map(({ name }) => name) };
+    last = { effects: (decision.effects ?? []).map(({ id }) => id), raised: (decision.raise ?? []).map(({ body: raised }) => raised.type), timers: (decision.timers ?? []).map(({ name }) => name), names: decision.names };
   }
   if (!state) throw new Error('no delivery');
   return { state, ...last };
@@ -43,7 +44,10 @@ const CASES: readonly (readonly [given: string, facts: readonly FactBody[], then
   ['nobody was found: it is held, and the sender\'s desk owns it', [unaddressed], { phase: 'accepted', held: 'no-recipient' }],
   ['nobody was found, then somebody is assigned: the room is wanted, and the report will tell them of corrections', [unaddressed, assign], { phase: 'addressed', raised: ['room.wanted', 'delivery.assigned'] }],
   ['it is asked for twice: nothing new', [requested(), requested()], { phase: 'addressed' }],
-  ['the room is ready: it is sent, once', [requested(), ready], { phase: 'sending', effects: ['send:d1'] }],
+  ['the room is ready: it is sent, once, and it is watched that it leaves', [requested(), ready], { phase: 'sending', effects: ['send:d1'], timers: ['sending'] }],
+  ['it hasn\'t left after a while, because another message is before it: it is held', [requested(), ready, notLeft], { phase: 'sending', held: 'waiting' }],
+  ['it leaves at last: the hold ends', [requested(), ready, notLeft, sent], { phase: 'sent' }],
+  ['it is held for a reason of its own when that while ends: the reason stays', [requested(), ready, failed('no-device'), notLeft], { phase: 'sending', held: 'no-device' }],
   ['the room is ready again after it was sent: nothing is sent', [requested(), ready, sent, ready], { phase: 'sent' }],
   ['it is sent to somebody who is only invited: patience starts', [requested(), ready, sent], { phase: 'sent', timers: ['invitation'] }],
   ['it is sent to somebody who is in the room: no patience is needed', [requested(), { ...ready, members: { [user]: 'joined' } }, sent], { phase: 'sent', timers: [] }],
@@ -52,6 +56,7 @@ const CASES: readonly (readonly [given: string, facts: readonly FactBody[], then
   ['the invitation was accepted and patience ends: nothing', [requested(), ready, sent, membership('joined'), due], { phase: 'sent' }],
   ['the invitation is declined: it is held', [requested(), ready, sent, membership('declined')], { phase: 'sent', held: 'invitation-declined' }],
   ['the recipient leaves before they saw it: it is held', [requested(), ready, sent, membership('joined'), membership('left')], { phase: 'sent', held: 'invitation-left' }],
+  ['the recipient left before they saw it, and comes back: the hold ends by itself', [requested(), ready, sent, membership('joined'), membership('left'), membership('joined')], { phase: 'sent' }],
   ['the recipient leaves after they saw it: it is done', [requested(), ready, sent, membership('joined'), receipt, membership('left')], { phase: 'seen' }],
   ['a declined one is tried again by hand: the room is wanted anew', [requested(), ready, sent, membership('declined'), retry], { phase: 'sent', held: 'invitation-declined', raised: ['room.wanted'] }],
   ['their server limits invitations: it is held, and proceeds by itself', [requested(), { type: 'room.blocked', code: 'invitation-limited', message: 'limited', members: { [user]: 'limited' } }], { phase: 'addressed', held: 'invitation-limited' }],
@@ -82,6 +87,16 @@ describe('A delivery (42 CFR 493.1291(g): told at once, and never lost)', () => 
   it('has an outcome for every fact in every phase (total)', () => {
     const all = [requested(), ready, sent, membership('joined'), membership('declined'), membership('limited'), failed('x'), receipt, reply, reaction, due, retry, assign, { type: 'timer.due', name: 'other' } as const, { type: 'room.wanted', party: ada } as const];
     for (const [, facts] of CASES) for (const extra of all) expect(run([...facts, extra]).state.id).to.equal('d1');
+  });
+
+  it('says who of a team has no device that can read it', () => {
+    expect(run([requested(), ready, { ...sent, result: { ...sent.result, unreached: [as('@ben:mercy.example')] } }]).state.history.at(-1)?.what).to.include('@ben:mercy.example can\'t read it');
+  });
+
+  it('is found by its replies too, so that an edit of one, or an answer to one, is about it', () => {
+    const last = run([requested(), ready, sent, reply, { ...reply, eventId: as('$edit') }]);
+    expect(last.names).to.deep.equal(['$e', '$a', '$edit']);
+    expect(run([requested(), ready, sent, { ...reply, sender: as('@eve:evil.example') }]).names, 'of somebody who is not responsible').to.equal(undefined);
   });
 
   it('mentions the person it was assigned to, so that their phone rings', () => {

@@ -1,11 +1,12 @@
 import { expect } from 'chai';
-import { as, type UserId } from '../../../src/domain/brand.ts';
+import { as, type EventId, type UserId } from '../../../src/domain/brand.ts';
 import type { Context, Decision } from '../../../src/domain/decision.ts';
 import type { FactBody } from '../../../src/domain/fact.ts';
 import { decideRoom } from '../../../src/domain/rooms/decide.ts';
 import { keyHolders, type RoomState } from '../../../src/domain/rooms/room.ts';
+import { Sealed } from '../../../src/domain/sealed.ts';
 import { planRoom, type RoomTemplate } from '../../../src/domain/rooms/template.ts';
-import { ada, ben, lab, T0 } from '../../support/reports.ts';
+import { ada, ben, lab, SUBJECT, T0 } from '../../support/reports.ts';
 
 const context: Context = { now: T0, found: new Map(), settings: { organisation: 'Mercy', recipientOrder: [], agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 1 } };
 const user = ada.members[0];
@@ -15,6 +16,7 @@ const wanted: FactBody = { type: 'room.wanted', party: ada, delivery: as('d1') }
 const created: FactBody = { type: 'effect.done', effect: as('create:dr-okafor'), kind: 'room.create', result: { type: 'room.create', roomId: as('!r:m') } };
 const invited = (userId = user): FactBody => ({ type: 'effect.done', effect: as('i'), kind: 'room.invite', result: { type: 'room.invite', userId } });
 const inviteFailed = (code: string, final = false): FactBody => ({ type: 'effect.failed', effect: as(`invite:${ada.id}:${user}:1`), kind: 'room.invite', code, message: code, final });
+const createFailed: FactBody = { type: 'effect.failed', effect: as('create:dr-okafor'), kind: 'room.create', code: 'forbidden', message: 'forbidden', final: true };
 const member = (membership: 'join' | 'leave' | 'invite', userId = user, sender = userId): FactBody => ({ type: 'room.member', roomId: as('!r:m'), userId, membership, sender, eventId: as('$m') });
 
 function run(facts: readonly FactBody[]): Decision<RoomState | undefined> {
@@ -31,6 +33,9 @@ const CASES: readonly (readonly [given: string, facts: readonly FactBody[], effe
   ['its member was invited: the delivery that waits is told', [wanted, created, invited()], [], ['room.ready']],
   ['it is wanted by another delivery: told at once', [wanted, created, invited(), { ...wanted, delivery: as('d2') }], [], ['room.ready']],
   ['the invitation is limited: the delivery is told, and Aceso keeps trying', [wanted, created, inviteFailed('limited')], [], ['room.blocked:invitation-limited']],
+  ['another delivery comes while the invitation is limited: it is told too', [wanted, created, inviteFailed('limited'), { ...wanted, delivery: as('d2') }], [], ['room.blocked:invitation-limited']],
+  ['another delivery comes while the invitation is under way: it waits', [wanted, created, { ...wanted, delivery: as('d2') }], [], []],
+  ['it can\'t be made, and is wanted again: it is tried again, and the later delivery is told', [wanted, createFailed, { ...wanted, delivery: as('d2') }], ['room.create'], ['room.blocked:room-forbidden']],
   ['the invitation goes out after all: the delivery proceeds', [wanted, created, inviteFailed('limited'), invited()], [], ['room.ready']],
   ['their server refuses the invitation', [wanted, created, inviteFailed('forbidden', true)], [], ['room.blocked:invitation-refused']],
   ['it is refused and wanted again: invited again', [wanted, created, inviteFailed('forbidden', true), wanted], ['room.invite'], []],
@@ -55,6 +60,22 @@ describe('A results room', () => {
   it('gives keys to members of its party who are in or invited, and to nobody else', () => {
     const { state } = run([{ ...wanted, party: lab }, created, invited(user), member('join', as('@eve:evil.example'))]);
     expect(state && keyHolders(state)).to.deep.equal([user]);
+  });
+
+  it('passes an answer on to the delivery it is about: a reply, a message of its thread, an encrypted reaction; other events answer nothing', () => {
+    const { state } = run([wanted, created, invited()]);
+    const found: Context['found'] = new Map([['$e', { aggregate: { kind: 'delivery', id: 'd1' }, state: undefined }]]);
+    const answers = (eventType: string, ...relatesTo: readonly string[]): readonly (readonly [string, string])[] => {
+      const result = { type: 'event.decrypt', eventId: as<EventId>('$a'), eventType, sender: user, signedByOwner: true, relatesTo: relatesTo.map((id) => as<EventId>(id)), content: Sealed.of(SUBJECT, {}) } as const;
+      const { raise = [] } = decideRoom(state, { id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body: { type: 'effect.done', effect: as('decrypt:$a'), kind: 'event.decrypt', result } }, { ...context, found });
+      return raise.map(({ aggregate, body }) => [aggregate.id, body.type]);
+    };
+    expect(answers('m.room.message', '$e')).to.deep.equal([['d1', 'reply.received']]);
+    expect(answers('m.room.message', '$somebody', '$e'), 'in a thread').to.deep.equal([['d1', 'reply.received']]);
+    expect(answers('m.reaction', '$e')).to.deep.equal([['d1', 'reaction.received']]);
+    expect(answers('m.call.invite', '$e')).to.deep.equal([]);
+    expect(answers('m.room.message', '$other')).to.deep.equal([]);
+    expect(answers('m.room.message')).to.deep.equal([]);
   });
 
   it('of a team can be used as soon as one of its members is in', () => {
