@@ -14,25 +14,31 @@ type ClaimedEffect = Awaited<ReturnType<Store['claimEffects']>>[number];
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 60_000;
 
+/** How often effects that wait for a reason were woken, by reason, since this process began. */
+export type Wakes = ReadonlyMap<string, number>;
+
 /** Starts the effects that are due, at most `free` of them; `done` is called as each ends. Gives how many were started. */
-export async function actOnDue(parts: ActParts, free: number, done: () => void): Promise<number> {
+export async function actOnDue(parts: ActParts, wakes: Wakes, free: number, done: () => void): Promise<number> {
   const claims = await parts.store.claimEffects(parts.worker, parts.now(), LEASE_MS, free);
   if (claims.length > 0) parts.faults.at('effect.claimed');
-  for (const claim of claims) void actOnOne(parts, claim).finally(done);
+  for (const claim of claims) void actOnOne(parts, wakes, claim).finally(done);
   return claims.length;
 }
 
-async function actOnOne(parts: ActParts, claim: ClaimedEffect): Promise<void> {
+async function actOnOne(parts: ActParts, wakes: Wakes, claim: ClaimedEffect): Promise<void> {
   const { store, log, metrics, now } = parts;
   const { work: effect, aggregate } = claim;
   const ids = { effect: effect.id, type: effect.body.type, kind: aggregate.kind, aggregate: aggregate.id };
   const started = performance.now();
+  const before = new Map(wakes);
   const outcome = await execute(parts.executors, effect);
   parts.faults.at('effect.done');
   const settlement = settlementOf(claim, outcome, now());
   try {
     const isOurs = await store.settle(claim, aggregate, settlement, now());
     parts.faults.at('effect.settled');
+    // What it waits for came while it was tried: the try may not have seen it, and nothing would wake it again.
+    if (settlement.state === 'waiting' && wakes.get(settlement.code) !== before.get(settlement.code)) await store.wake(settlement.code, as<Millis>(now() + FIRST_WAIT_MS));
     if (!isOurs) { log.warn('effect.lease-lost', ids); return; }
     metrics.count('effects_settled', { type: effect.body.type, state: settlement.state });
     metrics.observe('effect_seconds', (performance.now() - started) / 1000, { type: effect.body.type });

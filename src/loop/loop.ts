@@ -7,6 +7,8 @@ export type Loop = {
   start(): void;
   /** Something may have come in: look now. */
   nudge(): void;
+  /** What effects with this failure code wait for has come: they are tried at once. */
+  wake(code: string): Promise<void>;
   /** Takes no new work, and waits for what is under way, at most `withinMs`. What is left undone is leased out and done by the next start. */
   stop(withinMs: number): Promise<void>;
 };
@@ -20,6 +22,7 @@ export function createLoop(parts: DecideParts & ActParts): Loop {
   let isRunning = false;
   let busy = 0;
   let wakers: (() => void)[] = [];
+  const wakes = new Map<string, number>();
   let renewals: NodeJS.Timeout | undefined;
   const turns: Promise<void>[] = [];
 
@@ -51,7 +54,7 @@ export function createLoop(parts: DecideParts & ActParts): Loop {
   const act = async (): Promise<number> => {
     const free = CONCURRENT_EFFECTS - busy;
     if (free === 0) return 0;
-    const started = await actOnDue(parts, free, ended);
+    const started = await actOnDue(parts, wakes, free, ended);
     busy += started;
     return started;
   };
@@ -64,6 +67,11 @@ export function createLoop(parts: DecideParts & ActParts): Loop {
       turns.push(turn('decide', () => decideDue(parts)), turn('act', act), turn('tick', () => parts.store.tick(parts.now(), TIMERS_AT_ONCE)));
     },
     nudge,
+    async wake(code) {
+      wakes.set(code, (wakes.get(code) ?? 0) + 1);
+      await parts.store.wake(code, parts.now());
+      nudge();
+    },
     async stop(withinMs) {
       isRunning = false;
       nudge();

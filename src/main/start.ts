@@ -16,7 +16,6 @@ import { createIntake } from '../loop/intake.ts';
 import { createLoop } from '../loop/loop.ts';
 import { createBridgeHost, type SourceTerms } from '../loop/receive.ts';
 import { noFaults, type Faults } from '../ports/faults.ts';
-import type { Homeserver } from '../ports/homeserver.ts';
 import { errorCode, type Log } from '../ports/telemetry.ts';
 import { courierLocalpart, guardianLocalpart, openStore, partiesOf, readRegistration, settingsOf } from './compose.ts';
 import { bringParties } from './directory.ts';
@@ -26,11 +25,15 @@ export type Running = { readonly httpPort: number; readonly appservicePort: numb
 
 export type StartOptions = { readonly log: Log; readonly faults: Faults };
 
-/** Started within this; a homeserver that is still coming up is waited for. */
-const HOMESERVER_PATIENCE_MS = 120_000;
+/** Ciphertexts that were sent are kept this long, so that asking again gives the same event. */
+const JOURNAL_MS = 7 * 86_400_000;
+const HOURLY_MS = 3_600_000;
 const STOP_MS = 8000;
 
-/** Starts Aceso: one process, every role. Resolves once both doors are open; `/readyz` says when the courier is ready too. */
+/**
+ * Starts Aceso: one process, every role. Resolves once both doors are open, also when the homeserver is down: results are taken and wait.
+ * `/readyz` says when the courier is ready too.
+ */
 export async function startAceso(config: LoadedConfig, { log, faults }: StartOptions): Promise<Running> {
   const now = (): Millis => as<Millis>(Date.now());
   const { asToken, hsToken } = readRegistration(config);
@@ -42,12 +45,17 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
   log.info('directory.loaded', { changed: brought.length });
 
   const { url, server_name: serverName } = config.homeserver;
-  const homeserver = createHomeserver({ url, serverName, asToken, guardianLocalpart: guardianLocalpart(config), courierLocalpart: courierLocalpart(config) });
-  await prepared(homeserver, config, log);
+  const homeserver = createHomeserver({
+    url, serverName, asToken, guardianLocalpart: guardianLocalpart(config), courierLocalpart: courierLocalpart(config),
+    names: { guardian: `${config.organisation.name} (guardian)`, courier: config.courier.display_name ?? `${config.organisation.name} results` },
+  });
   const courier = await createCourier({
     homeserverUrl: url, asToken, userId: homeserver.courier, deviceId: config.courier.device_id, deviceName: `${config.organisation.name} (Aceso)`,
     storePath: join(config.at(config.data_dir), 'courier.db'), storeKey: keys.derive('courier'), trust: config.courier.unsigned_devices === 'allow' ? 'any' : 'signed',
-    attachmentKey: FHIR_CONTENT_KEY, log: ({ level, code, ...ids }) => log[level](`courier.${code}`, ids),
+    attachmentKey: FHIR_CONTENT_KEY, log: ({ level, code, ...ids }) => {
+      if (code === 'engine-restarted') metrics.count('courier_restarts');
+      log[level](`courier.${code}`, ids);
+    },
     ...(faults === noFaults ? {} : { faultPoint: (step) => { faults.at(`courier.${step}`); return undefined; } }),
   });
 
@@ -63,7 +71,7 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
     }),
   });
   courier.onKeys(({ kind }) => {
-    void store.wake(kind === 'devices' ? 'no-device' : 'keys-missing', now()).then(loop.nudge, (error: unknown) => log.warn('wake.failed', { error: errorCode(error) }));
+    void loop.wake(kind === 'devices' ? 'no-device' : 'keys-missing').catch((error: unknown) => log.warn('wake.failed', { error: errorCode(error) }));
   });
   const failed = (error: unknown): void => log.error('http.failed', { error: errorCode(error) });
   const host = createBridgeHost({ ...parts, keys, nudge: loop.nudge, terms: termsOf(config) });
@@ -76,12 +84,13 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
     startHttpServer({ host: config.appservice.host, port: config.appservice.port, failed, routes: [createAppserviceRoutes({ hsToken, take: intake, isOurs, failed })] }),
   ]);
   loop.start();
+  const pruning = setInterval(() => void courier.prune(now() - JOURNAL_MS), HOURLY_MS).unref();
   const [http, appservice] = doors;
   log.info('aceso.started', { http: http.port, appservice: appservice.port });
   return {
     httpPort: http.port,
     appservicePort: appservice.port,
-    stop: () => stopInOrder(log, [() => Promise.all(doors.map((door) => door.stop(2000))), () => loop.stop(STOP_MS - 3000), () => courier.stop(), () => store.close()]),
+    stop: () => stopInOrder(log, [async () => clearInterval(pruning), () => Promise.all(doors.map((door) => door.stop(2000))), () => loop.stop(STOP_MS - 3000), () => courier.stop(), () => store.close()]),
   };
 }
 
@@ -89,17 +98,6 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
 async function stopInOrder(log: Log, steps: readonly (() => Promise<unknown>)[]): Promise<void> {
   for (const step of steps) await step().catch((error: unknown) => log.warn('stop.failed', { error: errorCode(error) }));
   log.info('aceso.stopped');
-}
-
-async function prepared(homeserver: Homeserver, config: LoadedConfig, log: Log): Promise<void> {
-  const deadline = Date.now() + HOMESERVER_PATIENCE_MS;
-  for (;;) {
-    const outcome = await homeserver.prepare({ guardian: `${config.organisation.name} (guardian)`, courier: config.courier.display_name ?? `${config.organisation.name} results` });
-    if (outcome.ok) return;
-    if (!outcome.error.retry || Date.now() > deadline) throw new Error(outcome.error.message);
-    log.warn('homeserver.waiting', { code: outcome.error.code });
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-  }
 }
 
 function templateOf(config: LoadedConfig): RoomTemplate {

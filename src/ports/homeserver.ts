@@ -1,6 +1,6 @@
 /**
- * What the guardian and the courier ask of their homeserver, in the words of the Matrix client-server API. Every operation is safe to
- * repeat. Errors are Matrix error codes folded into a few that the loop can act on.
+ * What the guardian and the courier ask of their homeserver, in the words of the Matrix client-server API. Both users are registered, and
+ * named, before the first request as them, whenever the homeserver lets that happen. Every operation is safe to repeat. Errors are Matrix error codes folded into a few that the loop can act on.
  */
 import type { EventId, Millis, RoomId, ServerName, UserId } from '../domain/brand.ts';
 import type { Outcome } from '../domain/outcome.ts';
@@ -24,8 +24,6 @@ export type Homeserver = {
   readonly serverName: ServerName;
   readonly guardian: UserId;
   readonly courier: UserId;
-  /** Registers both users and sets what people see of them. */
-  prepare(names: { readonly guardian: string; readonly courier: string }): Promise<Outcome<void, HomeserverFailure>>;
   /** As the guardian. A repeat finds the room by its alias and checks that it is whole. */
   createRoom(room: RoomToCreate): Promise<Outcome<RoomId, HomeserverFailure>>;
   /** Invites as the guardian; already invited or joined is ok. */

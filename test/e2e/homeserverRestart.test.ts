@@ -42,6 +42,18 @@ describe('A homeserver that restarts', function () {
     expect(ada.undecryptable).to.deep.equal([]);
   });
 
+  it('that is down when Aceso starts delays nothing but the sending: results are taken, and arrive', async () => {
+    await aceso.stop();
+    await hospitals.mercy.stop();
+    await aceso.launch();
+    await until('the door to open', async () => (await fetch(`${aceso.baseUrl}/healthz`)).ok);
+    expect((await fetch(`${aceso.baseUrl}/readyz`)).status).to.equal(503);
+    expect((await aceso.push('/DiagnosticReport', potassiumReport({ accession: 'R-0' }))).status).to.equal(201);
+    await hospitals.mercy.start();
+    await arrived('R-0');
+    await until('Aceso to be ready', async () => (await fetch(`${aceso.baseUrl}/readyz`)).ok);
+  });
+
   it('while results come in loses none: they are taken, wait, and arrive once it is back', async () => {
     await hospitals.mercy.stop();
     const statuses = await Promise.all(['R-3', 'R-4', 'R-5'].map(async (accession) => (await aceso.push('/DiagnosticReport', potassiumReport({ accession }))).status));

@@ -4,7 +4,7 @@ import { as } from '../../src/domain/brand.ts';
 import type { Client } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
 import { startNioClient } from '../support/clients/nio.ts';
-import { message, newPlace, ready, start, type Place, type Started } from '../support/courier.ts';
+import { joinedRoom, message, newPlace, ready, start, type Place, type Started } from '../support/courier.ts';
 import { sharedHospitals } from '../support/lab.ts';
 import { until } from '../support/until.ts';
 
@@ -14,10 +14,10 @@ describe('the courier', () => {
   let courier: Started;
   const clients: Client[] = [];
 
-  const client = async (user: string, options: Partial<Parameters<typeof startJsClient>[0]> = {}): Promise<Client> => {
-    const { stAnne } = await sharedHospitals();
-    await stAnne.register(user, 'pw').catch(() => undefined);
-    const started = await startJsClient({ baseUrl: stAnne.baseUrl, user, password: 'pw', ...options });
+  const client = async (user: string, options: Partial<Parameters<typeof startJsClient>[0]> = {}, at: 'mercy' | 'stAnne' = 'stAnne'): Promise<Client> => {
+    const hospital = (await sharedHospitals())[at];
+    await hospital.register(user, 'pw').catch(() => undefined);
+    const started = await startJsClient({ baseUrl: hospital.baseUrl, user, password: 'pw', ...options });
     clients.push(started);
     return started;
   };
@@ -46,7 +46,7 @@ describe('the courier', () => {
   });
 
   it('sends what a client at the other hospital reads', async () => {
-    const roomId = await place.room([anna.userId]);
+    const roomId = await joinedRoom(place, [anna]);
     const sent = await courier.send(message('hello', roomId, [anna.userId], 'hello'));
     expect(sent).to.deep.include({ ok: true });
     const seen = await anna.waitForMessage(({ content }) => content['body'] === 'hello');
@@ -56,15 +56,14 @@ describe('the courier', () => {
 
   it('is read by a client that accepts signed devices only, once that client knows whose device the courier is', async () => {
     const strict = await client('courier_strict', { accepts: 'signedDevices' });
-    const roomId = await place.room([strict.userId]);
-    await until('the strict client to join', () => strict.joinedRooms.has(roomId));
+    const roomId = await joinedRoom(place, [strict]);
     await strict.send(roomId, { msgtype: 'm.text', body: 'to send, it asks for the devices of all members' });
     expect(await courier.send(message('strict', roomId, [strict.userId], 'from a signed device'))).to.deep.include({ ok: true });
     await reads(strict, 'from a signed device');
   });
 
   it('gives the same answer, and makes no second event, when it is asked again', async () => {
-    const roomId = await place.room([anna.userId]);
+    const roomId = await joinedRoom(place, [anna]);
     const first = await courier.send(message('again', roomId, [anna.userId], 'once'));
     const both = await Promise.all([courier.send(message('again', roomId, [anna.userId], 'once')), courier.send(message('again', roomId, [anna.userId], 'once'))]);
     expect(both).to.deep.equal([first, first]);
@@ -72,7 +71,7 @@ describe('the courier', () => {
   });
 
   it('is the same device after a restart, and goes on in the same session', async () => {
-    const roomId = await place.room([anna.userId]);
+    const roomId = await joinedRoom(place, [anna]);
     await courier.send(message('before', roomId, [anna.userId], 'before the restart'));
     await courier.stop();
     courier = await start(place);
@@ -85,7 +84,7 @@ describe('the courier', () => {
   });
 
   it('takes a new key when the old one has served as often as the room says', async () => {
-    const roomId = await place.room([anna.userId]);
+    const roomId = await joinedRoom(place, [anna]);
     for (const number of [1, 2, 3]) await courier.send(message(`rotation ${number}`, roomId, [anna.userId], `rotation ${number}`, { rotation: { periodMs: 604_800_000, messages: 2 } }));
     await reads(anna, 'rotation 3');
     const sessions = (await place.sent(roomId)).map(({ content }) => content['session_id']);
@@ -94,7 +93,7 @@ describe('the courier', () => {
   });
 
   it('reaches a device that its recipient signed in with after the first message', async () => {
-    const roomId = await place.room([anna.userId]);
+    const roomId = await joinedRoom(place, [anna]);
     await courier.send(message('first device', roomId, [anna.userId], 'for the first device'));
     const { recoveryKey } = anna;
     if (recoveryKey === undefined) throw new Error('no recovery key');
@@ -114,7 +113,7 @@ describe('the courier', () => {
   it('reaches a member who left, signed in on a new device meanwhile, and came back', async function () {
     this.timeout(40_000);
     const bert = await client('courier_bert');
-    const roomId = await place.room([bert.userId]);
+    const roomId = await joinedRoom(place, [bert]);
     await courier.memberChanged(roomId, as(bert.userId), 'invite');
     expect(await courier.send(message('to bert', roomId, [bert.userId], 'before he left'))).to.deep.include({ ok: true });
     await reads(bert, 'before he left');
@@ -131,12 +130,12 @@ describe('the courier', () => {
 
   it('reaches a device that an invited person signed in with before accepting', async function () {
     this.timeout(40_000);
-    const first = await client('courier_cleo', { recovery: 'create', joinInvites: false });
+    const first = await client('courier_cleo', { recovery: 'create', joinInvites: false }, 'mercy');
     const roomId = await place.room([first.userId]);
     expect(await courier.send(message('invited 1', roomId, [first.userId], 'on the first device'))).to.deep.nested.include({ 'value.devices': 1 });
     const { recoveryKey } = first;
     if (recoveryKey === undefined) throw new Error('no recovery key');
-    const second = await client('courier_cleo', { recovery: { key: recoveryKey }, joinInvites: false });
+    const second = await client('courier_cleo', { recovery: { key: recoveryKey }, joinInvites: false }, 'mercy');
     // Nobody tells the courier: it shares no room with an invited person, so it has to ask.
     expect(await courier.send(message('invited 2', roomId, [first.userId], 'on both devices'))).to.deep.nested.include({ 'value.devices': 2 });
     await second.join(roomId);
@@ -145,7 +144,7 @@ describe('the courier', () => {
   });
 
   it('reads a reply, and says which device of whom it came from', async () => {
-    const roomId = await place.room([anna.userId]);
+    const roomId = await joinedRoom(place, [anna]);
     await courier.send(message('question', roomId, [anna.userId], 'a question'));
     const { eventId } = await anna.waitForMessage(({ content }) => content['body'] === 'a question');
     const reply = await place.event(roomId, await anna.reply(roomId, eventId, 'an answer'));
@@ -159,7 +158,7 @@ describe('the courier', () => {
   });
 
   it('keeps waiting for the keys of a reply that came before them, and tells when they are there', async () => {
-    const roomId = await place.room([anna.userId]);
+    const roomId = await joinedRoom(place, [anna]);
     await courier.send(message('late', roomId, [anna.userId], 'late keys'));
     await reads(anna, 'late keys');
     await courier.stop();
@@ -181,7 +180,7 @@ describe('the courier', () => {
   });
 
   it('is refused by a room that it is not in, and nothing of it is kept', async () => {
-    const roomId = await place.room([anna.userId]);
+    const roomId = await joinedRoom(place, [anna]);
     await place.call(`/rooms/${encodeURIComponent(roomId)}/leave`, {});
     expect(await courier.send(message('outside', roomId, [anna.userId], 'outside'))).to.deep.nested.include({ 'error.code': 'forbidden', 'error.retry': false });
   });
@@ -195,8 +194,7 @@ describe('the courier', () => {
     const open = await newPlace({ trust: 'any' });
     let lenient = await start(open);
     await ready(lenient);
-    const roomId = await open.room([nio.userId]);
-    await until('nio to join', () => nio.joinedRooms.has(roomId));
+    const roomId = await joinedRoom(open, [nio]);
     for (const number of [1, 2]) expect(await lenient.send(message(`nio ${number}`, roomId, [nio.userId], `for nio ${number}`))).to.deep.include({ ok: true });
     await lenient.stop();
     lenient = await start(open);

@@ -6,7 +6,7 @@ import type { FaultPoint } from '../../src/adapters/crypto/courier.ts';
 import type { RoomId } from '../../src/domain/brand.ts';
 import type { Client } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
-import { inProcess, message, messageIndex, newPlace, ready, start, type Place } from '../support/courier.ts';
+import { inProcess, joinedRoom, message, messageIndex, newPlace, ready, start, type Place } from '../support/courier.ts';
 import { sharedHospitals } from '../support/lab.ts';
 import { until } from '../support/until.ts';
 
@@ -41,10 +41,10 @@ describe('a courier killed (SIGKILL) at any instant', function () {
   for (const name of beginning) {
     it(`while it begins, at "${name}": completes what it began, with the same identity`, async () => {
       const place = await newPlace();
-      const roomId = name === 'registered' ? undefined : await place.room([anna.userId]);
+      const roomId = name === 'registered' ? undefined : await joinedRoom(place, [anna]);
       const killed = await inProcess(place, { messages: [], killAt: { name, time: 1 } });
       expect(killed.ended).to.equal('SIGKILL');
-      const later = roomId ?? await place.room([anna.userId]);
+      const later = roomId ?? await joinedRoom(place, [anna]);
       const before = await masterKey(place);
       const again = await inProcess(place, { messages: [{ id: 'first', roomId: later, people: [anna.userId], content: text(`begun at ${name}`) }] });
       expect(again.reports).to.have.nested.property('[0].outcome.ok', true);
@@ -61,7 +61,7 @@ describe('a courier killed (SIGKILL) at any instant', function () {
     const bodies: string[] = [];
     before(async () => {
       place = await newPlace();
-      roomId = await place.room([anna.userId]);
+      roomId = await joinedRoom(place, [anna]);
     });
     after(() => place.clear());
 
@@ -85,7 +85,7 @@ describe('a courier killed (SIGKILL) at any instant', function () {
   for (const name of ['media-uploaded', 'media-journalled'] as const) {
     it(`at "${name}": the attachment can be opened, and is uploaded ${name === 'media-uploaded' ? 'again, since its place was not written down' : 'once'}`, async () => {
       const place = await newPlace({ attachmentKey });
-      const roomId = await place.room([anna.userId]);
+      const roomId = await joinedRoom(place, [anna]);
       const messages = [{ id: 'big', roomId, people: [anna.userId], content: { ...text(name), [attachmentKey]: { note: 'x'.repeat(60_000) } } }];
       const killed = await inProcess(place, { messages, killAt: { name, time: 1 } });
       expect(killed.ended).to.equal('SIGKILL');
@@ -109,7 +109,7 @@ describe('a courier killed (SIGKILL) at any instant', function () {
     for (const { at, finds } of [{ at: 'put', finds: 'finds the event in the room' }, { at: 'journalled', finds: 'sees that it never arrived, and sends the same ciphertext' }] as const) {
       it(`at "${at}": ${finds}`, async () => {
         const place = await newPlace();
-        const roomId = await place.room([anna.userId]);
+        const roomId = await joinedRoom(place, [anna]);
         await inProcess(place, { messages: [{ id: 'old', roomId, people: [anna.userId], content: text('from yesterday') }], killAt: { name: at, time: 1 } });
         const before = await place.sent(roomId);
         expect(before).to.have.length(at === 'put' ? 1 : 0);

@@ -4,7 +4,7 @@ import type { FaultAction, FaultPoint } from '../../src/adapters/crypto/courier.
 import { as, type RoomId } from '../../src/domain/brand.ts';
 import type { Client } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
-import { message, messageIndex, newPlace, ready, start, type Place, type Started } from '../support/courier.ts';
+import { joinedRoom, message, messageIndex, newPlace, ready, start, type Place, type Started } from '../support/courier.ts';
 import { sharedHospitals, startHospitals } from '../support/lab.ts';
 import { until } from '../support/until.ts';
 
@@ -45,7 +45,7 @@ describe('the courier recovers', function () {
     { action: 'block', what: 'never yields' },
   ] as const) {
     it(`when the engine ${what}: calls under way fail with "engine", and the same message goes out once`, async () => {
-      const [here, there] = [await place.room([anna.userId]), await place.room([anna.userId])];
+      const [here, there] = [await joinedRoom(place, [anna]), await joinedRoom(place, [anna])];
       await courier.send(message(`${action} 0`, there, [anna.userId], `${action} 0`));
       const { restarts } = courier.status();
       fault = { at: 'encrypted', action };
@@ -114,9 +114,9 @@ describe('the courier recovers', function () {
   it('makes no second event when the homeserver restarts between the event and its answer', async () => {
     const hospitals = await startHospitals({ mercy: { slots: 1 } });
     try {
-      const { mercy, stAnne } = hospitals;
-      await stAnne.register('restart_anna', 'pw');
-      const reader = await startJsClient({ baseUrl: stAnne.baseUrl, user: 'restart_anna', password: 'pw' });
+      const { mercy } = hospitals;
+      await mercy.register('restart_anna', 'pw'); // its own server's: the other would wait for what federation has missed
+      const reader = await startJsClient({ baseUrl: mercy.baseUrl, user: 'restart_anna', password: 'pw' });
       let lost = false;
       const own = await newPlace({
         faultPoint: async (name) => {
@@ -128,8 +128,7 @@ describe('the courier recovers', function () {
       }, { hospital: mercy, slot: hospitals.takeSlot() });
       const own1 = await start(own);
       await ready(own1);
-      const roomId = await own.room([reader.userId]);
-      await until('the reader to join', () => reader.joinedRooms.has(roomId));
+      const roomId = await joinedRoom(own, [reader]);
       const sent = await until('the message to be sent', async () => {
         const outcome = await own1.send(message('once', roomId, [reader.userId], 'once'));
         return outcome.ok && outcome.value;

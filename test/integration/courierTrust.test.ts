@@ -5,7 +5,7 @@ import { as } from '../../src/domain/brand.ts';
 import { Sealed } from '../../src/domain/sealed.ts';
 import type { Client } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
-import { message, newPlace, ready, start, type Place, type Started } from '../support/courier.ts';
+import { joinedRoom, message, newPlace, ready, start, type Place, type Started } from '../support/courier.ts';
 import { sharedHospitals } from '../support/lab.ts';
 import { until } from '../support/until.ts';
 
@@ -40,7 +40,7 @@ describe('the courier gives keys', function () {
   it('to no unsigned device: a recipient who has nothing else holds the message, until a signed device appears', async () => {
     const unsigned = await client('trust_unsigned', false);
     const people = [unsigned.userId, signed.userId];
-    const roomId = await place.room(people);
+    const roomId = await joinedRoom(place, [unsigned, signed]);
     const held = await courier.send(message('held', roomId, people, 'for a signed device'));
     expect(held).to.deep.nested.include({ ok: false, 'error.code': 'no-device', 'error.retry': false });
     expect(held.ok ? '' : held.error.message).to.include(unsigned.userId).and.not.include(signed.userId);
@@ -61,7 +61,7 @@ describe('the courier gives keys', function () {
 
   it('to an unsigned bystander never: it is told that the key is withheld, and the recipient gets the message', async () => {
     const bystander = await client('trust_bystander', false);
-    const roomId = await place.room([bystander.userId, signed.userId]);
+    const roomId = await joinedRoom(place, [bystander, signed]);
     const both = message('bystander', roomId, [bystander.userId, signed.userId], 'not for the bystander', { recipients: [as(signed.userId)] });
     expect(await courier.send(both)).to.deep.nested.include({ ok: true, 'value.devices': 1, 'value.withheld': 1 });
     await signed.waitForMessage(({ content }) => content['body'] === 'not for the bystander');
@@ -78,9 +78,8 @@ describe('the courier gives keys', function () {
 
   it('to those who are still there only: after a member left, a new key is used', async () => {
     const leaver = await client('trust_leaver', true);
-    const roomId = await place.room([leaver.userId, signed.userId]);
+    const roomId = await joinedRoom(place, [leaver, signed]);
     await courier.send(message('leaver 1', roomId, [leaver.userId, signed.userId], 'with the leaver'));
-    await until('the leaver to join', () => leaver.joinedRooms.has(roomId));
     await leaver.leave(roomId);
     await courier.memberChanged(roomId, as(leaver.userId), 'leave');
     expect(await courier.send(message('leaver 2', roomId, [signed.userId], 'without the leaver'))).to.deep.include({ ok: true });
@@ -90,7 +89,7 @@ describe('the courier gives keys', function () {
 
   it('with content too large for an event: its large value is encrypted media, and the event says how to open it', async () => {
     const resource = { resourceType: 'Bundle', text: 'é'.repeat(40_000) };
-    const roomId = await place.room([signed.userId]);
+    const roomId = await joinedRoom(place, [signed]);
     const big = message('big', roomId, [signed.userId], 'big');
     const sent = await courier.send({ ...big, content: Sealed.of(as('s'), { msgtype: 'm.text', body: 'big', [attachmentKey]: resource }) });
     expect(sent).to.deep.include({ ok: true });
@@ -100,7 +99,7 @@ describe('the courier gives keys', function () {
   });
 
   it('not at all for a text that no event can hold', async () => {
-    const roomId = await place.room([signed.userId]);
+    const roomId = await joinedRoom(place, [signed]);
     expect(await courier.send(message('huge', roomId, [signed.userId], 'x'.repeat(50_000)))).to.deep.nested.include({ ok: false, 'error.code': 'too-large', 'error.retry': false });
   });
 });

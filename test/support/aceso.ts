@@ -49,6 +49,8 @@ export type Aceso = {
   readonly configFile: string;
   /** Starts it; `env` may hold `ACESO_TEST_KILL_AT`. Resolves when `/readyz` says so, or as soon as the process has ended. */
   start(env?: NodeJS.ProcessEnv): Promise<void>;
+  /** Starts it, and doesn't wait. */
+  launch(env?: NodeJS.ProcessEnv): Promise<OwnedProcess>;
   stop(): Promise<void>;
   kill(): Promise<void>;
   ended(): string | undefined;
@@ -77,14 +79,18 @@ export function createAceso(options: AcesoOptions, httpPort: number): Aceso {
       else resolve(JSON.parse(stdout) as T);
     });
   });
+  const launch = async (env: NodeJS.ProcessEnv = {}): Promise<OwnedProcess> => {
+    if (running && running.ended() === undefined) throw new Error('Aceso runs already');
+    running = await startProcess(process.execPath, [MAIN, '--config', configFile, 'start'], { cwd: folder, logFile, env: { ...process.env, ...env } });
+    return running;
+  };
   const deliveries = (): Promise<readonly DeliveryView[]> => cli('deliveries', 'list');
   const log = (): string => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
   return {
     folder, baseUrl, fhirUrl: `${baseUrl}/fhir`, token, logFile, configFile, cli, deliveries, log,
+    launch,
     async start(env = {}) {
-      if (running && running.ended() === undefined) throw new Error('Aceso runs already');
-      const started = await startProcess(process.execPath, [MAIN, '--config', configFile, 'start'], { cwd: folder, logFile, env: { ...process.env, ...env } });
-      running = started;
+      const started = await launch(env);
       const isReady = async (): Promise<boolean> => (await fetch(`${baseUrl}/readyz`)).ok;
       if (env['ACESO_TEST_KILL_AT'] === undefined) await untilReady('Aceso', started, logFile, isReady);
       else await until('Aceso to be ready, or killed', async () => started.ended() !== undefined || (await isReady()), 60_000);

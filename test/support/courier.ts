@@ -8,6 +8,7 @@ import { createCourier, type CourierDevice, type CourierLog, type CourierOptions
 import { as, type RoomId, type UserId } from '../../src/domain/brand.ts';
 import { Sealed } from '../../src/domain/sealed.ts';
 import type { EncryptedEvent, OutgoingMessage } from '../../src/ports/courier.ts';
+import type { Client } from './clients/client.ts';
 import type { ChildCommand, ChildReport } from './courierChild.ts';
 import { sharedHospitals, takeSlot, type Hospital, type Slot } from './lab.ts';
 import { matrix, matrixAnswer, text } from './matrixHttp.ts';
@@ -83,6 +84,16 @@ export const ready = (courier: Pick<CourierDevice, 'status'>): Promise<unknown> 
   until('the courier to be ready', () => courier.status().state === 'ready').catch((cause: unknown) => {
     throw new Error(`the courier isn't ready: ${JSON.stringify(courier.status())}`, { cause });
   });
+
+/**
+ * A room that all of these have joined. A message that was sent before the join of somebody at another server is there for those only who
+ * scroll back, which the tests' clients don't.
+ */
+export async function joinedRoom(place: Place, people: readonly Client[]): Promise<RoomId> {
+  const roomId = await place.room(people.map(({ userId }) => userId));
+  await until('everybody to join', () => people.every(({ joinedRooms }) => joinedRooms.has(roomId)));
+  return roomId;
+}
 
 /** A text for these people, all of them responsible. */
 export function message(id: string, roomId: RoomId, people: readonly string[], body: string, changes: Partial<OutgoingMessage> = {}): OutgoingMessage {

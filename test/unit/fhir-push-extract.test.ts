@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { fixtureText, theValidator } from '../fixtures/fhir/endpoint.ts';
-import { OI, ofObservation, one, test, transaction } from '../fixtures/fhir/extract.ts';
+import { OI, ofObservation, one, anObservation } from '../fixtures/fhir/extract.ts';
 
 describe('fhir-push takes out of a result', () => {
   before(async function loads() {
@@ -113,7 +113,7 @@ describe('fhir-push takes out of a result', () => {
     });
 
     it('two values of one code, told apart by time', async () => {
-      const at = (time: string, value: number): object => test({ effectiveDateTime: time, valueInteger: value, code: { coding: [{ system: 'http://loinc.org', code: '2345-7' }] } });
+      const at = (time: string, value: number): object => anObservation({ effectiveDateTime: time, valueInteger: value, code: { coding: [{ system: 'http://loinc.org', code: '2345-7' }] } });
       const { report } = await one({ resourceType: 'DiagnosticReport', status: 'final', code: { text: 'Glucose tolerance' }, subject: { reference: 'Patient/1' }, contained: [{ ...at('2026-11-24T08:00:00Z', 90), id: 'a' }, { ...at('2026-11-24T10:00:00Z', 140), id: 'b' }, { ...at('2026-11-24T10:00:00Z', 141), id: 'c' }], result: [{ reference: '#a' }, { reference: '#b' }, { reference: '#c' }] }, '/DiagnosticReport');
       expect(report.observations.map(({ key }) => key)).to.deep.equal([' http://loinc.org|2345-7 @ 2026-11-24T08:00:00Z', ' http://loinc.org|2345-7 @ 2026-11-24T10:00:00Z', ' http://loinc.org|2345-7 @ 2026-11-24T10:00:00Z #2']);
     });
@@ -163,7 +163,7 @@ describe('fhir-push takes out of a result', () => {
 
   it('the specimen of each line where a report has several', async () => {
     const specimen = (id: string, type: string): object => ({ resourceType: 'Specimen', id, type: { text: type }, status: id === 'b' ? 'unsatisfactory' : 'available' });
-    const line = (id: string, of: string): object => ({ ...test({ valueInteger: 1, specimen: { reference: `#${of}` } }), id });
+    const line = (id: string, of: string): object => ({ ...anObservation({ valueInteger: 1, specimen: { reference: `#${of}` } }), id });
     const { report } = await one({ resourceType: 'DiagnosticReport', status: 'final', code: { text: 'x' }, subject: { reference: 'Patient/1' }, contained: [specimen('a', 'Blood'), specimen('b', 'Urine'), line('x', 'a'), line('y', 'b')], result: [{ reference: '#x' }, { reference: '#y' }] }, '/DiagnosticReport');
     expect(report.specimens).to.deep.equal([{ type: 'Blood', condition: [] }, { type: 'Urine', condition: ['unsatisfactory'] }]);
     expect(report.observations.map(({ key, specimen: of }) => [key, of])).to.deep.equal([['Blood |Test', 'Blood'], ['Urine |Test', 'Urine']]);
@@ -176,7 +176,7 @@ describe('fhir-push takes out of a result', () => {
     const communication = await one({ resourceType: 'Communication', status: 'completed', subject, contained: [role, team('a', 'b'), team('b', 'a')], sender: { reference: '#role', display: 'Ward 4' }, recipient: [{ reference: '#role' }, { reference: '#a' }] }, '/Communication');
     expect(communication.report.reporters).to.deep.equal(['Ward 4']);
     expect(communication.candidates.map(({ identifiers }) => identifiers[0]?.value)).to.deep.equal(['a', 'b']);
-    const chain = Array.from({ length: 400 }, (_, n) => ({ ...test({ subject, code: { text: `T${n}` }, valueInteger: n, performer: [{ reference: '#role' }], ...(n < 399 ? { hasMember: [{ reference: `#o${n + 1}` }] } : {}) }), id: `o${n}` }));
+    const chain = Array.from({ length: 400 }, (_, n) => ({ ...anObservation({ subject, code: { text: `T${n}` }, valueInteger: n, performer: [{ reference: '#role' }], ...(n < 399 ? { hasMember: [{ reference: `#o${n + 1}` }] } : {}) }), id: `o${n}` }));
     const { report } = await one({ resourceType: 'DiagnosticReport', status: 'final', code: { text: 'x' }, subject, contained: [role, ...chain], result: [{ reference: '#o0' }] }, '/DiagnosticReport');
     expect(report.observations).to.have.length(9);
     expect(report.notes).to.deep.equal(['Nested too deep to be shown: T9']);

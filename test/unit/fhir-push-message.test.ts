@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { fixtureText, theValidator } from '../fixtures/fhir/endpoint.ts';
+import { fixture, fixtureText, theValidator } from '../fixtures/fhir/endpoint.ts';
 import { FHIR, MRN, NPI, one } from '../fixtures/fhir/extract.ts';
 
 describe('fhir-push takes out of a message', () => {

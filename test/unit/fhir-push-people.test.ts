@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { SourceConfig } from '../../bridges/fhir-push/index.ts';
 import { fixtureText, theValidator } from '../fixtures/fhir/endpoint.ts';
-import { FHIR, MRN, NPI, V203, ofObservation, one, ref, transaction } from '../fixtures/fhir/extract.ts';
+import { anObservation, FHIR, MRN, NPI, V203, ofObservation, one, ref, transaction } from '../fixtures/fhir/extract.ts';
 
 describe('fhir-push takes out of people', () => {
   before(async function loads() {
@@ -75,7 +75,7 @@ describe('fhir-push takes out of people', () => {
     const patient = { resourceType: 'Patient', identifier: [{ system: MRN, value: 'M-1' }] };
     const practitioner = (npi: string): object => ({ resourceType: 'Practitioner', identifier: [{ system: NPI, value: npi }], name: [{ text: `Dr. ${npi}` }] });
     const order = (requester: object, more: object = {}): object => ({ resourceType: 'ServiceRequest', status: 'active', intent: 'order', subject: ref(1), requester, ...more });
-    const result = (more: object = {}): object => ({ ...test({ valueInteger: 1 }), subject: ref(1), basedOn: [ref(2)], ...more });
+    const result = (more: object = {}): object => ({ ...anObservation({ valueInteger: 1 }), subject: ref(1), basedOn: [ref(2)], ...more });
 
     it('the requester, never performer or resultsInterpreter', async () => {
       const { candidates } = await one(fixtureText('potassium-transaction'));

@@ -11,6 +11,8 @@ export type HomeserverOptions = {
   readonly asToken: string;
   readonly guardianLocalpart: string;
   readonly courierLocalpart: string;
+  /** What people see of them. */
+  readonly names: { readonly guardian: string; readonly courier: string };
   readonly timeoutMs?: number;
 };
 
@@ -27,6 +29,7 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
   const asGuardian = apiFor(options, guardian);
   const asCourier = apiFor(options, courier);
   const unversioned = apiFor(options, guardian, '/_matrix/client');
+  let isPrepared = false;
   const request = <T>(api: Api, method: Method, path: string, body?: JsonObject): Promise<T> => api.authedRequest<T>(method, path, undefined, body);
 
   async function prepareUser(api: Api, userId: UserId, localpart: string, name: string): Promise<Outcome<void, HomeserverFailure>> {
@@ -36,7 +39,20 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
     return named.ok ? ok(undefined) : named;
   }
 
+  /** Registers and names both, once; as long as that fails, everything that needs them waits and is tried again. */
+  async function prepare(): Promise<Outcome<void, HomeserverFailure>> {
+    if (isPrepared) return ok(undefined);
+    for (const [api, userId, localpart, name] of [[asGuardian, guardian, guardianLocalpart, options.names.guardian], [asCourier, courier, courierLocalpart, options.names.courier]] as const) {
+      const user = await prepareUser(api, userId, localpart, name);
+      if (!user.ok) return fail(user.error.code, user.error.message, { ...user.error, retry: true });
+    }
+    isPrepared = true;
+    return ok(undefined);
+  }
+
   async function createRoom(room: RoomToCreate): Promise<Outcome<RoomId, HomeserverFailure>> {
+    const prepared = await prepare();
+    if (!prepared.ok) return prepared;
     const alias = `#${room.aliasLocalpart}:${serverName}`;
     const created = await attempt('create a room', () => request<{ readonly room_id: string }>(asGuardian, Method.Post, '/createRoom', creation(room)));
     if (created.ok) return ok(as<RoomId>(created.value.room_id));
@@ -69,10 +85,6 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
     serverName: as<ServerName>(serverName),
     guardian,
     courier,
-    async prepare(names) {
-      const first = await prepareUser(asGuardian, guardian, guardianLocalpart, names.guardian);
-      return first.ok ? prepareUser(asCourier, courier, courierLocalpart, names.courier) : first;
-    },
     createRoom,
     async invite(roomId, userId) {
       const member = await attempt('read a membership', () => request<{ readonly membership: string }>(asGuardian, Method.Get, `/rooms/${encode(roomId)}/state/m.room.member/${encode(userId)}`));

@@ -1,7 +1,7 @@
 /** The program behind `startJsClient`: options as JSON in the first argument, then protocol.ts on standard input and output. */
 import { createInterface } from 'node:readline';
 import {
-  ClientEvent, createClient, MatrixEventEvent, RoomEvent, RoomMemberEvent, SyncState,
+  ClientEvent, createClient, Direction, MatrixEventEvent, RoomEvent, RoomMemberEvent, SyncState,
   type MatrixClient, type MatrixEvent,
 } from 'matrix-js-sdk';
 import {
@@ -154,22 +154,13 @@ async function obey(command: Command): Promise<string | undefined> {
       await client.leave(command.roomId);
       return undefined;
     case 'scrollBack': {
-      const room = await until(() => client.getRooms().find((known) => known.roomId === command.roomId && known.getMyMembership() === 'join'));
-      await client.scrollback(room, 50);
+      const { chunk } = await client.createMessagesRequest(command.roomId, null, 50, Direction.Backward);
+      for (const event of chunk.toReversed().map(client.getEventMapper())) await client.decryptEventIfNeeded(event);
       return undefined;
     }
     case 'logout':
       await client.logout(true);
       return undefined;
-  }
-}
-
-/** The room of a join that the server has answered comes with the next sync. */
-async function until<T>(probe: () => T | undefined): Promise<T> {
-  for (;;) {
-    const value = probe();
-    if (value !== undefined) return value;
-    await new Promise((resolve) => client.once(ClientEvent.Sync, resolve));
   }
 }
 
