@@ -161,6 +161,11 @@ describe('fhir-push takes out of a result', () => {
     expect(report.collectedAt).to.equal('2026-11-24T07:00:00Z');
   });
 
+  it('the key of a line from the report\'s specimen when the observation names none', async () => {
+    const { report } = await one({ resourceType: 'DiagnosticReport', status: 'final', code: { text: 'x' }, subject: { reference: 'Patient/1' }, contained: [{ resourceType: 'Specimen', id: 's', type: { text: 'Urine' } }, { ...anObservation({ valueInteger: 1 }), id: 'o' }], specimen: [{ reference: '#s' }], result: [{ reference: '#o' }] }, '/DiagnosticReport');
+    expect(report.observations.map(({ key }) => key)).to.deep.equal(['Urine |Test']);
+  });
+
   it('the specimen of each line where a report has several', async () => {
     const specimen = (id: string, type: string): object => ({ resourceType: 'Specimen', id, type: { text: type }, status: id === 'b' ? 'unsatisfactory' : 'available' });
     const line = (id: string, of: string): object => ({ ...anObservation({ valueInteger: 1, specimen: { reference: `#${of}` } }), id });

@@ -126,6 +126,7 @@ describe('fhir-push takes out of people', () => {
     it('an absolute reference is another person unless it lies under the source\'s own base', async () => {
       const given = transaction({ 1: patient, 2: order({ reference: 'https://ehr.mercy.example/r4/Practitioner/123' }), 3: result() });
       expect((await one(given)).candidates[0]?.identifiers).to.deep.equal([{ system: FHIR, value: 'https://ehr.mercy.example/r4/Practitioner/123' }]);
+      expect((await one(given, '/', { fhirBase: 'https://another.example/r4' })).candidates[0]?.identifiers).to.deep.equal([{ system: FHIR, value: 'https://ehr.mercy.example/r4/Practitioner/123' }]);
       expect((await one(given, '/', { fhirBase: 'https://ehr.mercy.example/r4/' })).candidates[0]?.identifiers).to.deep.equal([{ system: FHIR, value: 'Practitioner/123' }]);
     });
   });

@@ -42,6 +42,7 @@ const REFUSALS: readonly (readonly [given: string, request: Sent, status: number
   ['another version of FHIR', toReports(text, { 'content-type': 'application/fhir+json; fhirVersion=5.0' }), 415, ['not-supported']],
   ['a compressed body', toReports(text, { 'content-encoding': 'gzip' }), 415, ['not-supported']],
   ['a client that takes XML only', toReports(text, { accept: 'application/fhir+xml' }), 406, ['not-supported']],
+  ['a client that wants anything but JSON', toReports(text, { accept: 'application/fhir+json;q=0' }), 406, ['not-supported']],
   ['_format=xml', { path: '/DiagnosticReport', query: '_format=xml', body: text }, 406, ['not-supported']],
   // Size.
   ['50 MB, declared', toReports('', { 'content-length': '52428800' }), 413, ['too-long']],
@@ -127,6 +128,7 @@ describe('fhir-push refuses', () => {
       expect(answer.headers).to.include({ 'content-type': 'application/fhir+json; charset=utf-8', 'cache-control': 'no-store' });
       expect(arrivals).to.be.empty;
       expect(events.map((event) => event.status)).to.deep.equal([status]);
+      expect(answer.wasRead, 'the body was read').to.equal(![401, 403, 404, 405, 406, 415].includes(status) && request.headers?.['content-length'] === undefined);
       for (const word of MAY_NOT_ECHO) expect(answer.body, word).to.not.contain(word);
     });
   }
@@ -140,10 +142,17 @@ describe('fhir-push refuses', () => {
     expect((await send(toReports('<a/>', { 'content-type': 'text/xml' }))).headers).to.include({ 'accept-post': 'application/fhir+json' });
   });
 
+  it('with 50 issues at most, and how many more there are', async () => {
+    const { send } = await endpoint();
+    const answer = await send(toObservations({ component: Array.from({ length: 60 }, () => ({ code: { text: 'x' }, valueQuantity: { comparator: 'banana' } })) }));
+    expect(issuesOf(answer)).to.have.length(51);
+    expect(answer.body).to.contain('There are 10 more issues.');
+  });
+
   it('a resource type that this source may not send: 403, before the body is read', async () => {
     const { send, events } = await endpoint({ resourceTypes: ['Communication'] });
     const answer = await send(toReports('not even JSON'));
-    expect([answer.status, ...issuesOf(answer)]).to.deep.equal([403, 'forbidden']);
+    expect([answer.status, answer.wasRead, ...issuesOf(answer)]).to.deep.equal([403, false, 'forbidden']);
     expect(events).to.have.length(1);
   });
 
@@ -152,7 +161,7 @@ describe('fhir-push refuses', () => {
     expect((await send(toReports(text))).status).to.equal(201);
     expect((await send(toReports(text))).status).to.equal(200);
     const throttled = await send(toReports(text));
-    expect([throttled.status, ...issuesOf(throttled)]).to.deep.equal([429, 'throttled']);
+    expect([throttled.status, throttled.wasRead, ...issuesOf(throttled)]).to.deep.equal([429, false, 'throttled']);
     expect(throttled.headers).to.include({ 'retry-after': '30' });
     mood.nowMs += 30_000;
     expect((await send(toReports(text))).status).to.equal(200);

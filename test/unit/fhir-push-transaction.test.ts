@@ -73,6 +73,17 @@ describe('fhir-push, transaction', () => {
     expect(resource.meta).to.deep.equal({ security: [label] });
   });
 
+  it('gives what it puts into a resource ids that are not taken there', async () => {
+    const { send, arrivals } = await endpoint();
+    await send(post(changed((it) => {
+      entryOf(it, 7).resource['contained'] = [{ resourceType: 'Basic', id: 'patient-1', code: { text: 'x' } }];
+      entryOf(it, 7).resource['extension'] = [{ url: 'http://example.org/x', valueReference: { reference: '#patient-1' } }];
+    })));
+    const resource = JSON.parse(arrivals[0]?.resource ?? '') as { readonly contained: readonly { readonly id: string; readonly resourceType: string }[]; readonly subject: object };
+    expect(resource.subject).to.deep.equal({ reference: '#patient-2' });
+    expect(resource.contained.filter(({ id }) => id.startsWith('patient-')).map(({ id, resourceType }) => [id, resourceType])).to.deep.equal([['patient-1', 'Basic'], ['patient-2', 'Patient']]);
+  });
+
   it('takes all or nothing: one fault, and nothing is handed on', async () => {
     const { send, arrivals } = await endpoint();
     const answer = await send(post(changed((it) => { entryOf(it, 7).resource['status'] = 'banana'; })));
@@ -139,6 +150,8 @@ describe('fhir-push, transaction', () => {
     const observationsOnly = await endpoint({ resourceTypes: ['Observation'] });
     const answer = await observationsOnly.send(post(fixtureText('potassium-transaction')));
     expect([answer.status, ...issuesOf(answer)]).to.deep.equal([403, 'forbidden Bundle.entry[7].resource']);
+    const twice = await observationsOnly.send(post(changed((it) => { entryOf(it, 0).request = { method: 'POST', url: 'Medication' }; })));
+    expect([twice.status, ...issuesOf(twice)], 'beside another fault').to.deep.equal([403, 'value Bundle.entry[0].request.url', 'forbidden Bundle.entry[7].resource']);
   });
 
   it('refuses what holds nothing to deliver', async () => {

@@ -1,5 +1,5 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { Kysely, Migrator, PostgresDialect, SqliteDialect, type SqliteDatabase } from 'kysely';
+import { Kysely, Migrator, PostgresDialect, SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
 import pg from 'pg';
 import { migrations, type Dialect } from './migrations.ts';
 import type { Tables } from './tables.ts';
@@ -13,20 +13,33 @@ export function openSqlite(path: string): Database {
   return { db: new Kysely<Tables>({ dialect: new SqliteDialect({ database: kyselyOver(file) }) }), dialect: { name: 'sqlite', integer: 'integer', bytes: 'blob' } };
 }
 
+/** Kysely writes the same texts again and again: this many stay prepared. */
+const PREPARED = 200;
+
 /** Gives `node:sqlite` the shape that Kysely asks of a SQLite driver. */
 function kyselyOver(file: DatabaseSync): SqliteDatabase {
+  const prepared = new Map<string, SqliteStatement>();
   return {
     close: () => { file.close(); },
-    prepare: (text) => {
-      // A deferred transaction that reads and then writes fails at once when another process wrote in between; an immediate one waits its turn.
-      const statement = file.prepare(text === 'begin' ? 'begin immediate' : text);
-      return {
-        reader: statement.columns().length > 0,
-        all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
-        run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
-        iterate: (parameters) => statement.iterate(...(parameters as SQLInputValue[])) as IterableIterator<unknown>,
-      };
+    prepare(text) {
+      const known = prepared.get(text);
+      if (known) return known;
+      if (prepared.size >= PREPARED) prepared.clear();
+      const statement = prepare(file, text);
+      prepared.set(text, statement);
+      return statement;
     },
+  };
+}
+
+function prepare(file: DatabaseSync, text: string): SqliteStatement {
+  // A deferred transaction that reads and then writes fails at once when another process wrote in between; an immediate one waits its turn.
+  const statement = file.prepare(text === 'begin' ? 'begin immediate' : text);
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
+    run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
+    iterate: (parameters) => statement.iterate(...(parameters as SQLInputValue[])) as IterableIterator<unknown>,
   };
 }
 

@@ -336,7 +336,7 @@ describe('§4.5 IDBObjectStore', () => {
     const values: Record<string, unknown> = {
       undefined: undefined, null: null, 'a boolean': false, 'a number': -0.5, NaN: NaN, 'a bigint': 10n ** 30n, 'a string with a lone surrogate': 'x\ud800', 'a Date': new Date(0), 'a RegExp': /a+/giu,
       'a Map': new Map<unknown, unknown>([[1, { a: 1 }], ['x', new Map()]]), 'a Set': new Set([1, 'a']), 'an Error': new RangeError('e'), 'an ArrayBuffer': Uint8Array.of(1, 2).buffer, 'typed arrays': [Int16Array.of(-1), Float64Array.of(0.5), BigInt64Array.of(1n), Uint8ClampedArray.of(255)],
-      'a DataView': new DataView(new ArrayBuffer(3)), 'boxed primitives': [Object(1), Object('s'), Object(true)], 'a sparse array': [1, , 3], // eslint-disable-line no-sparse-arrays
+      'a DataView': new DataView(new ArrayBuffer(3)), 'boxed primitives': [Object(1), Object('s'), Object(true)], 'a sparse array': [1, , 3],
     };
 
     for (const [what, value] of Object.entries(values)) {

@@ -154,9 +154,11 @@ async function obey(command: Command): Promise<string | undefined> {
       await client.leave(command.roomId);
       return undefined;
     case 'scrollBack': {
-      const { chunk } = await client.createMessagesRequest(command.roomId, null, 50, Direction.Backward);
-      for (const event of chunk.toReversed().map(client.getEventMapper())) await client.decryptEventIfNeeded(event);
-      return undefined;
+      const page = (from: string | null): ReturnType<MatrixClient['createMessagesRequest']> => client.createMessagesRequest(command.roomId, from, 50, Direction.Backward);
+      for (let { chunk, end } = await page(null); ; { chunk, end } = await page(end)) {
+        for (const event of chunk.toReversed().map(client.getEventMapper())) await client.decryptEventIfNeeded(event);
+        if (end === undefined || chunk.some(({ type }) => type === 'm.room.create')) return undefined;
+      }
     }
     case 'logout':
       await client.logout(true);

@@ -119,9 +119,12 @@ class Person:
                 await asyncio.sleep(0.02)
             while room_id not in self.client.rooms:  # the room of a join that the server has answered comes with the next sync
                 await asyncio.sleep(0.02)
-            history = checked(await self.client.room_messages(room_id, start=self.client.next_batch, direction=MessageDirection.back, limit=50))
-            for event in reversed(history.chunk):
-                await self.seen(self.client.rooms[room_id], event)
+            page = self.client.next_batch
+            while page:  # a page that the server hasn't fetched from others yet is short: the next one goes on from there
+                history = checked(await self.client.room_messages(room_id, start=page, direction=MessageDirection.back, limit=50))
+                for event in reversed(history.chunk):
+                    await self.seen(self.client.rooms[room_id], event)
+                page = history.end
         elif command["do"] == "logout":
             checked(await self.client.logout())
         return {}
