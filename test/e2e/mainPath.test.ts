@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { createDecipheriv, createHash } from 'node:crypto';
 import { newAceso, type Aceso } from '../support/aceso.ts';
 import type { Client } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
@@ -69,6 +70,19 @@ describe('A laboratory result, from the push at Mercy to a clinician\'s device a
     expect(correction.supersedes).to.match(/-0$/u);
   });
 
+  it('carries a resource beyond 40 KiB as encrypted media, which the other hospital can open', async () => {
+    const big = { ...potassiumReport({ accession: 'L-BIG' }), text: { status: 'generated', div: `<div xmlns="http://www.w3.org/1999/xhtml">${'long narrative '.repeat(4000)}</div>` } };
+    expect((await aceso.push('/DiagnosticReport', big)).status).to.equal(201);
+    const { content } = await ada.waitForMessage((message) => String(message.content['body']).includes('L-BIG'), 30_000);
+    expect(content).not.to.have.property('org.aceso.fhir');
+    const file = content['org.aceso.fhir.file'] as { readonly url: string; readonly key: { readonly k: string }; readonly iv: string; readonly hashes: { readonly sha256: string } };
+    const media = await fetch(`${hospitals.stAnne.baseUrl}/_matrix/client/v1/media/download/${file.url.slice('mxc://'.length)}`, { headers: { authorization: `Bearer ${ada.accessToken}` } });
+    const ciphertext = Buffer.from(await media.arrayBuffer());
+    expect(createHash('sha256').update(ciphertext).digest('base64').replaceAll('=', '')).to.equal(file.hashes.sha256);
+    const decipher = createDecipheriv('aes-256-ctr', Buffer.from(file.key.k, 'base64url'), Buffer.from(file.iv, 'base64'));
+    expect(JSON.parse(Buffer.concat([decipher.update(ciphertext), decipher.final()]).toString('utf8'))).to.deep.equal(big);
+  });
+
   it('knows when it was seen, and that it was answered from a signed device', async () => {
     const message = ada.messages[0];
     if (!message) throw new Error('nothing to answer');
@@ -77,5 +91,15 @@ describe('A laboratory result, from the push at Mercy to a clinician\'s device a
     await ada.reply(message.roomId, message.eventId, 'Thank you, treating now.');
     const delivery = await aceso.delivery('answered', ({ eventId, phase }) => eventId === message.eventId && phase === 'answered');
     expect(delivery.history.at(-1)?.what).to.include('its owner signed');
+  });
+
+  it('is told by the metrics, and Aceso stops in order within 10 s', async () => {
+    const metrics = await (await fetch(`${aceso.baseUrl}/metrics`)).text();
+    expect(metrics).to.match(/^aceso_deliveries\{phase="answered"\} 1$/mu).and.to.match(/^aceso_delivery_seconds_count 3$/mu);
+    const started = Date.now();
+    await aceso.stop();
+    expect(aceso.ended()).to.equal('code 0');
+    expect(Date.now() - started).to.be.lessThan(10_000);
+    expect(aceso.log()).to.include('aceso.stopped');
   });
 });

@@ -1,11 +1,11 @@
 /** Aceso as a hospital runs it: its own process, its own configuration folder, one application service of Mercy. */
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, copyFileSync, existsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { createKeyFile } from '../../src/adapters/keys/keyfile.ts';
+import { removeFolder, temporaryFolder } from './folders.ts';
 import type { Hospital, Slot } from './lab.ts';
 import { freePort } from './ports.ts';
 import { startProcess, untilReady, type OwnedProcess } from './processes.ts';
@@ -65,7 +65,7 @@ export type Aceso = {
 };
 
 export function createAceso(options: AcesoOptions, httpPort: number): Aceso {
-  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'aceso-run-'));
+  const folder = options.folder ?? temporaryFolder('run');
   const token = randomBytes(24).toString('base64url');
   const configFile = join(folder, 'aceso.yaml');
   const logFile = join(folder, 'aceso.log');
@@ -112,7 +112,7 @@ export function createAceso(options: AcesoOptions, httpPort: number): Aceso {
     delivery: (what, wanted, timeoutMs = 30_000) => until(`a delivery: ${what}`, async () => (await deliveries()).find(wanted), timeoutMs, 300).catch(async (cause: unknown) => {
       throw new Error(`${what}: not seen. There are ${JSON.stringify(await deliveries(), null, 1)}\nThe log ends:\n${log().slice(-4000)}`, { cause });
     }),
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    remove: () => removeFolder(folder),
   };
 }
 

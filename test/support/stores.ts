@@ -1,12 +1,11 @@
 /** Both databases, each with a key file of its own, for suites that must hold on either. */
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createKeyFile, openKeyFile } from '../../src/adapters/keys/keyfile.ts';
 import { migrate, openPostgres, openSqlite, type Database } from '../../src/adapters/store/database.ts';
 import { createStore } from '../../src/adapters/store/store.ts';
 import type { KeyRing } from '../../src/ports/keys.ts';
 import type { Store } from '../../src/ports/store.ts';
+import { temporaryFolder } from './folders.ts';
 import { sharedPostgres } from './postgres.ts';
 
 export type OpenStore = { readonly store: Store; readonly database: Database; readonly keys: KeyRing; readonly folder: string; reopen(): Promise<Store> };
@@ -17,7 +16,7 @@ export type StoreKind = (typeof STORE_KINDS)[number];
 let count = 0;
 
 export async function openTestStore(kind: StoreKind, now?: () => number): Promise<OpenStore> {
-  const folder = mkdtempSync(join(tmpdir(), 'aceso-store-'));
+  const folder = temporaryFolder('store');
   const keyFile = join(folder, 'keys.json');
   createKeyFile(keyFile);
   const keys = openKeyFile(keyFile);

@@ -21,7 +21,7 @@ const largestBytes = 45 * 1024;
 
 export function createMedia(options: Pick<ThreadOptions, 'attachmentKey'>, homeserver: Homeserver, journal: Journal, faults: Faults): Media {
   const upload = async (message: PlainMessage, value: unknown, signal: AbortSignal): Promise<string> => {
-    using encrypted = Attachment.encrypt(new TextEncoder().encode(JSON.stringify(value)));
+    using encrypted = Attachment.encrypt(new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value)));
     const body = new Uint8Array(encrypted.encryptedData);
     const answer = await homeserver.json({ method: 'POST', path: 'media/v3/upload', as: 'user', body, timeoutMs: 60_000, signal });
     const file = JSON.stringify({ url: answer['content_uri'], ...JSON.parse(encrypted.mediaEncryptionInfo ?? '{}') as object });
