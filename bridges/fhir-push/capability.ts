@@ -15,7 +15,7 @@ export const capabilityStatement = ({ baseUrl, softwareVersion }: FhirPushConfig
   rest: [{
     mode: 'server',
     documentation: `What is taken in is delivered and can't be read back. ${CONTEXT_TYPES.join(', ')} in the same bundle explain it and are not stored by themselves. ` +
-      'The answer to a create is given once it is stored durably. The same content again is the same resource. Limits per source: size, entries, requests per minute.',
+      'The answer to a create is given once it is stored durably. The same content again is the same resource. A conditional create that matches and says something new is taken in as a new version of what it matched, and answered 200. Limits per source: size, entries, requests per minute.',
     security: {
       cors: false,
       description: 'A bearer token (RFC 6750) for each source, given out by the hospital. This statement needs none.',

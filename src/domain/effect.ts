@@ -1,4 +1,5 @@
 import type { EffectId, EventId, PartyId, RoomId, UserId } from './brand.ts';
+import type { EncryptedEvent } from './encryptedEvent.ts';
 import type { Party } from './people/party.ts';
 import type { Sealed } from './sealed.ts';
 
@@ -13,7 +14,7 @@ export type EffectBody =
   | { readonly type: 'room.create'; readonly party: Party }
   | { readonly type: 'room.invite'; readonly roomId: RoomId; readonly userId: UserId }
   | { readonly type: 'room.send'; readonly roomId: RoomId; readonly party: PartyId; readonly recipients: readonly UserId[]; readonly content: Sealed<Readonly<Record<string, unknown>>> }
-  | { readonly type: 'event.decrypt'; readonly roomId: RoomId; readonly event: Readonly<Record<string, unknown>> & { readonly event_id: EventId; readonly sender: UserId } };
+  | { readonly type: 'event.decrypt'; readonly roomId: RoomId; readonly event: EncryptedEvent };
 
 export type EffectKind = EffectBody['type'];
 

@@ -1,6 +1,7 @@
 import type { DeliveryId, EffectId, EventId, FactId, Millis, ReportId, RoomId, SourceId, UserId } from './brand.ts';
 import type { ClinicalReport } from './clinical/report.ts';
 import type { EffectKind, EffectResult } from './effect.ts';
+import type { EncryptedEvent } from './encryptedEvent.ts';
 import type { Candidate } from './people/recipient.ts';
 import type { Party } from './people/party.ts';
 import type { Sealed } from './sealed.ts';
@@ -58,7 +59,7 @@ export type FactBody =
   | { readonly type: 'room.member'; readonly roomId: RoomId; readonly userId: UserId; readonly membership: 'invite' | 'join' | 'leave' | 'ban' | 'knock'; readonly sender: UserId; readonly eventId: EventId }
   | { readonly type: 'recipient.membership'; readonly userId: UserId; readonly membership: Membership }
   /** An encrypted event of somebody else in a results room: ciphertext only. */
-  | { readonly type: 'room.encrypted'; readonly roomId: RoomId; readonly event: Readonly<Record<string, unknown>> & { readonly event_id: EventId; readonly sender: UserId } }
+  | { readonly type: 'room.encrypted'; readonly roomId: RoomId; readonly event: EncryptedEvent }
   | { readonly type: 'reply.received'; readonly eventId: EventId; readonly sender: UserId; readonly signedByOwner: boolean; readonly content: Sealed<Readonly<Record<string, unknown>>> }
   /** In clear, and a homeserver can forge them: they prove `seen` at most. */
   | { readonly type: 'room.reaction'; readonly eventId: EventId; readonly sender: UserId; readonly relatesTo: EventId }

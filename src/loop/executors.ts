@@ -3,7 +3,7 @@ import { fail, ok } from '../domain/outcome.ts';
 import { keyHolders, type RoomState } from '../domain/rooms/room.ts';
 import { planRoom, type RoomPeople, type RoomTemplate } from '../domain/rooms/template.ts';
 import { Sealed } from '../domain/sealed.ts';
-import type { Courier, EncryptedEvent } from '../ports/courier.ts';
+import type { Courier } from '../ports/courier.ts';
 import type { Executors } from '../ports/executor.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { Homeserver } from '../ports/homeserver.ts';
@@ -59,7 +59,7 @@ export function createExecutors(parts: ExecutorParts): Executors {
     },
 
     async 'event.decrypt'({ body: { roomId, event } }) {
-      const decrypted = await courier.decrypt(roomId, event as unknown as EncryptedEvent);
+      const decrypted = await courier.decrypt(roomId, event);
       if (!decrypted.ok) return decrypted;
       const { type: eventType, content, sender, signedByOwner } = decrypted.value;
       const relatesTo = [...new Set([...relatedTo(content), ...relatedTo(event.content)])];

@@ -48,7 +48,7 @@ function bodyOf({ ownUsers }: IntakeParts, event: RoomEvent): FactBody | undefin
   if (membership) return { type: 'room.member', roomId, userId: as<UserId>(event.state_key ?? ''), membership, sender, eventId };
   if (ownUsers.includes(sender)) return undefined;
   if (event.type === 'm.room.encrypted') {
-    return { type: 'room.encrypted', roomId, event: { event_id: eventId, sender, type: event.type, origin_server_ts: event.origin_server_ts, content: event.content } };
+    return { type: 'room.encrypted', roomId, event: { event_id: eventId, sender, type: 'm.room.encrypted', origin_server_ts: event.origin_server_ts, content: event.content } };
   }
   const relatesTo = event.type === 'm.reaction' ? (event.content['m.relates_to'] as { readonly event_id?: unknown } | undefined)?.event_id : undefined;
   return typeof relatesTo === 'string' ? { type: 'room.reaction', eventId, sender, relatesTo: as<EventId>(relatesTo) } : undefined;

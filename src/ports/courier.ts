@@ -4,6 +4,7 @@
  * same answer; nothing is sent twice. Facts on the wire: Matrix client-server API §11.12 (end-to-end encryption), §11.12.4 (Megolm).
  */
 import type { EffectId, EventId, RoomId, UserId } from '../domain/brand.ts';
+import type { EncryptedEvent } from '../domain/encryptedEvent.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { Sealed } from '../domain/sealed.ts';
 
@@ -47,13 +48,7 @@ export type Sent = { readonly eventId: EventId; readonly devices: number; readon
 /** `no-device`: a recipient has no device that may get keys. `forbidden`/`not-found`: the room refuses it. `too-large`: beyond what media take. */
 export type SendFailure = 'no-device' | 'unavailable' | 'limited' | 'forbidden' | 'too-large' | 'engine';
 
-export type EncryptedEvent = {
-  readonly event_id: EventId;
-  readonly sender: UserId;
-  readonly origin_server_ts: number;
-  readonly type: 'm.room.encrypted';
-  readonly content: Readonly<Record<string, unknown>>;
-};
+export type { EncryptedEvent };
 
 export type Decrypted = {
   readonly type: string;

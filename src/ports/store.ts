@@ -3,7 +3,7 @@
  * what a promise here resolves is committed; what it rejects left no trace; a claim is a lease with a generation, and a stale holder's
  * commit is refused (`false`), never merged.
  */
-import type { DeliveryId, EffectId, FactId, Millis, SourceId } from '../domain/brand.ts';
+import type { FactId, Millis, SourceId } from '../domain/brand.ts';
 import type { Decision, FoundAggregate, Lookup } from '../domain/decision.ts';
 import type { DeliveryState } from '../domain/delivery/delivery.ts';
 import type { Effect } from '../domain/effect.ts';
@@ -74,5 +74,3 @@ export type StoreCounts = {
   readonly deliveries: Readonly<Record<string, number>>;
   readonly held: number;
 };
-
-export type { DeliveryId, EffectId };

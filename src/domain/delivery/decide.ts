@@ -19,12 +19,12 @@ const SENDING_PATIENCE_MS = 30_000;
  */
 export function decideDelivery(state: DeliveryState | undefined, fact: Fact, context: Context): DeliveryDecision {
   const { body } = fact;
-  if (body.type === 'delivery.requested') return state ? kept(state, 'already requested') : requested(fact, body, context);
+  if (body.type === 'delivery.requested') return state ? kept(state, 'already requested') : requested(fact, body);
   if (!state) return { state, audit: [{ action: 'delivery.ignored', because: `${body.type} came for a delivery that does not exist` }] };
   const now = fact.at;
   switch (body.type) {
     case 'room.ready':
-      return roomReady(state, body, context, now);
+      return roomReady(state, body, now);
     case 'room.blocked':
       return state.eventId ? kept(state, 'already sent') : hold({ ...state, members: body.members }, { code: body.code, reason: body.message }, now);
     case 'recipient.membership':
@@ -72,7 +72,7 @@ function hold(state: DeliveryState, { code, reason }: Pick<Hold, 'code' | 'reaso
 
 const wantRoom = (id: DeliveryState['id'], party: Party): RaisedFact => ({ aggregate: { kind: 'room', id: party.id }, body: { type: 'room.wanted', party, delivery: id } });
 
-function requested(fact: Fact, body: FactOf<'delivery.requested'>, _context: Context): DeliveryDecision {
+function requested(fact: Fact, body: FactOf<'delivery.requested'>): DeliveryDecision {
   const { report, source, news, critical, content, owner, party, rule, why, supersedes, acceptedAt } = body;
   const state: DeliveryState = {
     id: as(fact.aggregate.id), report, source, news, critical, content, owner, members: {}, acceptedAt, history: [],
@@ -82,7 +82,7 @@ function requested(fact: Fact, body: FactOf<'delivery.requested'>, _context: Con
   return went(state, { at: fact.at, what: `addressed to ${party.name}`, by: rule ?? 'unknown rule' }, { raise: [wantRoom(state.id, party)] });
 }
 
-function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, _context: Context, at: Millis): DeliveryDecision {
+function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, at: Millis): DeliveryDecision {
   if (before.eventId) return kept(before, 'already sent');
   const { party } = before;
   if (!party) return kept(before, 'a room is ready but nobody is addressed');

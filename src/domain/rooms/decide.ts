@@ -2,7 +2,7 @@ import { as, type EffectId, type EventId, type UserId } from '../brand.ts';
 import type { AuditEntry, Context, Decision, Lookup } from '../decision.ts';
 import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
-import { serversOf, type Party } from '../people/party.ts';
+import { serversOf } from '../people/party.ts';
 import { OPEN_LIMIT, outside, roomLane, usable, type RoomState } from './room.ts';
 
 type RoomDecision = Decision<RoomState | undefined>;
@@ -169,5 +169,3 @@ function pass(state: RoomState, context: Context, about: readonly EventId[], bod
 }
 
 const toDeliveries = (ids: readonly string[], body: RaisedFact['body']): readonly RaisedFact[] => ids.map((id) => ({ aggregate: { kind: 'delivery', id }, body }));
-
-export type { Party };

@@ -44,7 +44,7 @@ const CASES: readonly (readonly [given: string, facts: readonly FactBody[], effe
   ['the member left, and something new comes: invited again', [wanted, created, invited(), member('join'), member('leave'), { ...wanted, delivery: as('d2') }], ['room.invite'], []],
   ['the member left and was invited again: the new delivery proceeds', [wanted, created, invited(), member('join'), member('leave'), { ...wanted, delivery: as('d2') }, invited()], [], ['room.ready', 'recipient.membership']],
   ['a stranger comes in: nobody is told, nothing is sent', [wanted, created, invited(), member('join', as('@eve:evil.example'))], [], []],
-  ['an encrypted event comes: it is decrypted', [wanted, created, { type: 'room.encrypted', roomId: as('!r:m'), event: { event_id: as('$x'), sender: user } }], ['event.decrypt'], []],
+  ['an encrypted event comes: it is decrypted', [wanted, created, { type: 'room.encrypted', roomId: as('!r:m'), event: { event_id: as('$x'), sender: user, origin_server_ts: T0, type: 'm.room.encrypted', content: {} } }], ['event.decrypt'], []],
 ];
 
 describe('A results room', () => {
