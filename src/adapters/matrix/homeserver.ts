@@ -81,6 +81,19 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
     return state.ok ? ok(state.value.map(({ type, state_key: stateKey, content, sender }) => ({ type, stateKey, content, sender: as<UserId>(sender) }))) : state;
   }
 
+  /**
+   * Synapse answers 502 both when a partner's server is away and when that server limits invitations, and in both cases sends nothing to it for
+   * a while (ten minutes at first): nobody there would get anything. A profile is asked for in spite of that silence: its answer tells the two
+   * apart, and ends the silence.
+   */
+  async function whyNotBrought(userId: UserId, failure: Outcome<never, HomeserverFailure>): Promise<Outcome<never, HomeserverFailure>> {
+    const server = userId.slice(userId.indexOf(':') + 1);
+    if (server === serverName) return failure;
+    const profile = await attempt(`ask the server of ${userId}`, () => request(asGuardian, Method.Get, `/profile/${encode(userId)}`));
+    const isThere = profile.ok || profile.error.code === 'not-found' || profile.error.code === 'forbidden';
+    return isThere ? fail('limited', `${server} answers, but takes no more invitations for ${userId} now. Aceso keeps trying; ask its administrators to lift the limit (Synapse: rc_invites)`, { retry: true }) : failure;
+  }
+
   return {
     serverName: as<ServerName>(serverName),
     guardian,
@@ -91,7 +104,8 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
       if (member.ok && (member.value.membership === 'join' || member.value.membership === 'invite')) return ok(undefined);
       if (!member.ok && member.error.code !== 'not-found') return member;
       const invited = await attempt(`invite ${userId}`, () => request(asGuardian, Method.Post, `/rooms/${encode(roomId)}/invite`, { user_id: userId }));
-      return invited.ok ? ok(undefined) : invited;
+      if (invited.ok) return ok(undefined);
+      return invited.error.code === 'unavailable' ? whyNotBrought(userId, invited) : invited;
     },
     async joinAsCourier(roomId) {
       const joined = await attempt('join as the courier', () => request(asCourier, Method.Post, `/join/${encode(roomId)}`, {}));

@@ -18,6 +18,7 @@ export class SqliteFile {
   readonly #sql: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   #synchronous: Synchronous = 'FULL';
+  /** Something was committed without an fsync; only a barrier, which then surely writes, makes up for it. */
   #unsynced = false;
   #changes = 0;
 
@@ -68,7 +69,7 @@ export class SqliteFile {
 
   commit(): void {
     storage(() => this.#statement('COMMIT').run());
-    this.#unsynced = this.#synchronous === 'NORMAL';
+    this.#unsynced ||= this.#synchronous === 'NORMAL';
   }
 
   /** Does nothing when SQLite has already rolled back by itself, as it does on a full disk. */
@@ -86,6 +87,7 @@ export class SqliteFile {
       if (!this.#sql.isTransaction) throw new Error('the work of a barrier must not end its transaction: it ran COMMIT or ROLLBACK');
       if (this.#unsynced) this.run("UPDATE idb_meta SET value = value + 1 WHERE name = 'barriers'");
       this.commit();
+      this.#unsynced = false;
       return result;
     } catch (error) {
       this.rollback();
