@@ -2,7 +2,7 @@ import type { Context, Decision, Lookup } from './decision.ts';
 import { decideDelivery } from './delivery/decide.ts';
 import type { DeliveryState } from './delivery/delivery.ts';
 import type { Fact } from './fact.ts';
-import { decideParty } from './people/decide.ts';
+import { decideParty, lookupsOfParty } from './people/decide.ts';
 import type { Party } from './people/party.ts';
 import { decideReport, lookupsOfReport } from './report/decide.ts';
 import type { ReportState } from './report/report.ts';
@@ -16,8 +16,9 @@ export function lookupsFor(fact: Fact): readonly Lookup[] {
       return lookupsOfReport(fact);
     case 'room':
       return lookupsOfRoom(fact);
-    case 'delivery':
     case 'party':
+      return lookupsOfParty(fact);
+    case 'delivery':
       return [];
   }
 }

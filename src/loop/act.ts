@@ -4,10 +4,10 @@ import { fail, type Outcome } from '../domain/outcome.ts';
 import type { Executor, Executors } from '../ports/executor.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { EffectSettlement, Store } from '../ports/store.ts';
-import { LEASE_MS } from './lease.ts';
+import { LEASE_MS, type Hands } from './lease.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 
-export type ActParts = { readonly store: Store; readonly executors: Executors; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string };
+export type ActParts = { readonly store: Store; readonly executors: Executors; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string; readonly hands: Hands };
 
 type ClaimedEffect = Awaited<ReturnType<Store['claimEffects']>>[number];
 
@@ -21,7 +21,13 @@ export type Wakes = ReadonlyMap<string, number>;
 export async function actOnDue(parts: ActParts, wakes: Wakes, free: number, done: () => void): Promise<number> {
   const claims = await parts.store.claimEffects(parts.worker, parts.now(), LEASE_MS, free);
   if (claims.length > 0) parts.faults.at('effect.claimed');
-  for (const claim of claims) void actOnOne(parts, wakes, claim).finally(done);
+  for (const claim of claims) {
+    parts.hands.effects.add(claim.work.id);
+    void actOnOne(parts, wakes, claim).finally(() => {
+      parts.hands.effects.delete(claim.work.id);
+      done();
+    });
+  }
   return claims.length;
 }
 

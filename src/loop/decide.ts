@@ -4,10 +4,10 @@ import type { Settings } from '../domain/decision.ts';
 import type { Fact } from '../domain/fact.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { Claim, Store } from '../ports/store.ts';
-import { LEASE_MS } from './lease.ts';
+import { LEASE_MS, type Hands } from './lease.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 
-export type DecideParts = { readonly store: Store; readonly settings: Settings; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string };
+export type DecideParts = { readonly store: Store; readonly settings: Settings; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string; readonly hands: Hands };
 
 const BATCH = 16;
 const LONGEST_WAIT_MS = 60_000;
@@ -17,7 +17,11 @@ export async function decideDue(parts: DecideParts): Promise<number> {
   const claims = await parts.store.claimFacts(parts.worker, parts.now(), LEASE_MS, BATCH);
   if (claims.length === 0) return 0;
   parts.faults.at('decide.claimed');
-  await Promise.all(claims.map((claim) => decideOne(parts, claim)));
+  await Promise.all(claims.map(async (claim) => {
+    parts.hands.facts.add(claim.work.id);
+    await decideOne(parts, claim);
+    parts.hands.facts.delete(claim.work.id);
+  }));
   return claims.length;
 }
 

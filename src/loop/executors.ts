@@ -21,9 +21,9 @@ export type ExecutorParts = {
 export function createExecutors(parts: ExecutorParts): Executors {
   const { homeserver, courier, store, keys, faults, template, people, aliasPrefix } = parts;
   return {
-    async 'room.create'({ body: { party } }) {
+    async 'room.create'({ id, body: { party } }) {
       const plan = planRoom(template, party, people);
-      const created = await homeserver.createRoom({ ...plan, aliasLocalpart: `${aliasPrefix}${template.id}_${keys.pseudonym('room', party.id)}` });
+      const created = await homeserver.createRoom({ ...plan, aliasLocalpart: `${aliasPrefix}${template.id}_${keys.pseudonym('room', id)}` });
       if (!created.ok) return created;
       faults.at('room.created');
       const invited = await homeserver.invite(created.value, homeserver.courier);
@@ -43,7 +43,7 @@ export function createExecutors(parts: ExecutorParts): Executors {
 
     async 'room.send'({ id, body }) {
       const room = (await store.load({ kind: 'room', id: body.party }))?.state as RoomState | undefined;
-      const members = room ? keyHolders(room) : [];
+      const members = room?.roomId === body.roomId ? keyHolders(room) : [];
       const recipients = body.recipients.filter((userId) => members.includes(userId));
       if (recipients.length === 0) return fail('no-member', 'none of the recipients is in the results room: they were invited and left or declined', { retry: true });
       const send = (responsible: readonly UserId[]): ReturnType<Courier['send']> => courier.send({ id, roomId: body.roomId, members, recipients: responsible, type: 'm.room.message', content: body.content, rotation: template.rotation });

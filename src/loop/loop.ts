@@ -1,7 +1,7 @@
 import { errorCode } from '../ports/telemetry.ts';
 import { actOnDue, type ActParts } from './act.ts';
 import { decideDue, type DecideParts } from './decide.ts';
-import { LEASE_MS, RENEW_EVERY_MS } from './lease.ts';
+import { LEASE_MS, RENEW_EVERY_MS, type Hands } from './lease.ts';
 
 export type Loop = {
   start(): void;
@@ -18,9 +18,10 @@ const CONCURRENT_EFFECTS = 16;
 const TIMERS_AT_ONCE = 100;
 
 /** Decide, act and tick around one store, each at its own pace (docs/architecture.md). */
-export function createLoop(parts: DecideParts & ActParts): Loop {
+export function createLoop(given: Omit<DecideParts & ActParts, 'hands'>): Loop {
+  const hands: Hands = { facts: new Set(), effects: new Set() };
+  const parts = { ...given, hands };
   let isRunning = false;
-  let busy = 0;
   let wakers: (() => void)[] = [];
   const wakes = new Map<string, number>();
   let renewals: NodeJS.Timeout | undefined;
@@ -50,20 +51,18 @@ export function createLoop(parts: DecideParts & ActParts): Loop {
     }
   }
 
-  const ended = (): void => { busy -= 1; nudge(); };
   const act = async (): Promise<number> => {
-    const free = CONCURRENT_EFFECTS - busy;
-    if (free === 0) return 0;
-    const started = await actOnDue(parts, wakes, free, ended);
-    busy += started;
-    return started;
+    const free = CONCURRENT_EFFECTS - hands.effects.size;
+    return free > 0 ? actOnDue(parts, wakes, free, nudge) : 0;
   };
+  const renew = (): Promise<void> => parts.store.renew(parts.worker, { facts: [...hands.facts], effects: [...hands.effects] }, parts.now(), LEASE_MS)
+    .catch((error: unknown) => parts.log.warn('lease.not-renewed', { error: errorCode(error) }));
 
   return {
     start() {
       if (isRunning) return;
       isRunning = true;
-      renewals = setInterval(() => void parts.store.renew(parts.worker, parts.now(), LEASE_MS).catch((error: unknown) => parts.log.warn('lease.not-renewed', { error: errorCode(error) })), RENEW_EVERY_MS);
+      renewals = setInterval(() => void renew(), RENEW_EVERY_MS);
       turns.push(turn('decide', () => decideDue(parts)), turn('act', act), turn('tick', () => parts.store.tick(parts.now(), TIMERS_AT_ONCE)));
     },
     nudge,
@@ -77,7 +76,7 @@ export function createLoop(parts: DecideParts & ActParts): Loop {
       nudge();
       const deadline = performance.now() + withinMs;
       await Promise.allSettled(turns);
-      while (busy > 0 && performance.now() < deadline) await idle();
+      while (hands.effects.size > 0 && performance.now() < deadline) await idle();
       clearInterval(renewals);
     },
   };

@@ -6,7 +6,7 @@ import type { Store } from '../ports/store.ts';
 
 export type OperationsParts = { readonly store: Store; readonly courier: Courier; readonly homeserver: Homeserver; readonly metrics: MetricsEndpoint };
 
-export type Readiness = { readonly ready: boolean; readonly store: string; readonly courier: string; readonly homeserver: string };
+export type Readiness = { readonly ready: boolean; readonly store: string; readonly courier: string; readonly homeserver: string; /** Why the courier isn't ready, and what to do. */ readonly problem?: string };
 
 /** `/healthz`: the process answers. `/readyz`: it can do its work, and which part can't. `/metrics`: Prometheus text. No PHI, no token. */
 export function operationsRoutes(parts: OperationsParts): readonly HttpRoute[] {
@@ -28,6 +28,6 @@ const get = (prefix: string, answer: () => Promise<HttpReply>): HttpRoute => ({
 
 async function readinessOf({ store, courier, homeserver }: OperationsParts): Promise<Readiness> {
   const [stored, answered] = await Promise.all([store.check().then(() => true, () => false), homeserver.ping()]);
-  const { state } = courier.status();
-  return { ready: stored && state === 'ready', store: stored ? 'ready' : 'unavailable', courier: state, homeserver: answered.ok ? 'ready' : answered.error.code };
+  const { state, problem } = courier.status();
+  return { ready: stored && state === 'ready', store: stored ? 'ready' : 'unavailable', courier: state, homeserver: answered.ok ? 'ready' : answered.error.code, ...(problem === undefined ? {} : { problem }) };
 }

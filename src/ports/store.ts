@@ -3,7 +3,7 @@
  * what a promise here resolves is committed; what it rejects left no trace; a claim is a lease with a generation, and a stale holder's
  * commit is refused (`false`), never merged.
  */
-import type { FactId, Millis, SourceId } from '../domain/brand.ts';
+import type { EffectId, FactId, Millis, SourceId } from '../domain/brand.ts';
 import type { Decision, FoundAggregate, Lookup } from '../domain/decision.ts';
 import type { DeliveryState } from '../domain/delivery/delivery.ts';
 import type { Effect } from '../domain/effect.ts';
@@ -24,6 +24,9 @@ export type Taken = { readonly id: FactId; readonly version: number; readonly cr
 
 /** Work that one worker holds until `until`: `generation` fences a commit by whoever held it before. */
 export type Claim<T> = { readonly work: T; readonly generation: number; readonly attempts: number };
+
+/** Claims that a worker is at work on. */
+export type InHand = { readonly facts: readonly FactId[]; readonly effects: readonly EffectId[] };
 
 export type EffectSettlement =
   | { readonly state: 'done'; readonly fact: FactBody }
@@ -48,8 +51,8 @@ export type Store = {
   claimEffects(worker: string, now: Millis, leaseMs: number, limit: number): Promise<readonly (Claim<Effect> & { readonly aggregate: Aggregate; readonly lastCode?: string })[]>;
   /** Records what became of an effect, and the fact that tells, in one transaction. False when the lease was lost. */
   settle(claim: Claim<Effect>, aggregate: Aggregate, settlement: EffectSettlement, now: Millis): Promise<boolean>;
-  /** Makes the leases that `worker` holds run on: as long as it lives, nobody else takes its work; when it dies, they end by themselves. */
-  renew(worker: string, now: Millis, leaseMs: number): Promise<void>;
+  /** Makes the leases of what `worker` has in hand run on; those of what it let go, or had in hand when it died, end by themselves. */
+  renew(worker: string, inHand: InHand, now: Millis, leaseMs: number): Promise<void>;
   /** Makes effects that wait for this reason due now. */
   wake(code: string, now: Millis): Promise<void>;
   /** Turns due timers into facts; gives how many. */

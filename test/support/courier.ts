@@ -71,12 +71,22 @@ export async function newPlace(changes: Partial<CourierOptions> = {}, at?: { rea
 
 export type Started = CourierDevice & { readonly logs: readonly CourierLog[]; readonly heard: readonly { readonly kind: 'room-keys' | 'devices'; readonly userIds: readonly UserId[] }[] };
 
+/** Started in this process: those that a failed test left running are stopped when the run ends, since their threads would keep it alive. */
+const running = (): Promise<Set<CourierDevice>> => shared('courier threads', async () => {
+  const couriers = new Set<CourierDevice>();
+  const stop = async (): Promise<void> => {
+    await Promise.all([...couriers].map((courier) => courier.stop()));
+  };
+  return { value: couriers, stop };
+});
+
 /** Starts it in this process. It isn't ready yet: its methods wait. */
 export async function start(place: Place, changes: Partial<CourierOptions> = {}): Promise<Started> {
   const logs: CourierLog[] = [];
   const heard: Started['heard'][number][] = [];
   const courier = await createCourier({ ...place.options, log: (event) => logs.push(event), ...changes });
   courier.onKeys((change) => heard.push(change));
+  (await running()).add(courier);
   return { ...courier, logs, heard };
 }
 

@@ -21,11 +21,16 @@ export const sees = (client: Client, accession: string, timeoutMs = 30_000): Pro
 /** What `aceso held list` says. */
 export const heldList = async (aceso: Aceso): Promise<readonly DeliveryView[]> => (await aceso.cli<{ readonly deliveries: readonly DeliveryView[] }>('held', 'list')).deliveries;
 
-/** A member's place in the results room of a party, as `aceso people list` says it. */
-export async function membershipOf(aceso: Aceso, party: string, userId: string): Promise<string | undefined> {
-  const people = await aceso.cli<readonly { readonly id: string; readonly room?: { readonly members: Readonly<Record<string, string>> } }[]>('people', 'list');
-  return people.find(({ id }) => id === party)?.room?.members[userId];
+export type RoomView = { readonly roomId?: string; readonly members: Readonly<Record<string, string>> };
+
+/** The results room of a party, as `aceso people list` says it. */
+export async function roomOf(aceso: Aceso, party: string): Promise<RoomView | undefined> {
+  const people = await aceso.cli<readonly { readonly id: string; readonly room?: RoomView }[]>('people', 'list');
+  return people.find(({ id }) => id === party)?.room;
 }
+
+/** A member's place in it. */
+export const membershipOf = async (aceso: Aceso, party: string, userId: string): Promise<string | undefined> => (await roomOf(aceso, party))?.members[userId];
 
 /** The client-server API of a hospital, as one of the users of an application service: by default Aceso's guardian. */
 export function asGuardian(hospital: Hospital, slot: Slot, path: string, call: { readonly body?: unknown; readonly method?: 'GET' | 'POST' | 'PUT' } = {}): Promise<Record<string, unknown>> {

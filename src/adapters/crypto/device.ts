@@ -5,7 +5,7 @@ import { decrypt } from './decrypting.ts';
 import { openEngine } from './engine.ts';
 import { createFaults, noFaults, type Action } from './faults.ts';
 import { createHomeserver } from './homeserver.ts';
-import { establishIdentity, IdentityRefused } from './identity.ts';
+import { establishIdentity } from './identity.ts';
 import { createJournal } from './journal.ts';
 import { createLocks, orAborted } from './locks.ts';
 import { createMedia } from './media.ts';
@@ -79,13 +79,8 @@ export async function openDevice(options: ThreadOptions, { tell, giveUp, askFaul
   return {
     async run() {
       await untilStopped({ stopping, tell }, async () => {
-        try {
-          await establishIdentity({ options, engine, homeserver, outgoing, store, faults, stopping });
-          return 'done';
-        } catch (error) {
-          if (error instanceof IdentityRefused) tell({ kind: 'log', event: { level: 'error', code: 'identity-refused', userId: options.userId } });
-          throw error;
-        }
+        await establishIdentity({ options, engine, homeserver, outgoing, store, faults, stopping });
+        return 'done';
       });
       identity = 'published';
       nowPublished(undefined);

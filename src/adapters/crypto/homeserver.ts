@@ -30,12 +30,15 @@ export class HomeserverError extends Error {
   readonly status: number;
   readonly errcode: string;
   readonly retryAfterMs: number | undefined;
+  /** What was asked for, e.g. `client/v3/keys/upload`. */
+  readonly path: string;
 
-  constructor(status: number, errcode: string, retryAfterMs?: number) {
+  constructor(status: number, errcode: string, path: string, retryAfterMs?: number) {
     super(`${status} ${errcode}`);
     this.name = 'HomeserverError';
     this.status = status;
     this.errcode = errcode;
+    this.path = path;
     this.retryAfterMs = retryAfterMs;
   }
 
@@ -61,17 +64,17 @@ export function createHomeserver(options: Pick<ThreadOptions, 'homeserverUrl' | 
     let body = '';
     let retryAfter: string | null = null;
     try {
-      const response = await fetch(url, { method: request.method, headers, signal: AbortSignal.any(signals), ...(request.body === undefined ? {} : { body: request.body }) });
+      const response = await fetch(url, { method: request.method, headers, redirect: 'error', signal: AbortSignal.any(signals), ...(request.body === undefined ? {} : { body: request.body }) });
       body = await response.text();
       status = response.status;
       retryAfter = response.headers.get('retry-after');
     } catch {
       request.signal?.throwIfAborted();
-      throw new HomeserverError(0, 'unreachable');
+      throw new HomeserverError(0, 'unreachable', request.path);
     }
     if (status >= 200 && status < 300) return body;
     const answer = parse(body);
-    throw new HomeserverError(status, typeof answer['errcode'] === 'string' ? answer['errcode'] : 'M_UNKNOWN', retryAfterMs(answer, retryAfter));
+    throw new HomeserverError(status, typeof answer['errcode'] === 'string' ? answer['errcode'] : 'M_UNKNOWN', request.path, retryAfterMs(answer, retryAfter));
   };
 
   return { text, json: async (request) => parse(await text(request)) };

@@ -66,7 +66,7 @@ async function publishKeys({ engine, homeserver, outgoing, faults, store, stoppi
     await faults.reached('cross-signing-uploaded');
     using signatures = requests.uploadSignaturesRequest;
     const { failures } = await homeserver.json({ method: 'POST', path: 'client/v3/keys/signatures/upload', body: signatures.body });
-    if (Object.keys(asRecord(failures)).length > 0) throw new HomeserverError(400, 'signature-refused');
+    if (Object.keys(asRecord(failures)).length > 0) throw new HomeserverError(400, 'signature-refused', 'client/v3/keys/signatures/upload');
     await faults.reached('device-signed');
   });
 }
@@ -76,7 +76,7 @@ async function checkOwnDevice({ options, engine, outgoing, stopping }: Parts): P
   using userId = new UserId(options.userId);
   using deviceId = new DeviceId(options.deviceId);
   using device = await engine.within('getDevice', engine.machine.getDevice(userId, deviceId));
-  if (device?.isCrossSignedByOwner() !== true) throw new HomeserverError(0, 'not-cross-signed');
+  if (device?.isCrossSignedByOwner() !== true) throw new HomeserverError(0, 'not-cross-signed', 'client/v3/keys/query');
   using identity = await engine.within('getIdentity', engine.machine.getIdentity(userId));
-  if (identity?.isVerified() !== true) throw new HomeserverError(0, 'identity-changed');
+  if (identity?.isVerified() !== true) throw new HomeserverError(0, 'identity-changed', 'client/v3/keys/query');
 }

@@ -26,29 +26,29 @@ export function createOutgoing(engine: Engine, homeserver: Homeserver, store: St
   const locks = createLocks();
   const silent = { devices: new Set<string>(), oneTimeKeys: new Set<string>() };
 
-  const send: SendRequest = async (request, before = () => undefined) => {
-    const { id, type, body } = request;
+  const send = async (request: EngineRequest, before: (sql: DatabaseSync) => void, signal: AbortSignal): Promise<void> => {
+    using handle = request;
+    const { id, type, body } = handle;
     await store.durable(before);
-    const answer = await homeserver.text(httpRequest(request));
+    const answer = await homeserver.text({ ...httpRequest(handle), signal });
     if (type === RequestType.ToDevice) await faults.reached('to-device-put');
     if (type === RequestType.KeysQuery) noteSilence(silent.devices, asRecord(JSON.parse(body))['device_keys'], answer);
     if (type === RequestType.KeysClaim) noteSilence(silent.oneTimeKeys, asRecord(JSON.parse(body))['one_time_keys'], answer);
     if (id !== undefined) await engine.within('markRequestAsSent', machine.markRequestAsSent(id, type, answer));
-    request.free();
   };
-  const exclusively: Outgoing['exclusively'] = (signal, work) => locks.run('engine', signal, () => work(send));
+  const exclusively: Outgoing['exclusively'] = (signal, work) => locks.run('engine', signal, () => work((request, before = () => undefined) => send(request, before, signal)));
 
   return {
     silent,
     exclusively,
-    flush: (signal) => exclusively(signal, async () => {
+    flush: (signal) => exclusively(signal, async (sendOne) => {
       for (let round = 0; round < 50; round += 1) {
         const requests = await engine.within('outgoingRequests', machine.outgoingRequests());
         if (requests.length === 0) return;
-        for (const request of requests) await send(request);
+        for (const request of requests) await sendOne(request);
         signal.throwIfAborted();
       }
-      throw new HomeserverError(0, 'unsettled');
+      throw new HomeserverError(0, 'unsettled', 'the engine');
     }),
   };
 }

@@ -79,7 +79,7 @@ async function put({ homeserver, journal, faults }: Parts, message: PlainMessage
     throw error;
   }
   const { event_id: eventId } = answer;
-  if (typeof eventId !== 'string') throw new HomeserverError(200, 'no-event-id');
+  if (typeof eventId !== 'string') throw new HomeserverError(200, 'no-event-id', path);
   await faults.reached('put');
   await journal.sent(message.id, eventId);
   await faults.reached('marked');
@@ -88,8 +88,8 @@ async function put({ homeserver, journal, faults }: Parts, message: PlainMessage
 
 /** The homeserver said no to the event itself, not to what goes before it. */
 class RoomRefused extends HomeserverError {
-  constructor({ status, errcode, retryAfterMs }: HomeserverError) {
-    super(status, errcode, retryAfterMs);
+  constructor({ status, errcode, path, retryAfterMs }: HomeserverError) {
+    super(status, errcode, path, retryAfterMs);
   }
 }
 

@@ -8,6 +8,7 @@ import type { UserId } from '../../domain/brand.ts';
 import type { Engine } from './engine.ts';
 import type { Faults } from './faults.ts';
 import { asArray, asRecord, asTexts, HomeserverError, type Homeserver } from './homeserver.ts';
+import { IdentityRefused } from './identity.ts';
 import type { Outgoing } from './outgoing.ts';
 import { ids, type People } from './people.ts';
 import type { FromThread } from './protocol.ts';
@@ -63,26 +64,33 @@ export async function untilStopped({ stopping, tell }: Pick<Parts, 'stopping' | 
     } catch (error) {
       if (stopped()) return;
       pauseMs = Math.min(Math.max(pauseMs * 2, 500), longestPauseMs);
-      const reason = error instanceof HomeserverError ? error.message : error instanceof Error ? error.name : 'unknown';
-      tell({ kind: 'log', event: { level: 'warn', code: 'homeserver-trouble', reason } });
-      tell({ kind: 'problem', message: error instanceof HomeserverError ? problemOf(error) : error instanceof Error ? error.message : String(error) });
-      const retryAfterMs = error instanceof HomeserverError ? error.retryAfterMs ?? 0 : 0;
+      const { code, reason, message, retryAfterMs } = troubleOf(error);
+      tell({ kind: 'log', event: { level: 'warn', code, reason } });
+      tell({ kind: 'problem', message });
       await wait(Math.max(pauseMs, retryAfterMs), undefined, { signal: stopping }).catch(() => undefined);
     }
   }
 }
 
-function problemOf({ status, errcode }: HomeserverError): string {
+function troubleOf(error: unknown): { readonly code: string; readonly reason: string; readonly message: string; readonly retryAfterMs: number } {
+  if (error instanceof HomeserverError) return { code: 'homeserver-trouble', reason: `${error.message} ${error.path}`, message: problemOf(error), retryAfterMs: error.retryAfterMs ?? 0 };
+  if (error instanceof IdentityRefused) return { code: 'identity-refused', reason: 'foreign-keys', message: error.message, retryAfterMs: 0 };
+  const reason = error instanceof Error ? error.name : 'unknown';
+  return { code: 'engine-error', reason, message: `the encryption engine failed (${reason}). It is tried again.`, retryAfterMs: 0 };
+}
+
+function problemOf({ status, errcode, path }: HomeserverError): string {
   if (status === 0) return `the homeserver can't be reached (${errcode}). It is tried again.`;
   if (errcode === 'M_UNKNOWN_TOKEN') return "the homeserver doesn't know the application service's token. Add the registration file to its configuration and restart it.";
   if (errcode === 'M_EXCLUSIVE') return "the courier's user id isn't in the namespace of the registration. Generate it again with `aceso registration`.";
   if (errcode === 'M_UNKNOWN_DEVICE') return "the homeserver has removed the courier's device. Choose a new device id and a new store.";
-  return `the homeserver refuses the courier: ${status} ${errcode}. Its registration needs io.element.msc4190: true.`;
+  if (status === 400 && path === 'client/v3/keys/upload') return "the homeserver has other keys of the courier's device than its store: was an old copy put back? Choose a new device id and a new store.";
+  return `the homeserver refuses the courier: ${status} ${errcode} (${path}). Its registration needs io.element.msc4190: true.`;
 }
 
 async function take({ engine, people, sharedRooms, store, faults, tell }: Parts, answer: Readonly<Record<string, unknown>>): Promise<string> {
   const { next_batch: next } = answer;
-  if (typeof next !== 'string') throw new HomeserverError(200, 'no-next-batch');
+  if (typeof next !== 'string') throw new HomeserverError(200, 'no-next-batch', 'client/v3/sync');
   const lists = asRecord(answer['device_lists']);
   const [changed, left] = [asTexts(lists['changed']) as UserId[], asTexts(lists['left']) as UserId[]];
   const fallback = answer['device_unused_fallback_key_types'];

@@ -82,9 +82,8 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
   }
 
   /**
-   * Synapse answers 502 both when a partner's server is away and when that server limits invitations, and in both cases sends nothing to it for
-   * a while (ten minutes at first): nobody there would get anything. A profile is asked for in spite of that silence: its answer tells the two
-   * apart, and ends the silence.
+   * Synapse answers 502 both when a partner's server is away and when that server limits invitations (429, which it has tried again three times
+   * by then). Whether that server answers a question for the profile tells the two apart; Synapse asks it even where it makes a pause.
    */
   async function whyNotBrought(userId: UserId, failure: Outcome<never, HomeserverFailure>): Promise<Outcome<never, HomeserverFailure>> {
     const server = userId.slice(userId.indexOf(':') + 1);

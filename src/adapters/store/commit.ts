@@ -9,6 +9,11 @@ import type { Tables } from './tables.ts';
 /** Thrown inside the transaction, so that it rolls back: somebody else holds the lease, or changed the aggregate. */
 class Fenced extends Error {}
 
+/** A name leads to one aggregate. Moving it silently would send a result, or an answer, to the wrong one. */
+class NameTaken extends Error {
+  override readonly name = 'NameTaken';
+}
+
 /** One decision, one transaction (invariant 3). False when the claim is no longer ours: nothing was written. */
 export async function commitDecision(db: Kysely<Tables>, codec: Codec, claim: Claim<Fact>, version: number, decision: Decision<unknown>, now: number): Promise<boolean> {
   try {
@@ -49,7 +54,8 @@ async function writeState(tx: Transaction<Tables>, codec: Codec, { aggregate: { 
   if (!names) return;
   await tx.deleteFrom('aggregate_name').where('kind', '=', kind).where('id', '=', id).execute();
   for (const name of new Set(names)) {
-    await tx.insertInto('aggregate_name').values({ kind, name, id }).onConflict((conflict) => conflict.columns(['kind', 'name']).doUpdateSet({ id })).execute();
+    const inserted = await tx.insertInto('aggregate_name').values({ kind, name, id }).onConflict((conflict) => conflict.doNothing()).returning('id').execute();
+    if (inserted.length !== 1) throw new NameTaken();
   }
 }
 

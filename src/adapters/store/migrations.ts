@@ -30,12 +30,15 @@ export function migrations(dialect: Dialect): Record<string, Migration> {
         await finish(lease(count(text(counter(schema.createTable('inbox')), 'id', 'source', 'kind', 'aggregate', 'type', 'body', 'resource'), 'received_at', 'version').addColumn('decided_at', dialect.integer))).execute();
         await schema.createIndex('inbox_id').unique().on('inbox').column('id').execute();
         await schema.createIndex('inbox_leased').on('inbox').column('lease_owner').where(sql.ref('lease_owner'), 'is not', null).execute();
+        await schema.createIndex('inbox_due').on('inbox').columns(['seq', 'lease_until', 'not_before', 'kind', 'aggregate']).where(sql.ref('decided_at'), 'is', null).execute();
         await schema.createIndex('inbox_undecided').on('inbox').columns(['kind', 'aggregate', 'seq']).where(sql.ref('decided_at'), 'is', null).execute();
         await finish(text(schema.createTable('inbox_name'), 'source', 'name', 'fact').addPrimaryKeyConstraint('inbox_name_pk', ['source', 'name', 'fact'])).execute();
 
         await finish(lease(count(text(counter(schema.createTable('outbox')), 'id', 'lane', 'kind', 'aggregate', 'type', 'body', 'state'), 'created_at'))).execute();
         await schema.createIndex('outbox_id').unique().on('outbox').column('id').execute();
         await schema.createIndex('outbox_leased').on('outbox').column('lease_owner').where(sql.ref('lease_owner'), 'is not', null).execute();
+        await schema.createIndex('outbox_due').on('outbox').columns(['seq', 'lease_until', 'not_before', 'lane']).where(sql.ref('state'), '=', sql.lit('waiting')).execute();
+        await schema.createIndex('outbox_code').on('outbox').column('code').where(sql.ref('state'), '=', sql.lit('waiting')).execute();
         await schema.createIndex('outbox_waiting').on('outbox').columns(['lane', 'seq']).where(sql.ref('state'), '=', sql.lit('waiting')).execute();
 
         await finish(count(text(schema.createTable('timer'), 'kind', 'aggregate', 'name'), 'due_at').addPrimaryKeyConstraint('timer_pk', ['kind', 'aggregate', 'name'])).execute();

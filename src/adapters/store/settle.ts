@@ -1,20 +1,24 @@
 import { sql, type Kysely } from 'kysely';
 import { as, type Millis } from '../../domain/brand.ts';
-import type { Effect } from '../../domain/effect.ts';
 import type { Aggregate, AggregateKind } from '../../domain/fact.ts';
 import type { KeyRing } from '../../ports/keys.ts';
-import type { Claim, EffectSettlement } from '../../ports/store.ts';
+import type { EffectSettlement } from '../../ports/store.ts';
 import type { Codec } from './dataKeys.ts';
 import { receiveFacts } from './receive.ts';
 import type { Tables } from './tables.ts';
 
+/** A claim as the tables know it. */
+export type Leased = { readonly id: string; readonly generation: number };
+
+/** As a literal: an index over what waits is used only when the statement itself says that it asks for no other. */
+export const WAITING = sql.lit('waiting');
+
 /** What became of an effect and the fact that tells it, in one transaction. False when the lease was lost: another worker answers for it. */
-export function settleEffect(db: Kysely<Tables>, codec: Codec, claim: Claim<Effect>, aggregate: Aggregate, settlement: EffectSettlement, now: number): Promise<boolean> {
-  const { work: { id }, generation } = claim;
+export function settleEffect(db: Kysely<Tables>, codec: Codec, { id, generation }: Leased, aggregate: Aggregate, settlement: EffectSettlement, now: number): Promise<boolean> {
   return db.transaction().execute(async (tx) => {
     const change = settlement.state === 'done' ? { state: 'done', code: null } : settlement.state === 'failed' ? { state: 'failed', code: settlement.code } : { not_before: settlement.notBefore, code: settlement.code };
     const { numUpdatedRows } = await tx.updateTable('outbox').set({ ...change, lease_owner: null, lease_until: 0, attempts: sql`attempts + 1` })
-      .where('id', '=', id).where('generation', '=', generation).where('state', '=', 'waiting').executeTakeFirst();
+      .where('id', '=', id).where('generation', '=', generation).where('state', '=', WAITING).executeTakeFirst();
     if (numUpdatedRows !== 1n) return false;
     if (!settlement.fact) return true;
     const [body = ''] = await codec.encode(tx, [settlement.fact]);
@@ -30,7 +34,7 @@ export function settleEffect(db: Kysely<Tables>, codec: Codec, claim: Claim<Effe
 
 export async function wakeLanes(db: Kysely<Tables>, lanes: readonly string[], now: number): Promise<void> {
   if (lanes.length === 0) return;
-  await db.updateTable('outbox').set({ not_before: now }).where('lane', 'in', lanes).where('state', '=', 'waiting').where('not_before', '>', now).execute();
+  await db.updateTable('outbox').set({ not_before: now }).where('lane', 'in', lanes).where('state', '=', WAITING).where('not_before', '>', now).execute();
 }
 
 /** A due timer becomes a fact, in the transaction that removes it. */

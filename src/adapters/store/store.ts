@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
-import { as, type FactId } from '../../domain/brand.ts';
+import { as, type EffectId, type FactId, type Millis } from '../../domain/brand.ts';
 import type { FoundAggregate } from '../../domain/decision.ts';
 import type { DeliveryState } from '../../domain/delivery/delivery.ts';
-import type { Effect } from '../../domain/effect.ts';
+import type { Effect, EffectKind } from '../../domain/effect.ts';
 import type { Aggregate, AggregateKind, Fact } from '../../domain/fact.ts';
 import type { KeyRing } from '../../ports/keys.ts';
 import type { Store } from '../../ports/store.ts';
@@ -10,12 +10,32 @@ import { commitDecision } from './commit.ts';
 import { createCodec } from './dataKeys.ts';
 import type { Database } from './database.ts';
 import { receiveFacts, taken } from './receive.ts';
-import { settleEffect, tickTimers } from './settle.ts';
+import { settleEffect, tickTimers, WAITING, type Leased } from './settle.ts';
+
+/** Why a claim is put off whose body can't be opened, and how long. */
+const UNREADABLE = 'unreadable';
+const UNREADABLE_WAIT_MS = 60_000;
 
 /** The store over one database, SQLite or PostgreSQL: the same queries on both. */
 export function createStore({ db }: Database, keyRing: KeyRing, now: () => number = Date.now): Store {
   const codec = createCodec(keyRing, now);
   const nameOf = (name: string): string => keyRing.pseudonym('name', name);
+
+  async function defer({ id, generation }: Leased, code: string, notBefore: number): Promise<void> {
+    await db.updateTable('inbox').set({ lease_owner: null, lease_until: 0, not_before: notBefore, attempts: sql`attempts + 1`, code })
+      .where('id', '=', id).where('generation', '=', generation).where('decided_at', 'is', null).execute();
+  }
+
+  /** Opens what was claimed. What can't be opened is put off, visibly, and keeps nothing else from being done. */
+  async function opened<Row extends { readonly body: string }, T>(rows: readonly Row[], claim: (row: Row, body: unknown) => T, putOff: (row: Row) => Promise<unknown>): Promise<readonly T[]> {
+    const claims: T[] = [];
+    for (const row of rows) {
+      const body = await codec.decode(db, [row.body]).catch(() => undefined);
+      if (body === undefined) await putOff(row);
+      else claims.push(claim(row, body[0]));
+    }
+    return claims;
+  }
 
   return {
     receive: (facts) => db.transaction().execute((tx) => receiveFacts(tx, codec, keyRing, facts)),
@@ -36,12 +56,11 @@ export function createStore({ db }: Database, keyRing: KeyRing, now: () => numbe
       const rows = await db.updateTable('inbox').set({ lease_owner: worker, lease_until: at + leaseMs, generation: sql`generation + 1` })
         .where('seq', 'in', due).where('lease_until', '<=', at).where('decided_at', 'is', null).returningAll().execute();
       rows.sort((a, b) => a.seq - b.seq);
-      const bodies = await codec.decode(db, rows.map(({ body }) => body));
-      return rows.map((row, index) => ({
-        work: { id: as<FactId>(row.id), aggregate: aggregateOf(row), at: as(row.received_at), body: bodies[index] as Fact['body'] },
+      return opened(rows, (row, body) => ({
+        work: { id: as<FactId>(row.id), aggregate: aggregateOf(row), at: as<Millis>(row.received_at), body: body as Fact['body'] },
         generation: row.generation,
         attempts: row.attempts,
-      }));
+      }), (row) => defer(row, UNREADABLE, at + UNREADABLE_WAIT_MS));
     },
 
     async load({ kind, id }) {
@@ -65,36 +84,36 @@ export function createStore({ db }: Database, keyRing: KeyRing, now: () => numbe
 
     commit: (claim, version, decision) => commitDecision(db, codec, claim, version, decision, now()),
 
-    async defer(claim, code, notBefore) {
-      await db.updateTable('inbox').set({ lease_owner: null, lease_until: 0, not_before: notBefore, attempts: sql`attempts + 1`, code })
-        .where('id', '=', claim.work.id).where('generation', '=', claim.generation).where('decided_at', 'is', null).execute();
-    },
+    defer: ({ work: { id }, generation }, code, notBefore) => defer({ id, generation }, code, notBefore),
 
     async claimEffects(worker, at, leaseMs, limit) {
-      const due = db.selectFrom('outbox as o').select('o.seq').where('o.state', '=', 'waiting').where('o.lease_until', '<=', at).where('o.not_before', '<=', at)
-        .where(({ not, exists, selectFrom }) => not(exists(selectFrom('outbox as b').select('b.seq').whereRef('b.lane', '=', 'o.lane').where('b.state', '=', 'waiting').whereRef('b.seq', '<', 'o.seq')))).orderBy('o.seq').limit(limit);
+      const due = db.selectFrom('outbox as o').select('o.seq').where('o.state', '=', WAITING).where('o.lease_until', '<=', at).where('o.not_before', '<=', at)
+        .where(({ not, exists, selectFrom }) => not(exists(selectFrom('outbox as b').select('b.seq').whereRef('b.lane', '=', 'o.lane').where('b.state', '=', WAITING).whereRef('b.seq', '<', 'o.seq')))).orderBy('o.seq').limit(limit);
       const rows = await db.updateTable('outbox').set({ lease_owner: worker, lease_until: at + leaseMs, generation: sql`generation + 1` })
-        .where('seq', 'in', due).where('lease_until', '<=', at).where('state', '=', 'waiting').returningAll().execute();
+        .where('seq', 'in', due).where('lease_until', '<=', at).where('state', '=', WAITING).returningAll().execute();
       rows.sort((a, b) => a.seq - b.seq);
-      const bodies = await codec.decode(db, rows.map(({ body }) => body));
-      return rows.map((row, index) => ({
-        work: { id: as(row.id), lane: row.lane, body: bodies[index] as Effect['body'] },
+      return opened(rows, (row, body) => ({
+        work: { id: as<EffectId>(row.id), lane: row.lane, body: body as Effect['body'] },
         generation: row.generation,
         attempts: row.attempts,
         aggregate: aggregateOf(row),
         ...(row.code === null ? {} : { lastCode: row.code }),
-      }));
+      }), async (row) => {
+        const fact = { type: 'effect.failed', effect: as<EffectId>(row.id), kind: row.type as EffectKind, code: UNREADABLE, message: 'what is to be sent can\'t be opened: its key was destroyed, or the database was changed by hand', final: false } as const;
+        await settleEffect(db, codec, row, aggregateOf(row), { state: 'waiting', code: UNREADABLE, notBefore: as<Millis>(at + UNREADABLE_WAIT_MS), ...(row.code === UNREADABLE ? {} : { fact }) }, at);
+      });
     },
 
-    async renew(worker, at, leaseMs) {
-      await db.updateTable('inbox').set({ lease_until: at + leaseMs }).where('lease_owner', '=', worker).execute();
-      await db.updateTable('outbox').set({ lease_until: at + leaseMs }).where('lease_owner', '=', worker).execute();
+    async renew(worker, { facts, effects }, at, leaseMs) {
+      const until = { lease_until: at + leaseMs };
+      if (facts.length > 0) await db.updateTable('inbox').set(until).where('id', 'in', facts).where('lease_owner', '=', worker).execute();
+      if (effects.length > 0) await db.updateTable('outbox').set(until).where('id', 'in', effects).where('lease_owner', '=', worker).execute();
     },
 
-    settle: (claim, aggregate, settlement, at) => settleEffect(db, codec, claim, aggregate, settlement, at),
+    settle: ({ work: { id }, generation }, aggregate, settlement, at) => settleEffect(db, codec, { id, generation }, aggregate, settlement, at),
 
     async wake(code, at) {
-      await db.updateTable('outbox').set({ not_before: at }).where('code', '=', code).where('state', '=', 'waiting').where('not_before', '>', at).execute();
+      await db.updateTable('outbox').set({ not_before: at }).where('code', '=', code).where('state', '=', WAITING).where('not_before', '>', at).execute();
     },
 
     tick: (at, limit) => tickTimers(db, codec, keyRing, at, limit),
@@ -107,7 +126,7 @@ export function createStore({ db }: Database, keyRing: KeyRing, now: () => numbe
     },
 
     async delivery(prefix) {
-      const rows = await db.selectFrom('aggregate').select('state').where('kind', '=', 'delivery').where('id', '>=', prefix).where('id', '<', `${prefix}~`).limit(2).execute();
+      const rows = await db.selectFrom('aggregate').select('state').where('kind', '=', 'delivery').where(sql`substr(id, 1, ${prefix.length})`, '=', prefix).orderBy(sql`length(id)`).limit(2).execute();
       return (await codec.decode(db, rows.map(({ state }) => state))) as readonly DeliveryState[];
     },
 
@@ -124,7 +143,7 @@ export function createStore({ db }: Database, keyRing: KeyRing, now: () => numbe
     async counts(at) {
       const n = sql<number>`count(*)`.as('n');
       const inbox = await db.selectFrom('inbox').select([n, sql<number | null>`min(received_at)`.as('oldest')]).where('decided_at', 'is', null).executeTakeFirst();
-      const effects = await db.selectFrom('outbox').select([n, sql<number | null>`sum(case when code is null then 0 else 1 end)`.as('waiting')]).where('state', '=', 'waiting').executeTakeFirst();
+      const effects = await db.selectFrom('outbox').select([n, sql<number | null>`sum(case when code is null then 0 else 1 end)`.as('waiting')]).where('state', '=', WAITING).executeTakeFirst();
       const phases = await db.selectFrom('aggregate').select(['phase', n]).where('kind', '=', 'delivery').groupBy('phase').execute();
       const held = await db.selectFrom('aggregate').select(n).where('kind', '=', 'delivery').where('held', '=', 1).executeTakeFirst();
       return {

@@ -83,21 +83,29 @@ function requested(fact: Fact, body: FactOf<'delivery.requested'>): DeliveryDeci
 }
 
 function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, at: Millis): DeliveryDecision {
-  if (before.eventId) return kept(before, 'already sent');
-  const { party } = before;
-  if (!party) return kept(before, 'a room is ready but nobody is addressed');
-  const state: DeliveryState = { ...released(before), phase: 'sending', roomId: body.roomId, members: body.members };
+  const { party } = body;
+  if (before.eventId) {
+    const isAccepted = before.held?.code.startsWith('invitation-') === true && Object.values(body.members).includes('joined');
+    return isAccepted ? went(released({ ...before, members: body.members }), { at, what: MEMBERSHIP_WORDS.joined }) : kept(before, 'already sent');
+  }
+  if (before.party?.id !== party.id) return kept(before, 'a room is ready, of a party to which it is not addressed');
+  const state: DeliveryState = { ...released(addressedTo(before, party)), phase: 'sending', roomId: body.roomId, members: body.members };
   const recipients = party.members.filter((member) => isIn(body.members[member]));
   return went(state, { at, what: 'its results room can be used', proof: body.roomId }, { effects: [sendEffect(state, party, body.roomId, recipients)], timers: [sendingTimer(at)] });
 }
+
+/** Mentions whom it is for, so that their phones ring. */
+const addressedTo = (state: DeliveryState, party: Party): DeliveryState => ({ ...state, party, content: state.content.map((content) => ({ ...content, 'm.mentions': { user_ids: party.members } })) });
 
 const sendingTimer = (at: Millis): Timer => ({ name: SENDING, dueAt: as<Millis>(at + SENDING_PATIENCE_MS) });
 
 const isIn = (membership: Membership | undefined): boolean => membership === 'joined' || membership === 'invited';
 
+const sendLane = (party: Party): string => `send:${party.id}`;
+
 const sendEffect = (state: DeliveryState, party: Party, roomId: NonNullable<DeliveryState['roomId']>, recipients: readonly UserId[]): Effect => ({
   id: as<EffectId>(`send:${state.id}`),
-  lane: `send:${party.id}`,
+  lane: sendLane(party),
   body: { type: 'room.send', roomId, party: party.id, recipients, content: state.content },
 });
 
@@ -162,17 +170,14 @@ function notSentYet(state: DeliveryState, at: Millis): DeliveryDecision {
 }
 
 function retry(state: DeliveryState, by: string, at: Millis): DeliveryDecision {
-  const { party, roomId } = state;
+  const { party } = state;
   if (!state.held) return kept(state, 'not held');
   if (!party) return kept(state, 'nobody is addressed yet: assign it to somebody');
-  const evidence: Evidence = { at, what: 'tried again by hand', by };
-  const recipients = party.members.filter((member) => isIn(state.members[member]));
-  if (state.eventId === undefined && roomId && recipients.length > 0) return went(state, evidence, { effects: [sendEffect(state, party, roomId, recipients)], wake: [`send:${party.id}`] });
-  return went(state, evidence, { raise: [wantRoom(state.id, party)] });
+  return went(state, { at, what: 'tried again by hand', by }, { raise: [wantRoom(state.id, party)], wake: [sendLane(party)] });
 }
 
 function assign(before: DeliveryState, { by, party }: FactOf<'operator.assign'>, at: Millis): DeliveryDecision {
   if (before.party) return kept(before, `already addressed to ${before.party.name}`);
-  const state: DeliveryState = { ...released(before), phase: 'addressed', party, rule: `assigned by ${by}`, content: before.content.map((content) => ({ ...content, 'm.mentions': { user_ids: party.members } })) };
+  const state: DeliveryState = { ...released(addressedTo(before, party)), phase: 'addressed', rule: `assigned by ${by}` };
   return went(state, { at, what: `assigned to ${party.name}`, by }, { raise: [wantRoom(state.id, party), { aggregate: { kind: 'report', id: state.report }, body: { type: 'delivery.assigned', delivery: state.id, party } }] });
 }

@@ -23,9 +23,12 @@ export const identifierName = (identifier: Identifier): string => `${identifier.
 export const PARTY_SYSTEM = 'urn:aceso:party';
 export const MATRIX_SYSTEM = 'urn:matrix:user';
 
+/** The name by which the directory's entry is found, whatever else changes. */
+export const entryName = (id: PartyId): string => identifierName({ system: PARTY_SYSTEM, value: id });
+
 /** Every name a party is found by: its id, its business identifiers, its Matrix ids (a person's alone). */
 export const partyNames = (party: Party): readonly string[] => [
-  identifierName({ system: PARTY_SYSTEM, value: party.id }),
+  entryName(party.id),
   ...party.identifiers.map(identifierName),
   ...(party.kind === 'person' ? party.members.map((value) => identifierName({ system: MATRIX_SYSTEM, value })) : []),
 ];

@@ -1,14 +1,18 @@
-import { as, type EffectId, type EventId, type UserId } from '../brand.ts';
+import { as, type DeliveryId, type EffectId, type EventId, type UserId } from '../brand.ts';
 import type { AuditEntry, Context, Decision, Lookup } from '../decision.ts';
 import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
-import { serversOf } from '../people/party.ts';
-import { OPEN_LIMIT, outside, roomLane, usable, type RoomState } from './room.ts';
+import { entryName, serversOf, type Party } from '../people/party.ts';
+import { creationOf, invitationOf, isComing, isInviting, OPEN_LIMIT, outside, roomLane, serves, usable, type RoomState } from './room.ts';
 
 type RoomDecision = Decision<RoomState | undefined>;
 
-/** An answer is about the events it relates to: the delivery that was sent as one of them, or was answered by one of them, must be known. */
+/**
+ * Whom a room is for, the directory says: what asks for it may have been addressed long ago. And an answer is about the events it relates to:
+ * the delivery that was sent as one of them, or was answered by one of them, must be known.
+ */
 export function lookupsOfRoom(fact: Fact): readonly Lookup[] {
+  if (fact.body.type === 'room.wanted') return [{ kind: 'party', name: entryName(fact.body.party.id) }];
   return relatedEvents(fact).map((name) => ({ kind: 'delivery', name }));
 }
 
@@ -21,9 +25,11 @@ export function decideRoom(state: RoomState | undefined, fact: Fact, context: Co
   if (body.type === 'room.wanted') return wanted(state, body, context);
   if (!state) return { state, audit: [{ action: 'room.ignored', because: `${body.type} came for a room that was never wanted` }] };
   switch (body.type) {
+    case 'party.changed':
+      return wanted(state, { type: 'room.wanted', party: body.party }, context);
     case 'effect.done':
-      if (body.result.type === 'room.create') return created(state, body.result.roomId);
-      if (body.result.type === 'room.invite') return moved(state, body.result.userId, 'invited');
+      if (body.result.type === 'room.create') return body.effect === creationOf(state) ? created(state, body.result.roomId) : superseded(state, body.effect);
+      if (body.result.type === 'room.invite') return invited(state, body.effect);
       if (body.result.type === 'event.decrypt') return answered(state, body.result, context);
       return ignored(state, body.type);
     case 'effect.failed':
@@ -51,19 +57,22 @@ const relatedEvents = ({ body }: Fact): readonly EventId[] => {
   return body.type === 'effect.done' && body.result.type === 'event.decrypt' ? body.result.relatesTo : [];
 };
 
+const superseded = (state: RoomState, effect: EffectId): RoomDecision => ({ state, audit: [{ action: 'room.superseded', because: 'asked for before its party changed, or before something newer was heard', detail: { effect } }] });
+
 const ignored = (state: RoomState, type: string): RoomDecision => ({ state, audit: [{ action: 'room.ignored', because: `a room has no rule for ${type}` }] });
 
-function wanted(before: RoomState | undefined, { party, delivery }: FactOf<'room.wanted'>, { settings }: Context): RoomDecision {
+function wanted(before: RoomState | undefined, { party: addressed, delivery }: FactOf<'room.wanted'>, { settings, found }: Context): RoomDecision {
+  const party = (found.get(entryName(addressed.id))?.state as Party | undefined) ?? addressed;
   const stranger = serversOf(party).find((server) => !settings.agreedServers.includes(server));
-  const state: RoomState = before ? { ...before, party } : { party, phase: 'creating', members: {}, invitations: {}, waiting: [], open: [] };
+  const state = roomFor(before, party);
   if (stranger !== undefined) {
     const blocked = { code: 'no-agreement', message: `${stranger} is not among the partners in the configuration: add it with its agreement, then retry` };
-    return { state: before ? state : undefined, raise: toDeliveries(delivery ? [delivery] : [], { type: 'room.blocked', ...blocked, members: state.members }), audit: [{ action: 'room.refused', because: blocked.message, detail: { party: party.id } }] };
+    return { state: before && (state.phase === 'creating' ? { ...state, blocked } : state), raise: toDeliveries(delivery ? [delivery] : [], { type: 'room.blocked', ...blocked, members: state.members }), audit: [{ action: 'room.refused', because: blocked.message, detail: { party: party.id } }] };
   }
-  const waiting: RoomState = delivery && !state.waiting.includes(delivery) ? { ...state, waiting: [...state.waiting, delivery] } : state;
+  const waiting: RoomState = delivery ? { ...state, waiting: joined(state.waiting, [delivery]) } : state;
   const audit: AuditEntry = { action: 'room.wanted', because: delivery ? 'a delivery needs it' : 'its party was enrolled', detail: { party: party.id, ...(delivery ? { delivery } : {}) } };
-  const create: Effect = { id: as<EffectId>(`create:${party.id}`), lane: roomLane(party), body: { type: 'room.create', party } };
-  if (!before) return { state: waiting, effects: [create], audit: [audit] };
+  const create: Effect = { id: creationOf(state), lane: roomLane(party), body: { type: 'room.create', party } };
+  if (state.generation !== before?.generation) return { state: waiting, effects: [create], audit: [audit] };
   const { state: next, effects } = waiting.phase === 'ready' ? invite(waiting) : { state: waiting, effects: waiting.blocked ? [create] : [] };
   const obstacle = delivery && !usable(next) ? obstacleOf(next) : undefined;
   const told = delivery && obstacle ? toDeliveries([delivery], { type: 'room.blocked', ...obstacle, members: next.members }) : [];
@@ -71,10 +80,23 @@ function wanted(before: RoomState | undefined, { party, delivery }: FactOf<'room
   return { state: settled, raise: [...raise, ...told], effects, wake: [roomLane(party)], audit: [audit] };
 }
 
+/** The room as it is for the party as it is now. Deliveries that were told of it as it was are told again: they may have been on their way to others. */
+function roomFor(before: RoomState | undefined, party: Party): RoomState {
+  if (!before) return { party, phase: 'creating', generation: 1, servers: serversOf(party), former: [], members: {}, invitations: {}, waiting: [], open: [] };
+  const { roomId, former, generation, invitations, members } = before;
+  const again = { party, waiting: joined(before.open, before.waiting), open: [] };
+  if (!serves(before, party)) return { ...again, phase: 'creating', generation: generation + 1, servers: serversOf(party), former: roomId ? [...former, roomId] : former, members: {}, invitations };
+  const isSame = party.members.length === before.party.members.length && party.members.every((member) => before.party.members.includes(member));
+  return isSame ? { ...before, party } : { ...before, ...again, members: Object.fromEntries(Object.entries(members).filter(([userId]) => party.members.some((member) => member === userId))) };
+}
+
+const joined = (first: readonly DeliveryId[], then: readonly DeliveryId[]): readonly DeliveryId[] => [...first.filter((id) => !then.includes(id)), ...then];
+
 /** What is known to keep the room from being used, when nothing is under way that would change it soon. A delivery that comes later is told too. */
-function obstacleOf({ party, blocked, members }: RoomState): { readonly code: string; readonly message: string } | undefined {
+function obstacleOf(room: RoomState): { readonly code: string; readonly message: string } | undefined {
+  const { party, blocked, members } = room;
   if (blocked) return { code: `room-${blocked.code}`, message: blocked.message };
-  if (party.members.some((userId) => members[userId] === 'wanted')) return undefined;
+  if (isInviting(room)) return undefined;
   const stuck = party.members.find((userId) => members[userId] === 'limited' || members[userId] === 'unreachable');
   if (stuck === undefined) return undefined;
   return { code: `invitation-${members[stuck] ?? ''}`, message: members[stuck] === 'limited' ? `the server of ${stuck} limits invitations; Aceso keeps trying` : `the invitation of ${stuck} can't be brought to their server; Aceso keeps trying` };
@@ -83,7 +105,7 @@ function obstacleOf({ party, blocked, members }: RoomState): { readonly code: st
 function created(before: RoomState, roomId: NonNullable<RoomState['roomId']>): RoomDecision {
   const { blocked: _, ...rest } = before;
   const { state, effects } = invite({ ...rest, phase: 'ready', roomId });
-  return { ...settle(state), effects, names: [roomId], audit: [{ action: 'room.created', because: 'made from its template', detail: { room: roomId, party: state.party.id } }] };
+  return { ...settle(state), effects, names: [roomId, ...before.former], audit: [{ action: 'room.created', because: 'made from its template', detail: { room: roomId, party: state.party.id } }] };
 }
 
 /** Invites everybody of the party who is outside and not already on the way. */
@@ -93,11 +115,9 @@ function invite(state: RoomState): { readonly state: RoomState; readonly effects
   let next = state;
   const effects: Effect[] = [];
   for (const userId of outside(state)) {
-    const now = state.members[userId];
-    if (now === 'wanted' || now === 'limited' || now === 'unreachable') continue;
-    const count = (state.invitations[userId] ?? 0) + 1;
-    next = { ...next, members: { ...next.members, [userId]: 'wanted' }, invitations: { ...next.invitations, [userId]: count } };
-    effects.push({ id: as<EffectId>(`invite:${state.party.id}:${userId}:${count}`), lane: `invite:${state.party.id}:${userId}`, body: { type: 'room.invite', roomId, userId } });
+    if (isComing(state.members[userId])) continue;
+    next = { ...next, members: { ...next.members, [userId]: 'wanted' }, invitations: { ...next.invitations, [userId]: (next.invitations[userId] ?? 0) + 1 } };
+    effects.push({ id: invitationOf(next, userId), lane: `invite:${state.party.id}:${userId}`, body: { type: 'room.invite', roomId, userId } });
   }
   return { state: next, effects };
 }
@@ -105,8 +125,16 @@ function invite(state: RoomState): { readonly state: RoomState; readonly effects
 /** Tells the waiting deliveries once the room can be used. */
 function settle(state: RoomState): Pick<RoomDecision, 'state' | 'raise'> {
   if (!usable(state) || !state.roomId || state.waiting.length === 0) return { state };
-  const raise = toDeliveries(state.waiting, { type: 'room.ready', roomId: state.roomId, members: state.members });
-  return { state: { ...state, waiting: [], open: [...state.open, ...state.waiting].slice(-OPEN_LIMIT) }, raise };
+  const raise = toDeliveries(state.waiting, { type: 'room.ready', roomId: state.roomId, party: state.party, members: state.members });
+  return { state: { ...state, waiting: [], open: joined(state.open, state.waiting).slice(-OPEN_LIMIT) }, raise };
+}
+
+/** The member whom an invitation was for, as long as nothing newer was heard of them: what the homeserver tells of its members stays. */
+const invitee = (state: RoomState, effect: EffectId): UserId | undefined => state.party.members.find((userId) => invitationOf(state, userId) === effect && isComing(state.members[userId]));
+
+function invited(state: RoomState, effect: EffectId): RoomDecision {
+  const userId = invitee(state, effect);
+  return userId ? moved(state, userId, 'invited') : superseded(state, effect);
 }
 
 function moved(before: RoomState, userId: UserId, membership: Membership): RoomDecision {
@@ -119,7 +147,8 @@ function moved(before: RoomState, userId: UserId, membership: Membership): RoomD
   };
 }
 
-function member(state: RoomState, { userId, membership, sender }: FactOf<'room.member'>): RoomDecision {
+function member(state: RoomState, { roomId, userId, membership, sender }: FactOf<'room.member'>): RoomDecision {
+  if (roomId !== state.roomId) return { state, audit: [{ action: 'member.former', because: 'of a room that this party had before', detail: { user: userId, membership } }] };
   if (!state.party.members.includes(userId)) {
     const expected = membership !== 'join' && membership !== 'invite';
     return { state, audit: [{ action: expected ? 'member.other' : 'member.unexpected', because: 'not of the party this room serves: gets no keys', detail: { user: userId, membership, by: sender } }] };
@@ -142,10 +171,13 @@ function failed(state: RoomState, body: FactOf<'effect.failed'>): RoomDecision {
   const reason = { code: body.code, message: body.message };
   const audit: AuditEntry = { action: 'room.blocked', because: body.message, detail: { code: body.code, effect: body.effect, final: body.final } };
   if (body.kind === 'event.decrypt') return { state, audit: [{ ...audit, action: 'reply.undecryptable' }] };
-  const userId = body.kind === 'room.invite' ? state.party.members.find((candidate) => body.effect.startsWith(`invite:${state.party.id}:${candidate}:`)) : undefined;
+  const userId = body.kind === 'room.invite' ? invitee(state, body.effect) : undefined;
+  if (!userId && body.effect !== creationOf(state)) return superseded(state, body.effect);
   const membership: Membership = body.final ? 'refused' : body.code === 'limited' ? 'limited' : 'unreachable';
   const next: RoomState = userId ? { ...state, members: { ...state.members, [userId]: membership } } : { ...state, blocked: reason };
-  return { state: next, raise: usable(next) ? [] : toDeliveries(state.waiting, { type: 'room.blocked', ...reason, code: userId ? `invitation-${membership}` : `room-${body.code}`, members: next.members }), audit: [audit] };
+  if (usable(next)) return { ...settle(next), audit: [audit] };
+  const blocked = toDeliveries(isInviting(next) ? [] : next.waiting, { type: 'room.blocked', ...reason, code: userId ? `invitation-${membership}` : `room-${body.code}`, members: next.members });
+  return { state: next, raise: blocked, audit: [audit] };
 }
 
 function answered(state: RoomState, result: Extract<FactOf<'effect.done'>['result'], { type: 'event.decrypt' }>, context: Context): RoomDecision {

@@ -1,23 +1,38 @@
-import type { DeliveryId, RoomId, UserId } from '../brand.ts';
+import { as, type DeliveryId, type EffectId, type RoomId, type ServerName, type UserId } from '../brand.ts';
 import type { Membership } from '../fact.ts';
-import type { Party } from '../people/party.ts';
+import { serversOf, type Party } from '../people/party.ts';
 
 /** The results room of one party: who is in it, who is on the way, and which deliveries wait for it or want to hear of it. */
 export type RoomState = {
   readonly party: Party;
   readonly phase: 'creating' | 'ready';
   readonly roomId?: RoomId;
+  /** How many rooms the party has had, this one included. */
+  readonly generation: number;
+  /** The only servers that it admits, for as long as it exists. */
+  readonly servers: readonly ServerName[];
+  /** Its rooms of before: answers still come from there. */
+  readonly former: readonly RoomId[];
   readonly members: Readonly<Record<string, Membership>>;
   /** How often each member was invited: part of the invitation's effect id. */
   readonly invitations: Readonly<Record<string, number>>;
   readonly waiting: readonly DeliveryId[];
-  /** Sent and not yet seen, newest last, at most `OPEN_LIMIT`: they are told of memberships. */
+  /** Told that the room can be used, newest last, at most `OPEN_LIMIT`: they are told of memberships too. */
   readonly open: readonly DeliveryId[];
   /** Why the room can't be used at present; the effect that failed keeps trying. */
   readonly blocked?: { readonly code: string; readonly message: string };
 };
 
-export const OPEN_LIMIT = 50;
+export const OPEN_LIMIT = 200;
+
+/** Whether a room can go on serving a party: it admits their servers, and a person's is for that one Matrix id. */
+export const serves = (room: RoomState, party: Party): boolean =>
+  party.kind === room.party.kind && serversOf(party).every((server) => room.servers.includes(server)) && (party.kind === 'team' || party.members.every((member) => room.party.members.includes(member)));
+
+export const creationOf = ({ party, generation }: RoomState): EffectId => as<EffectId>(`create:${party.id}:${generation}`);
+
+/** The latest invitation of a member. */
+export const invitationOf = ({ party, invitations }: RoomState, userId: UserId): EffectId => as<EffectId>(`invite:${party.id}:${userId}:${invitations[userId] ?? 0}`);
 
 export const roomLane = (party: Party): string => `room:${party.id}`;
 
@@ -29,5 +44,11 @@ export const keyHolders = (room: RoomState): readonly UserId[] => room.party.mem
 /** Members of the party who are neither in the room nor invited. */
 export const outside = (room: RoomState): readonly UserId[] => room.party.members.filter((member) => !inRoom(room.members[member]));
 
-/** A person's room can be used once they are in or invited; a team's once one of its members is. */
-export const usable = (room: RoomState): boolean => room.phase === 'ready' && keyHolders(room).length > 0;
+/** Whether an invitation is on its way, or is tried again. */
+export const isComing = (membership: Membership | undefined): boolean => membership === 'wanted' || membership === 'limited' || membership === 'unreachable';
+
+/** Whether somebody's invitation has no outcome yet: a message sent now would pass them by. */
+export const isInviting = (room: RoomState): boolean => room.party.members.some((member) => room.members[member] === 'wanted');
+
+/** A person's room can be used once they are in or invited; a team's once one of its members is, and no other is about to be. */
+export const usable = (room: RoomState): boolean => room.phase === 'ready' && keyHolders(room).length > 0 && !isInviting(room);

@@ -267,6 +267,14 @@ describe('§4.9 IDBCursor and §6.7 its iteration', () => {
       })).to.deep.equal([1, 2, 3, 4, 5, 6, 1]);
     });
 
+    it('in prevunique does not come again to a key that got a lower primary key', async () => {
+      const writable = store('readwrite');
+      expect(await walk(writable.index('tag').openCursor(null, 'prevunique'), (cursor) => {
+        if (cursor.key === 'y') writable.put({ id: 0, tag: 'y' });
+        return cursor.primaryKey;
+      })).to.deep.equal([6, 4, 1]);
+    });
+
     it('over 1,000 records, forwards and backwards, gives each once', async () => {
       const transaction = db.transaction('s', 'readwrite');
       for (let id = 0; id < 1000; id++) transaction.objectStore('s').put({ id, tag: `t${id % 7}` });

@@ -122,7 +122,10 @@ describe('§5.7 upgrading a database', () => {
     const request = indexedDB.open('db', 2);
     const blocked = await next(request, 'blocked');
     expect(blocked).to.include({ oldVersion: 1, newVersion: 2 });
-    expect(request.readyState).to.equal('pending');
+    let upgraded = false;
+    request.onupgradeneeded = () => (upgraded = true);
+    for (let i = 0; i < 20; i++) await later();
+    expect([request.readyState, upgraded]).to.deep.equal(['pending', false]);
     first.close();
     expect(await answer(request)).to.have.property('version', 2);
   });
@@ -153,7 +156,10 @@ describe('§5.7 upgrading a database', () => {
     };
     expect(await failure(request)).to.equal('AbortError');
     const db = await database(indexedDB);
-    expect([db.version, [...db.objectStoreNames], [...db.transaction('kept').objectStore('kept').indexNames]]).to.deep.equal([1, ['kept'], ['kept']]);
+    const kept = db.transaction('kept', 'readwrite').objectStore('kept');
+    expect([db.version, [...db.objectStoreNames], [...kept.indexNames]]).to.deep.equal([1, ['kept'], ['kept']]);
+    await answer(kept.put({ x: 5 }, 'k'));
+    expect(await answer(kept.index('kept').getKey(5))).to.equal('k');
   });
 
   it('§5.8 an aborted first upgrade leaves no database', async () => {
@@ -244,6 +250,8 @@ describe('§5.3 deleting a database', () => {
     const request = indexedDB.deleteDatabase('db');
     expect(await change).to.include({ oldVersion: 1, newVersion: null });
     expect(await next(request, 'blocked')).to.include({ oldVersion: 1, newVersion: null });
+    for (let i = 0; i < 20; i++) await later();
+    expect(request.readyState).to.equal('pending');
     db.close();
     await answer(request);
   });

@@ -187,7 +187,7 @@ describe('the file: sealed with a key', () => {
   });
 
   for (const [what, change] of Object.entries({
-    'a flipped bit': 'UPDATE idb_record SET value = CAST(substr(value, 1, length(value) - 1) || x\'00\' AS BLOB) WHERE key = (SELECT min(key) FROM idb_record)',
+    'a changed byte': "UPDATE idb_record SET value = CAST(substr(value, 1, length(value) - 1) || CASE substr(value, -1) WHEN x'00' THEN x'01' ELSE x'00' END AS BLOB) WHERE store_id = 1",
     'a value from another record': 'UPDATE idb_record SET value = (SELECT value FROM idb_record WHERE key = (SELECT max(key) FROM idb_record WHERE store_id = 1)) WHERE store_id = 1 AND key = (SELECT min(key) FROM idb_record WHERE store_id = 1)',
     'a value from another store': 'UPDATE idb_record SET value = (SELECT value FROM idb_record WHERE store_id = 2) WHERE store_id = 1 AND key = (SELECT key FROM idb_record WHERE store_id = 2)',
     'stores with exchanged names': "UPDATE idb_store SET name = CASE name WHEN '\"s\"' THEN '\"t\"' ELSE '\"s\"' END || ' '",
@@ -218,7 +218,9 @@ describe('the file: sealed with a key', () => {
       transaction.objectStore('renamed').get(1).onsuccess = () => transaction.abort();
     };
     await failure(request);
-    (await database(file.indexedDB, (_, transaction) => void (transaction.objectStore('s').name = 'renamed'), 'db', 3)).close();
+    const renamed = await database(file.indexedDB, (_, transaction) => void (transaction.objectStore('s').name = 'renamed'), 'db', 3);
+    expect(await answer(renamed.transaction('renamed').objectStore('renamed').getAll())).to.have.length(50);
+    expect(await put(renamed, { by: 1 }, 1, 'renamed')).to.equal('complete');
     await file.close();
     const db = await database(openFile(path, { key: KEY }).indexedDB);
     expect(await answer(db.transaction('renamed').objectStore('renamed').getAll())).to.have.length(50);

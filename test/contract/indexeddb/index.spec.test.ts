@@ -195,6 +195,30 @@ describe('§4.6 IDBIndex', () => {
         expect(thrown(() => gone.get(1))).to.equal('InvalidStateError');
       }));
 
+    it('and deleted guards nothing after', async () => {
+      const made = await freshDatabase((fresh) => {
+        const store = fresh.createObjectStore('s');
+        store.createIndex('u', 'u', { unique: true });
+        store.deleteIndex('u');
+        store.add({ u: 1 }, 1);
+      });
+      expect(await answer(made.transaction('s', 'readwrite').objectStore('s').add({ u: 1 }, 2))).to.equal(2);
+    });
+
+    it('and renamed later is not seen under the new name by the handles of earlier transactions', async () => {
+      const { indexedDB } = openFile();
+      const first = await database(indexedDB, (made) => made.createObjectStore('s').createIndex('i', 'i'));
+      const store = first.transaction('s').objectStore('s');
+      const before = store.index('i');
+      await outcome(store.transaction);
+      first.close();
+      await database(indexedDB, (_, transaction) => {
+        transaction.objectStore('s').index('i').name = 'j';
+        transaction.objectStore('s').name = 't';
+      }, 'db', 2);
+      expect([before.name, store.name, [...store.indexNames]]).to.deep.equal(['i', 's', ['i']]);
+    });
+
     it('and deleted still guards what was asked before', async () => {
       let second: Promise<string> = Promise.resolve('');
       await freshDatabase((made) => {
@@ -235,6 +259,22 @@ describe('§4.6 IDBIndex', () => {
 
     it('can not be renamed outside of one: InvalidStateError', () => {
       expect(thrown(() => (index('name').name = 'x'))).to.equal('InvalidStateError');
+    });
+
+    it('is kept up again when its deletion was undone after it was carried out', async () => {
+      const { indexedDB } = openFile();
+      (await database(indexedDB, (made) => made.createObjectStore('s').createIndex('i', 'i', { unique: true }))).close();
+      const request = indexedDB.open('db', 2);
+      request.onupgradeneeded = () => {
+        const store = transactionOf(request).objectStore('s');
+        store.deleteIndex('i');
+        store.count().onsuccess = () => transactionOf(request).abort();
+      };
+      await failure(request);
+      const store = (await database(indexedDB)).transaction('s', 'readwrite').objectStore('s');
+      await answer(store.put({ i: 1 }, 'k'));
+      expect(await answer(store.index('i').getKey(1))).to.equal('k');
+      expect(await failure(store.put({ i: 1 }, 'other'))).to.equal('ConstraintError');
     });
 
     it('has its old name again after an abort', async () => {

@@ -74,12 +74,48 @@ for (const kind of STORE_KINDS) {
       expect(await open.store.commit(fresh, 1, nothing), 'a second time').to.equal(false);
     });
 
-    it('renews the claims of a worker that lives, and of no other', async () => {
+    it('renews what a worker has in hand, and nothing that it let go or that is another\'s', async () => {
+      await open.store.receive([incoming('k1', 'a'), incoming('k2', 'b'), incoming('k3', 'c')]);
+      const inHand = only(await open.store.claimFacts('living', T0, LEASE, 1));
+      const letGo = only(await open.store.claimFacts('living', T0, LEASE, 1));
+      const other = only(await open.store.claimFacts('dead', T0, LEASE, 1));
+      await open.store.renew('living', { facts: [inHand.work.id, other.work.id], effects: [] }, at(LEASE - 1), LEASE);
+      expect((await open.store.claimFacts('w', at(LEASE + 1), LEASE, 10)).map(({ work }) => work.id)).to.deep.equal([letGo.work.id, other.work.id]);
+    });
+
+    it('puts off, visibly, what can\'t be opened, and gives the rest', async () => {
       await open.store.receive([incoming('k1', 'a'), incoming('k2', 'b')]);
-      await open.store.claimFacts('living', T0, LEASE, 1);
-      await open.store.claimFacts('dead', T0, LEASE, 1);
-      await open.store.renew('living', at(LEASE - 1), LEASE);
-      expect((await open.store.claimFacts('w', at(LEASE + 1), LEASE, 10)).map(({ work }) => work.aggregate.id)).to.deep.equal(['b']);
+      await open.database.db.updateTable('inbox').set({ body: '{"$sealed":{"s":"nobody","b":""}}' }).where('aggregate', '=', 'a').execute();
+      expect(only(await open.store.claimFacts('w', T0, LEASE, 10)).work.aggregate.id).to.equal('b');
+      expect(only(await open.store.deferred())).to.include({ code: 'unreadable', attempts: 1 });
+    });
+
+    it('tells once of an effect that can\'t be opened, and gives the rest', async () => {
+      await commit(open, [effect('e1', 'l1'), effect('e2', 'l2')]);
+      await open.database.db.updateTable('outbox').set({ body: '{"$sealed":{"s":"nobody","b":""}}' }).where('id', '=', 'e1').execute();
+      expect(only(await open.store.claimEffects('w', T0, LEASE, 10)).work.id).to.equal('e2');
+      expect(only(await open.store.claimFacts('w', T0, LEASE, 10)).work.body).to.include({ type: 'effect.failed', effect: 'e1', code: 'unreadable', final: false });
+      await open.store.claimEffects('w', at(100_000), LEASE, 10);
+      expect((await open.store.counts(T0)).undecided).to.equal(1);
+    });
+
+    it('never moves a name from one aggregate to another', async () => {
+      await open.store.receive([incoming('k1', 'a'), incoming('k2', 'b')]);
+      const [a, b] = await open.store.claimFacts('w', T0, LEASE, 10);
+      if (!a || !b) throw new Error('two aggregates');
+      await open.store.commit(a, 0, { ...nothing, names: ['npi|1'] });
+      expect(await open.store.commit(b, 0, { ...nothing, names: ['npi|1'] }).then(() => 'moved', (error: Error) => error.name)).to.equal('NameTaken');
+      expect((await open.store.lookup([{ kind: 'report', name: 'npi|1' }])).get('npi|1')?.aggregate.id).to.equal('a');
+    });
+
+    it('finds a delivery by the beginning of its id, the exact one first', async () => {
+      const ids = ['abc-10', 'abc-1', 'abd-0'];
+      await open.store.receive(ids.map((id): IncomingFact => ({ ...incoming(id), aggregate: { kind: 'delivery', id } })));
+      for (const claim of await open.store.claimFacts('w', T0, LEASE, 10)) await open.store.commit(claim, 0, { state: { id: claim.work.aggregate.id }, audit: [] });
+      const found = async (prefix: string): Promise<readonly string[]> => (await open.store.delivery(prefix)).map(({ id }) => id);
+      expect(await found('abd')).to.deep.equal(['abd-0']);
+      expect(await found('abc-1')).to.deep.equal(['abc-1', 'abc-10']);
+      expect(await found('x')).to.deep.equal([]);
     });
 
     it('refuses a decision about a state that has changed meanwhile, wholly', async () => {

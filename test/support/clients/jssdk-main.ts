@@ -97,6 +97,7 @@ async function message(event: MatrixEvent, self: string, crypto: CryptoApi): Pro
     type: event.getType(),
     content: event.getContent(),
     wasEncrypted: event.isEncrypted(),
+    highlighted: client.getPushActionsForEvent(event)?.tweaks.highlight === true,
     shieldColour: shield ? colour(shield.shieldColour) : 'unencrypted',
     shieldReason: shield === null || shield.shieldReason === null ? null : EventShieldReason[shield.shieldReason],
   });

@@ -4,7 +4,7 @@
  * Needs the Debian packages nheko xvfb xdotool imagemagick matchbox-window-manager tesseract-ocr; without them it says so.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { removeFolder, temporaryFolder } from '../folders.ts';
 import type { Session } from '../hospital.ts';
 import { matrix } from '../matrixHttp.ts';
@@ -50,7 +50,7 @@ export async function startNheko(options: NhekoOptions): Promise<Nheko | 'not in
   try {
     writeConfig(home, options);
     const onScreen = (screen = await startScreen(home));
-    const started = (nheko = await startProcess('nheko', ['-l', 'info', '-L', 'stderr'], { cwd: home, logFile, env: screen.env }));
+    const started = (nheko = await startProcess('nheko', ['-l', 'info', '-L', 'stderr', '-p', profileOf(home)], { cwd: home, logFile, env: screen.env }));
     await until('nheko to upload the keys of its device', () => {
       if (started.ended() !== undefined) throw new Error(`nheko ended: ${readFileSync(logFile, 'utf8').slice(-2000)}`);
       return hasDeviceKeys(options);
@@ -130,12 +130,16 @@ async function hasDeviceKeys({ baseUrl, accessToken, userId, deviceId }: Session
   return JSON.stringify(keys).includes(`"device_id":"${deviceId}"`);
 }
 
+/** Of one profile, a user can run only one nheko: a second test run would be taken for it. */
+const profileOf = (home: string): string => basename(home);
+
 function writeConfig(home: string, { baseUrl, accessToken, userId, deviceId }: Session): void {
   const folder = join(home, 'config', 'nheko');
   mkdirSync(folder, { recursive: true });
+  const profile = profileOf(home);
   const sections = {
     General: { run_without_secure_secrets_service: true, disable_certificate_validation: false },
-    auth: { access_token: accessToken, device_id: deviceId, home_server: baseUrl, user_id: userId },
+    profile: { [`${profile}\\auth\\access_token`]: accessToken, [`${profile}\\auth\\device_id`]: deviceId, [`${profile}\\auth\\home_server`]: baseUrl, [`${profile}\\auth\\user_id`]: userId },
     user: { theme: 'light', decrypt_notifications: true, decrypt_sidebar: true },
     window: { tray: false, start_in_tray: false },
   };

@@ -37,6 +37,8 @@ export type SeenMessage = {
   readonly shieldColour: 'none' | 'grey' | 'red' | 'unencrypted';
   /** The client's name for the reason, `UNSIGNED_DEVICE` for instance. */
   readonly shieldReason: string | null;
+  /** Whether the user's push rules make the client ring for it as for a mention, now that it has read it. matrix-js-sdk only. */
+  readonly highlighted?: boolean;
   /** By the client's clock, ms since 1970. */
   readonly receivedAt: number;
 };

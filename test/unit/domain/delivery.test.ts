@@ -1,11 +1,11 @@
 import { expect } from 'chai';
-import { as, type EffectId, type EventId, type Millis, type UserId } from '../../../src/domain/brand.ts';
+import { as, type EffectId, type EventId, type Millis, type RoomId, type UserId } from '../../../src/domain/brand.ts';
 import type { Context } from '../../../src/domain/decision.ts';
 import { decideDelivery } from '../../../src/domain/delivery/decide.ts';
 import type { DeliveryState } from '../../../src/domain/delivery/delivery.ts';
 import type { FactBody, Membership } from '../../../src/domain/fact.ts';
 import { Sealed } from '../../../src/domain/sealed.ts';
-import { ada, SUBJECT, T0 } from '../../support/reports.ts';
+import { ada, ben, SUBJECT, T0 } from '../../support/reports.ts';
 
 const context: Context = { now: T0, found: new Map(), settings: { organisation: 'Mercy', recipientOrder: ['requester'], agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 900_000 } };
 const user = '@ada:stanne.example';
@@ -13,7 +13,7 @@ const requested = (change: Partial<Extract<FactBody, { type: 'delivery.requested
   type: 'delivery.requested', report: as('r1'), source: as('lab'), news: 'first', critical: true, acceptedAt: T0, owner: 'Laboratory desk', content: Sealed.of(SUBJECT, { body: 'K 6.8' }), party: ada, rule: 'requester', ...change,
 });
 const { party: _party, rule: _rule, ...unaddressed } = requested() as Extract<FactBody, { type: 'delivery.requested' }>;
-const ready: FactBody = { type: 'room.ready', roomId: as('!r:m'), members: { [user]: 'invited' } };
+const ready = { type: 'room.ready', roomId: as<RoomId>('!r:m'), party: ada, members: { [user]: 'invited' } } as const satisfies FactBody;
 const sent = { type: 'effect.done', effect: as<EffectId>('send:d1'), kind: 'room.send', result: { type: 'room.send', eventId: as<EventId>('$e'), devices: 2, withheld: 0 } } as const satisfies FactBody;
 const membership = (value: Membership): FactBody => ({ type: 'recipient.membership', userId: as(user), membership: value });
 const failed = (code: string, final = false): FactBody => ({ type: 'effect.failed', effect: as('send:d1'), kind: 'room.send', code, message: `because of ${code}`, final });
@@ -63,7 +63,10 @@ const CASES: readonly (readonly [given: string, facts: readonly FactBody[], then
   ['the limit is lifted: it is sent', [requested(), { type: 'room.blocked', code: 'invitation-limited', message: 'limited', members: {} }, ready], { phase: 'sending', effects: ['send:d1'] }],
   ['the recipient has no usable device: it is held', [requested(), ready, failed('no-device')], { phase: 'sending', held: 'no-device' }],
   ['a device appears and it is sent: the hold ends', [requested(), ready, failed('no-device'), sent], { phase: 'sent', timers: ['invitation'] }],
-  ['what failed for good is tried again by hand: under the same id', [requested(), ready, failed('too-large', true), retry], { phase: 'sending', held: 'too-large', effects: ['send:d1'] }],
+  ['what failed for good is tried again by hand: its room is asked for', [requested(), ready, failed('too-large', true), retry], { phase: 'sending', held: 'too-large', effects: [], raised: ['room.wanted'] }],
+  ['what failed for good is tried again by hand: sent under the same id', [requested(), ready, failed('too-large', true), retry, ready], { phase: 'sending', effects: ['send:d1'] }],
+  ['it was sent and held for the invitation, and the room says that somebody is in: the hold ends', [requested(), ready, sent, due, retry, { ...ready, members: { [user]: 'joined' } }], { phase: 'sent' }],
+  ['the room of another party is ready: nothing is sent there', [requested(), { ...ready, party: ben }], { phase: 'addressed', effects: [] }],
   ['a read receipt: seen', [requested(), ready, sent, receipt], { phase: 'seen' }],
   ['a reaction proves seen at most', [requested(), ready, sent, reaction], { phase: 'seen' }],
   ['a reply: answered, and a later receipt does not take that back', [requested(), ready, sent, reply, receipt], { phase: 'answered' }],
@@ -101,6 +104,13 @@ describe('A delivery (42 CFR 493.1291(g): told at once, and never lost)', () => 
 
   it('mentions the person it was assigned to, so that their phone rings', () => {
     expect(run([unaddressed, assign]).state.content.reveal()['m.mentions']).to.deep.equal({ user_ids: [user] });
+  });
+
+  it('goes to the Matrix id that its party has when it is sent, not to the one of when it was addressed', () => {
+    const moved = { ...ada, members: [as<UserId>('@ada:mercy.example')] };
+    const { state, effects } = run([requested(), ready, failed('no-member'), { ...ready, party: moved, members: { '@ada:mercy.example': 'invited' } }]);
+    expect([effects, state.party, state.held]).to.deep.equal([['send:d1'], moved, undefined]);
+    expect(state.content.reveal()['m.mentions']).to.deep.equal({ user_ids: moved.members });
   });
 
   it('tells nothing of its content in its history', () => {

@@ -2,8 +2,9 @@ import { expect } from 'chai';
 import { as, type EventId, type UserId } from '../../../src/domain/brand.ts';
 import type { Context, Decision } from '../../../src/domain/decision.ts';
 import type { FactBody } from '../../../src/domain/fact.ts';
-import { decideRoom } from '../../../src/domain/rooms/decide.ts';
+import { decideRoom, lookupsOfRoom } from '../../../src/domain/rooms/decide.ts';
 import { keyHolders, type RoomState } from '../../../src/domain/rooms/room.ts';
+import { entryName, type Party } from '../../../src/domain/people/party.ts';
 import { Sealed } from '../../../src/domain/sealed.ts';
 import { planRoom, type RoomTemplate } from '../../../src/domain/rooms/template.ts';
 import { ada, ben, lab, SUBJECT, T0 } from '../../support/reports.ts';
@@ -13,10 +14,11 @@ const user = ada.members[0];
 const other = ben.members[0];
 if (user === undefined || other === undefined) throw new Error('a person has a Matrix id');
 const wanted: FactBody = { type: 'room.wanted', party: ada, delivery: as('d1') };
-const created: FactBody = { type: 'effect.done', effect: as('create:dr-okafor'), kind: 'room.create', result: { type: 'room.create', roomId: as('!r:m') } };
-const invited = (userId = user): FactBody => ({ type: 'effect.done', effect: as('i'), kind: 'room.invite', result: { type: 'room.invite', userId } });
+const createdFor = (party: Party, generation = 1, roomId = '!r:m'): FactBody => ({ type: 'effect.done', effect: as(`create:${party.id}:${generation}`), kind: 'room.create', result: { type: 'room.create', roomId: as(roomId) } });
+const created: FactBody = { type: 'effect.done', effect: as('create:dr-okafor:1'), kind: 'room.create', result: { type: 'room.create', roomId: as('!r:m') } };
+const invited = (userId = user, count = 1, party = ada): FactBody => ({ type: 'effect.done', effect: as(`invite:${party.id}:${userId}:${count}`), kind: 'room.invite', result: { type: 'room.invite', userId } });
 const inviteFailed = (code: string, final = false): FactBody => ({ type: 'effect.failed', effect: as(`invite:${ada.id}:${user}:1`), kind: 'room.invite', code, message: code, final });
-const createFailed: FactBody = { type: 'effect.failed', effect: as('create:dr-okafor'), kind: 'room.create', code: 'forbidden', message: 'forbidden', final: true };
+const createFailed: FactBody = { type: 'effect.failed', effect: as('create:dr-okafor:1'), kind: 'room.create', code: 'forbidden', message: 'forbidden', final: true };
 const member = (membership: 'join' | 'leave' | 'invite', userId = user, sender = userId): FactBody => ({ type: 'room.member', roomId: as('!r:m'), userId, membership, sender, eventId: as('$m') });
 
 function run(facts: readonly FactBody[]): Decision<RoomState | undefined> {
@@ -42,7 +44,10 @@ const CASES: readonly (readonly [given: string, facts: readonly FactBody[], effe
   ['the member accepts: the open delivery is told', [wanted, created, invited(), member('join')], [], ['recipient.membership']],
   ['the member declines: the open delivery is told', [wanted, created, invited(), member('leave')], [], ['recipient.membership']],
   ['the member left, and something new comes: invited again', [wanted, created, invited(), member('join'), member('leave'), { ...wanted, delivery: as('d2') }], ['room.invite'], []],
-  ['the member left and was invited again: the new delivery proceeds', [wanted, created, invited(), member('join'), member('leave'), { ...wanted, delivery: as('d2') }, invited()], [], ['room.ready', 'recipient.membership']],
+  ['the member left and was invited again: the new delivery proceeds', [wanted, created, invited(), member('join'), member('leave'), { ...wanted, delivery: as('d2') }, invited(user, 2)], [], ['room.ready', 'recipient.membership']],
+  ['the member declined before the invitation was noted as gone out: they stay outside', [wanted, created, member('invite'), member('leave'), invited()], [], []],
+  ['the member joined, and the invitation seems to have failed: they are in', [wanted, created, member('join'), inviteFailed('unavailable')], [], []],
+  ['something is told of a room that the party had before: it means nothing here', [wanted, created, invited(), { ...member('leave'), roomId: as('!old:m') } as FactBody], [], []],
   ['a stranger comes in: nobody is told, nothing is sent', [wanted, created, invited(), member('join', as('@eve:evil.example'))], [], []],
   ['an encrypted event comes: it is decrypted', [wanted, created, { type: 'room.encrypted', roomId: as('!r:m'), event: { event_id: as('$x'), sender: user, origin_server_ts: T0, type: 'm.room.encrypted', content: {} } }], ['event.decrypt'], []],
 ];
@@ -58,7 +63,7 @@ describe('A results room', () => {
   });
 
   it('gives keys to members of its party who are in or invited, and to nobody else', () => {
-    const { state } = run([{ ...wanted, party: lab }, created, invited(user), member('join', as('@eve:evil.example'))]);
+    const { state } = run([{ ...wanted, party: lab }, createdFor(lab), invited(user, 1, lab), member('join', as('@eve:evil.example'))]);
     expect(state && keyHolders(state)).to.deep.equal([user]);
   });
 
@@ -78,8 +83,66 @@ describe('A results room', () => {
     expect(answers('m.room.message')).to.deep.equal([]);
   });
 
-  it('of a team can be used as soon as one of its members is in', () => {
-    expect(seen(run([{ ...wanted, party: lab }, created, invited(other)])).raised).to.deep.equal(['room.ready']);
+  it('of a team can be used once each of its members is invited, so that a message passes nobody by', () => {
+    const first = [{ ...wanted, party: lab } as FactBody, createdFor(lab), invited(other, 1, lab)];
+    expect(seen(run(first)).raised).to.deep.equal([]);
+    expect(seen(run([...first, invited(user, 1, lab)])).raised).to.deep.equal(['room.ready']);
+  });
+
+  it('of a team can be used without a member who can\'t be invited now', () => {
+    const limited: FactBody = { ...inviteFailed('limited'), effect: as(`invite:${lab.id}:${user}:1`) } as FactBody;
+    expect(seen(run([{ ...wanted, party: lab }, createdFor(lab), invited(other, 1, lab), limited])).raised).to.deep.equal(['room.ready']);
+    expect(seen(run([{ ...wanted, party: lab }, createdFor(lab), limited])).raised, 'as long as another is on the way').to.deep.equal([]);
+    expect(seen(run([{ ...wanted, party: lab }, createdFor(lab), limited, invited(other, 1, lab)])).raised).to.deep.equal(['room.ready']);
+  });
+});
+
+describe('A results room whose party changes', () => {
+  const changed = (party: Party): FactBody => ({ type: 'party.changed', party, by: 'it', room: 'on-demand' });
+  const moved: Party = { ...ada, members: [as('@ada:mercy.example')] };
+  const inUse = [wanted, created, invited(), member('join')];
+
+  it('is another room for a person with another Matrix id: the one of before gets nothing more', () => {
+    const decision = run([...inUse, changed(moved)]);
+    expect((decision.effects ?? []).map(({ id }) => id)).to.deep.equal([`create:${ada.id}:2`]);
+    expect(decision.state && keyHolders(decision.state)).to.deep.equal([]);
+    const after = run([...inUse, changed(moved), createdFor(ada, 2, '!new:m'), invited(moved.members[0])]);
+    expect([seen(after).raised, after.state?.roomId]).to.deep.equal([['room.ready'], '!new:m']);
+  });
+
+  it('keeps the name of the room of before, from which answers still come', () => {
+    expect(run([...inUse, changed(moved), createdFor(ada, 2, '!new:m')]).names).to.deep.equal(['!new:m', '!r:m']);
+  });
+
+  it('does not take up a room that was made for the party as it was', () => {
+    expect(run([wanted, changed(moved), created]).state?.roomId).to.equal(undefined);
+  });
+
+  it('is for whom the directory says, not for whom a delivery was addressed to long ago', () => {
+    const found: Context['found'] = new Map([[entryName(ada.id), { aggregate: { kind: 'party', id: ada.id }, state: moved }]]);
+    const { state } = decideRoom(undefined, { id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body: wanted }, { ...context, found });
+    expect(state?.party).to.deep.equal(moved);
+    expect(lookupsOfRoom({ id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body: wanted })).to.deep.equal([{ kind: 'party', name: entryName(ada.id) }]);
+  });
+
+  it('of a team keeps its room when a member of the same servers comes or goes; who went gets no keys, and unsent messages are told', () => {
+    const team = [{ ...wanted, party: lab } as FactBody, createdFor(lab), invited(user, 1, lab), invited(other, 1, lab)];
+    const decision = run([...team, changed({ ...lab, members: [other] })]);
+    expect([decision.state?.roomId, decision.state && keyHolders(decision.state), seen(decision).raised]).to.deep.equal(['!r:m', [other], ['room.ready']]);
+  });
+
+  it('is another room when a server comes that the room does not admit', () => {
+    const local: Party = { ...lab, members: [other] };
+    const decision = run([{ ...wanted, party: local }, createdFor(lab), invited(other, 1, lab), changed(lab)]);
+    expect(seen(decision).effects).to.deep.equal(['room.create']);
+  });
+
+  it('gives nothing more to the one of before, when the new server has no agreement; with the agreement it is made', () => {
+    const far: Party = { ...ada, members: [as('@ada:far.example')] };
+    const refused = run([...inUse, changed(far)]);
+    expect(refused.state && keyHolders(refused.state)).to.deep.equal([]);
+    const agreed = { ...context, settings: { ...context.settings, agreedServers: ['far.example'] } };
+    expect(seen(decideRoom(refused.state, { id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body: { ...wanted, party: far } as FactBody }, agreed)).effects).to.deep.equal(['room.create']);
   });
 });
 

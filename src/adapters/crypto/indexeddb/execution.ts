@@ -5,6 +5,7 @@
 import type { StoreMeta, Undo } from './catalog.ts';
 import { StorageError, asDomException, domError } from './errors.ts';
 import { IDBEvent, type EventNode } from './events.ts';
+import { Queue } from './queue.ts';
 import type { IDBRequest } from './request.ts';
 import type { Unit } from './scheduler.ts';
 import type { Synchronous } from './sql.ts';
@@ -31,7 +32,7 @@ export class Execution {
   readonly #plan: Plan;
   readonly #unit: Unit;
   readonly #undo: Undo[] = [];
-  #operations: Operation[] = [];
+  readonly #operations = new Queue<Operation>();
   #state: State;
   #started = false;
   #scheduled = false;
@@ -78,7 +79,7 @@ export class Execution {
 
   /** §5.6 "asynchronously execute a request". The caller has checked that the transaction is active. */
   place(request: IDBRequest | null, run: () => unknown): void {
-    this.#operations.push({ request, run });
+    this.#operations.add({ request, run });
     this.#proceed();
   }
 
@@ -109,16 +110,15 @@ export class Execution {
     this.#proceed();
   }
 
-  /** §5.5 "abort a transaction": everything is as it was before, in the file and in memory; pending requests fail with AbortError. */
-  abort(error: DOMException | null): void {
+  /** §5.5 "abort a transaction": all is as it was before, in the file and in memory; `running` and pending requests fail with AbortError. */
+  abort(error: DOMException | null, running: readonly IDBRequest[] = []): void {
     if (this.#state === 'finished') return;
     this.#state = 'finished';
     this.#error = error;
     for (const undo of this.#undo.reverse()) undo();
     this.#rollback();
-    const pending = this.#operations;
-    this.#operations = [];
-    for (const { request } of pending) if (request !== null) queueTask(() => fireAborted(request));
+    const pending = this.#operations.takeAll().map(({ request }) => request);
+    for (const request of [...running, ...pending]) if (request !== null) queueTask(() => fireAborted(request));
     queueTask(() => this.#end(new IDBEvent('abort', { bubbles: true })));
     this.storage.scheduler.remove(this.#unit);
   }
@@ -148,14 +148,14 @@ export class Execution {
 
   #deactivate(): void {
     if (this.#state === 'active') this.#state = 'inactive';
-    if (this.#started && !this.#scheduled && this.#operations.length === 0) this.#commitIfDone();
+    if (this.#started && !this.#scheduled && this.#operations.isEmpty) this.#commitIfDone();
     else this.#proceed();
   }
 
   /** Looks what comes next: the first operation, or the commit when there is none and none can come. */
   #proceed(): void {
     if (!this.#started || this.#scheduled || this.#state === 'finished') return;
-    if (this.#operations.length === 0 && this.#state === 'active') return;
+    if (this.#operations.isEmpty && this.#state === 'active') return;
     this.#scheduled = true;
     queueTask(() => {
       this.#scheduled = false;
@@ -164,7 +164,7 @@ export class Execution {
   }
 
   #runNext(): void {
-    const operation = this.#operations.shift();
+    const operation = this.#operations.take();
     if (operation === undefined) this.#commitIfDone();
     else if (operation.request === null) this.#runUnseen(operation.run);
     else this.#run(operation.request, operation.run);
@@ -174,7 +174,8 @@ export class Execution {
     try {
       request._succeed(run());
     } catch (error) {
-      if (this.#isIn('committing')) this.#failedLate(request, asDomException(error));
+      // §5.6: once it is committing no listener can prevent the abort, and the request is one of those that fail with it.
+      if (this.#isIn('committing')) this.abort(asDomException(error), [request]);
       else this.#failed(request, error);
       return;
     }
@@ -197,12 +198,6 @@ export class Execution {
     const event = new IDBEvent('error', { bubbles: true, cancelable: true });
     const fatal = error instanceof StorageError;
     this.fire(() => request._dispatch(event), () => (fatal || !event.defaultPrevented ? exception : null));
-  }
-
-  /** §5.6: once it is committing no listener can prevent the abort, and the request is one of those that fail with it. */
-  #failedLate(request: IDBRequest, exception: DOMException): void {
-    this.#operations.unshift({ request, run: () => undefined });
-    this.abort(exception);
   }
 
   #commitIfDone(): void {

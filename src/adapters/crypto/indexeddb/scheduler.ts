@@ -14,15 +14,21 @@ export type Unit = {
 export class Scheduler {
   /** Those that are not finished, in order of creation; true once started. */
   readonly #live = new Map<Unit, boolean>();
+  /** Behind a writer only readers can still start: without one there is no need to look on. */
+  #waitingReaders = 0;
   #idle: (() => void)[] = [];
 
   add(unit: Unit): void {
     this.#live.set(unit, false);
+    if (!unit.writes) this.#waitingReaders++;
     this.#pump();
   }
 
   remove(unit: Unit): void {
-    if (!this.#live.delete(unit)) return;
+    const started = this.#live.get(unit);
+    if (started === undefined) return;
+    this.#live.delete(unit);
+    if (!started && !unit.writes) this.#waitingReaders--;
     this.#pump();
     if (this.#live.size > 0) return;
     const waiting = this.#idle;
@@ -45,6 +51,7 @@ export class Scheduler {
     let writer = false;
     const ready: Unit[] = [];
     for (const [unit, started] of this.#live) {
+      if (writer && this.#waitingReaders === 0) break;
       const free = disjoint(written, unit.scope) && (!unit.writes || (!writer && disjoint(read, unit.scope)));
       if (free && !started) ready.push(unit);
       writer ||= unit.writes;
@@ -52,6 +59,7 @@ export class Scheduler {
     }
     for (const unit of ready) {
       this.#live.set(unit, true);
+      if (!unit.writes) this.#waitingReaders--;
       unit.start();
     }
   }

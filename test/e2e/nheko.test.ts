@@ -1,0 +1,59 @@
+import { expect } from 'chai';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { newAceso, ROOT, type Aceso } from '../support/aceso.ts';
+import { missingForNheko, startNheko, type Nheko } from '../support/clients/nheko.ts';
+import { sharedHospitals, type Hospitals } from '../support/lab.ts';
+import { matrix } from '../support/matrixHttp.ts';
+import { membershipOf, roomOf, tell } from '../support/results.ts';
+import { until } from '../support/until.ts';
+
+const NPI = '1000000051';
+const PICTURE = process.env['ACESO_WRITE_DOCS'] === '1' ? join(ROOT, 'docs', 'pictures', 'nheko.png') : undefined;
+
+describe('nheko, a stock desktop client that nobody wrote for Aceso', function () {
+  this.timeout(120_000);
+  let hospitals: Hospitals;
+  let aceso: Aceso | undefined;
+  let nheko: Nheko | undefined;
+
+  before(async function () {
+    const missing = missingForNheko();
+    if (missing.length > 0) {
+      console.log(`    2026-11-24: not shown, since ${missing.join(', ')} are not on this machine. apt-get install nheko xvfb xdotool imagemagick matchbox-window-manager dbus-x11 tesseract-ocr`);
+      this.skip();
+    }
+    hospitals = await sharedHospitals();
+    const { mercy, stAnne } = hospitals;
+    const user = await stAnne.register('nheko_ada', 'password-of-nheko');
+    const session = await stAnne.login('nheko_ada', 'password-of-nheko', 'nheko');
+    aceso = await newAceso({ mercy, slot: hospitals.takeSlot(), partners: [{ server_name: stAnne.serverName, name: 'St. Anne' }], people: [{ id: 'ada', name: 'Dr. Ada Okafor', user_id: user, npi: NPI }] });
+    const started = aceso;
+    const [shown] = await Promise.all([startNheko(session), started.start()]);
+    if (shown === 'not installed') throw new Error('nheko was there a moment ago');
+    nheko = shown;
+    await until('ada to be enrolled', () => started.cli('people', 'enrol', 'ada'), 30_000, 200);
+    await until('the invitation', async () => await membershipOf(started, 'ada', user) === 'invited', 30_000, 200);
+    const roomId = (await roomOf(started, 'ada'))?.roomId ?? '';
+    await until('the invitation to be taken', () => matrix(stAnne.baseUrl, `/_matrix/client/v3/join/${encodeURIComponent(roomId)}`, { token: session.accessToken, body: {} }));
+    await until('the invitation to be accepted', async () => await membershipOf(started, 'ada', user) === 'joined', 30_000, 200);
+  });
+  after(async () => {
+    await Promise.all([nheko?.stop(), aceso?.stop()]);
+    aceso?.remove();
+  });
+
+  it('shows the message: whose it is, the value, and its flag', async () => {
+    if (!nheko || !aceso) throw new Error('not started');
+    await tell(aceso, 'L-2026-3391', NPI);
+    await nheko.openRoom('Clinical');
+    const shown = await nheko.waitForText(/Quintana/u);
+    if (PICTURE !== undefined) {
+      mkdirSync(dirname(PICTURE), { recursive: true });
+      await nheko.screenshot(PICTURE);
+    }
+    await nheko.screenshot('/tmp/nheko.png');
+    expect(shown).to.match(/6\.8/u).and.match(/mmol/u).and.match(/Potassium/u).and.match(/CRITICAL/iu);
+    expect(shown).not.to.match(/couldn.t|could not be decrypted|This message is encrypted/iu);
+  });
+});
