@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { userInfo } from 'node:os';
 import { createLog } from './adapters/log/log.ts';
 import { ConfigError, configJsonSchema, loadConfig, type LoadedConfig } from './config/load.ts';
@@ -37,6 +37,11 @@ const withStore = async (run: (store: Store, loaded: LoadedConfig) => Promise<Pr
   } finally {
     await store.close();
   }
+};
+
+const count = (value: string): number => {
+  if (!/^[1-9]\d{0,5}$/u.test(value)) throw new InvalidArgumentError('give a number from 1 to 999999.');
+  return Number(value);
 };
 
 const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
@@ -89,7 +94,7 @@ held.command('retry').description('try again: these, or all that is held').argum
 held.command('assign').description('give a delivery without a recipient to somebody').argument('<delivery>').argument('<party>').action((id: string, party: string) => withStore((store) => assignHeld(store, id, party, operator())));
 
 const deliveries = program.command('deliveries').description('messages on their way, and where they are');
-deliveries.command('list', { isDefault: true }).description('the newest').addOption(new Option('--limit <n>', 'how many').default(50).argParser(Number)).action(({ limit }: { readonly limit: number }) => withStore((store) => listDeliveries(store, limit)));
+deliveries.command('list', { isDefault: true }).description('the newest').addOption(new Option('--limit <n>', 'how many').default(50).argParser(count)).action(({ limit }: { readonly limit: number }) => withStore((store) => listDeliveries(store, limit)));
 deliveries.command('show').description('one, with its history').argument('<delivery>', 'id, or a beginning of it').action((id: string) => withStore((store) => showDelivery(store, id)));
 
 const configuration = program.command('config').description('the configuration');

@@ -5,7 +5,7 @@ import type { Executor, Executors } from '../ports/executor.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { EffectSettlement, Store } from '../ports/store.ts';
 import { LEASE_MS, type Hands } from './lease.ts';
-import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
+import { errorCode, type Log, type LogFields, type Metrics } from '../ports/telemetry.ts';
 
 export type ActParts = { readonly store: Store; readonly executors: Executors; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string; readonly hands: Hands };
 
@@ -37,7 +37,7 @@ async function actOnOne(parts: ActParts, wakes: Wakes, claim: ClaimedEffect): Pr
   const ids = { effect: effect.id, type: effect.body.type, kind: aggregate.kind, aggregate: aggregate.id };
   const started = performance.now();
   const before = new Map(wakes);
-  const outcome = await execute(parts.executors, effect);
+  const outcome = await execute(parts, effect, ids);
   parts.faults.at('effect.done');
   const settlement = settlementOf(claim, outcome, now());
   try {
@@ -56,10 +56,11 @@ async function actOnOne(parts: ActParts, wakes: Wakes, claim: ClaimedEffect): Pr
   }
 }
 
-async function execute(executors: Executors, effect: Effect): Promise<Outcome<EffectResult>> {
+async function execute({ executors, log }: ActParts, effect: Effect, ids: LogFields): Promise<Outcome<EffectResult>> {
   try {
     return await (executors[effect.body.type] as Executor)(effect);
   } catch (error) {
+    log.error('effect.threw', { ...ids, error: errorCode(error) });
     return fail('unexpected', `an unexpected error (${errorCode(error)}): see the log`, { retry: true });
   }
 }

@@ -48,11 +48,27 @@ function bodyOf({ ownUsers }: IntakeParts, event: RoomEvent): FactBody | undefin
   if (membership) return { type: 'room.member', roomId, userId: as<UserId>(event.state_key ?? ''), membership, sender, eventId };
   if (ownUsers.includes(sender)) return undefined;
   if (event.type === 'm.room.encrypted') {
-    return { type: 'room.encrypted', roomId, event: { event_id: eventId, sender, type: 'm.room.encrypted', origin_server_ts: event.origin_server_ts, content: event.content } };
+    return { type: 'room.encrypted', roomId, event: { event_id: eventId, sender, type: 'm.room.encrypted', origin_server_ts: event.origin_server_ts, content: ciphertextOf(event.content) } };
   }
   const relatesTo = event.type === 'm.reaction' ? (event.content['m.relates_to'] as { readonly event_id?: unknown } | undefined)?.event_id : undefined;
   return typeof relatesTo === 'string' ? { type: 'room.reaction', eventId, sender, relatesTo: as<EventId>(relatesTo) } : undefined;
 }
+
+/**
+ * What decrypting and relating need of an encrypted event (client-server API §11.12.4.5, §11.10). Whatever else its sender put there stays
+ * outside: an event that can't be stored would be sent again by the homeserver for ever, with all that came with it.
+ */
+function ciphertextOf(content: RoomEvent['content']): RoomEvent['content'] {
+  const { 'm.relates_to': relation, ...cipher } = content;
+  const { 'm.in_reply_to': reply, ...target } = record(relation);
+  return {
+    ...texts(cipher, ['algorithm', 'ciphertext', 'sender_key', 'session_id', 'device_id']),
+    ...(relation === undefined ? {} : { 'm.relates_to': { ...texts(target, ['rel_type', 'event_id', 'key']), ...(reply === undefined ? {} : { 'm.in_reply_to': texts(record(reply), ['event_id']) }) } }),
+  };
+}
+
+const record = (value: unknown): Readonly<Record<string, unknown>> => (typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {});
+const texts = (from: Readonly<Record<string, unknown>>, names: readonly string[]): Readonly<Record<string, string>> => Object.fromEntries(names.flatMap((name) => (typeof from[name] === 'string' ? [[name, from[name]]] : [])));
 
 function membershipOf({ type, content, state_key: user }: RoomEvent): 'invite' | 'join' | 'leave' | 'ban' | 'knock' | undefined {
   const { membership } = content;

@@ -75,7 +75,7 @@ export function createLoop(given: Omit<DecideParts & ActParts, 'hands'>): Loop {
       isRunning = false;
       nudge();
       const deadline = performance.now() + withinMs;
-      await Promise.allSettled(turns);
+      await Promise.race([Promise.allSettled(turns), new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);
       while (hands.effects.size > 0 && performance.now() < deadline) await idle();
       clearInterval(renewals);
     },

@@ -13,6 +13,13 @@ export type EnrolOptions = { readonly name?: string; readonly userId?: readonly 
 
 /** Enrols one party: the directory knows it, and its results room is made and its members invited now. */
 export async function enrol(store: Store, id: string, options: EnrolOptions): Promise<Printed> {
+  const party = await partyOf(store, id, options);
+  await bringParties(store, [party], options.by, 'now');
+  return { json: party, text: `${party.name} is enrolled. The running server makes the results room and invites ${party.members.join(', ')}: see \`aceso people list\`.` };
+}
+
+/** What the options say, over what the directory knows. */
+async function partyOf(store: Store, id: string, options: Omit<EnrolOptions, 'by'>): Promise<Party> {
   const known = (await store.load({ kind: 'party', id }))?.state as Party | undefined;
   const members = options.userId ?? known?.members ?? [];
   if (!/^[a-z0-9][a-z0-9._-]{0,62}$/u.test(id)) throw new Error(`${id}: a short name has lower-case letters, digits, dots and dashes, e.g. dr-okafor`);
@@ -20,12 +27,10 @@ export async function enrol(store: Store, id: string, options: EnrolOptions): Pr
   for (const member of members) if (!/^@[^:\s]+:\S+$/u.test(member)) throw new Error(`${member} is not a Matrix user id, e.g. @ada:mercy.example`);
   if (!options.team && members.length > 1 && known?.kind !== 'team') throw new Error('A person has one Matrix id. For a team say --team.');
   const identifiers: readonly Identifier[] = [...(options.npi === undefined ? [] : [{ system: NPI, value: options.npi }]), ...(options.identifier ?? []).map(toIdentifier)];
-  const party: Party = {
+  return {
     id: as(id), kind: options.team ? 'team' : (known?.kind ?? 'person'), name: options.name ?? known?.name ?? id, members: members.map((member) => as<UserId>(member)),
     identifiers: identifiers.length > 0 ? identifiers : (known?.identifiers ?? []),
   };
-  await bringParties(store, [party], options.by, 'now');
-  return { json: party, text: `${party.name} is enrolled. The running server makes the results room and invites ${party.members.join(', ')}: see \`aceso people list\`.` };
 }
 
 function toIdentifier(text: string): Identifier {
@@ -41,7 +46,7 @@ const csvRow = z.object({
   npi: z.string().regex(/^(\d{10})?$/u, 'ten digits, or nothing'),
 });
 
-/** Enrols everybody of a CSV file with the columns id,name,user_id,npi; all lines are checked before the first is taken, and a dry run stops there. */
+/** Enrols everybody of a CSV file with the columns id,name,user_id,npi; all are taken or none, and a dry run stops before. */
 export async function enrolCsv(store: Store, path: string, by: string, isDryRun: true | undefined): Promise<Printed> {
   const records = parse(readFileSync(path), { columns: true, bom: true, trim: true, skip_empty_lines: true, info: true }) as unknown as readonly { readonly record: unknown; readonly info: { readonly lines: number } }[];
   const rows = records.map(({ record, info }) => {
@@ -49,7 +54,8 @@ export async function enrolCsv(store: Store, path: string, by: string, isDryRun:
     if (!row.success) throw new Error(`${path}:${info.lines}: ${row.error.issues.map(({ path: [column], message }) => `${String(column)} needs ${message}`).join('; ')}. The first line must name the columns id,name,user_id,npi.`);
     return row.data;
   });
-  if (!isDryRun) for (const { id, name, user_id: userId, npi } of rows) await enrol(store, id, { name, userId: [userId], ...(npi === '' ? {} : { npi }), by });
+  const parties = await Promise.all(rows.map(({ id, name, user_id: userId, npi }) => partyOf(store, id, { name, userId: [userId], ...(npi === '' ? {} : { npi }) })));
+  if (!isDryRun) await bringParties(store, parties, by, 'now');
   return { json: { enrolled: isDryRun ? [] : rows.map(({ id }) => id), checked: rows.map(({ id }) => id) }, text: `${isDryRun ? 'Would enrol' : 'Enrolled'} ${rows.length} people.` };
 }
 

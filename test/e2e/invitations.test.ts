@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { newAceso, type Aceso, type Person } from '../support/aceso.ts';
 import type { Client } from '../support/clients/client.ts';
 import { startJsClient, type JsClientOptions } from '../support/clients/jssdk.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { newAceso, ROOT, type Aceso } from '../support/aceso.ts';
 import { missingForNheko, startNheko, type Nheko } from '../support/clients/nheko.ts';
 import { sharedHospitals, type Hospitals } from '../support/lab.ts';
@@ -9,7 +9,7 @@ import { membershipOf, roomOf, tell } from '../support/results.ts';
 import { until } from '../support/until.ts';
 
 const NPI = '1000000051';
-const PICTURE = process.env['ACESO_WRITE_DOCS'] === '1' ? join(ROOT, 'docs', 'pictures', 'nheko.png') : undefined;
+const PICTURES = join(ROOT, 'docs', 'pictures');
 
 describe('nheko, a stock desktop client that nobody wrote for Aceso', function () {
   this.timeout(120_000);
@@ -47,13 +47,28 @@ describe('nheko, a stock desktop client that nobody wrote for Aceso', function (
     if (!nheko || !aceso) throw new Error('not started');
     await tell(aceso, 'L-2026-3391', NPI);
     await nheko.openRoom('Clinical');
-    const shown = await nheko.waitForText(/Quintana/u);
-    if (PICTURE !== undefined) {
-      mkdirSync(dirname(PICTURE), { recursive: true });
-      await nheko.screenshot(PICTURE);
-    }
-    await nheko.screenshot('/tmp/nheko.png');
-    expect(shown).to.match(/6\.8/u).and.match(/mmol/u).and.match(/Potassium/u).and.match(/CRITICAL/iu);
-    expect(shown).not.to.match(/couldn.t|could not be decrypted|This message is encrypted/iu);
+    expectMessage(await nheko.waitForText(/Questions/u));
+    await picture('nheko.png');
   });
+
+  it('offers no way to write an answer: like Element X it asks for m.room.message, which only the guardian may send (2026-11-24)', async () => {
+    expect(await nheko?.text()).to.match(/permission to send messages/u);
+  });
+
+  it('shows it in a window as narrow as a phone too', async () => {
+    await nheko?.likeAPhone();
+    expectMessage((await nheko?.waitForText(/Questions/u)) ?? '');
+    await picture('nheko-narrow.png');
+  });
+
+  function expectMessage(shown: string): void {
+    for (const part of [/CRITICAL RESULT/u, /Rosa Quintana/u, /02 Mar 1958/u, /00481516/u, /Potassium: 6\.8 mmol/u, /3\.5/u, /HAEMOLYSED/u, /Mercy Laboratory/u]) expect(shown).to.match(part);
+    expect(shown).not.to.match(/not be decrypted|no key to unlock/iu);
+  }
+
+  async function picture(name: string): Promise<void> {
+    if (process.env['ACESO_WRITE_DOCS'] !== '1') return;
+    mkdirSync(PICTURES, { recursive: true });
+    await nheko?.screenshot(join(PICTURES, name));
+  }
 });

@@ -30,7 +30,7 @@ export async function startHttpServer({ host, port, routes, failed }: HttpServer
 }
 
 async function serve(route: HttpRoute, request: Request, response: Response): Promise<void> {
-  const url = new URL(request.url, 'http://localhost');
+  const url = new URL(`http://localhost${request.url}`);
   const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]));
   const admission = await route.admit({ method: request.method, path: url.pathname, query: url.searchParams, headers });
   if ('reply' in admission) { refuse(request, response, admission.reply); return; }

@@ -104,7 +104,7 @@ for (const kind of STORE_KINDS) {
       const [a, b] = await open.store.claimFacts('w', T0, LEASE, 10);
       if (!a || !b) throw new Error('two aggregates');
       await open.store.commit(a, 0, { ...nothing, names: ['npi|1'] });
-      expect(await open.store.commit(b, 0, { ...nothing, names: ['npi|1'] }).then(() => 'moved', (error: Error) => error.name)).to.equal('NameTaken');
+      expect(await open.store.commit(b, 0, { ...nothing, names: ['npi|1'] }).then(() => 'moved', (error: unknown) => (error as Error).name)).to.equal('NameTaken');
       expect((await open.store.lookup([{ kind: 'report', name: 'npi|1' }])).get('npi|1')?.aggregate.id).to.equal('a');
     });
 

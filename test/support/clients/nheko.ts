@@ -12,7 +12,7 @@ import { startProcess, type OwnedProcess } from '../processes.ts';
 import { until } from '../until.ts';
 import { missingPrograms, screenPrograms, startScreen, type Screen } from './screen.ts';
 
-export type Nheko = Pick<Screen, 'screenshot' | 'text' | 'waitForText'> & {
+export type Nheko = Pick<Screen, 'likeAPhone' | 'screenshot' | 'text' | 'waitForText'> & {
   readonly deviceId: string;
   /** Opens the room whose name is, or starts with, `name`; resolves when its timeline stands still. */
   openRoom(name: string): Promise<void>;
@@ -88,6 +88,10 @@ function using(screen: Screen): Omit<Nheko, 'deviceId' | 'stop'> {
     await screen.stand();
   };
   return {
+    async likeAPhone() {
+      await screen.likeAPhone();
+      await screen.stand();
+    },
     screenshot: (path) => screen.screenshot(path),
     text: () => screen.text(),
     waitForText: (pattern, timeoutMs) => screen.waitForText(pattern, timeoutMs),
@@ -98,7 +102,7 @@ function using(screen: Screen): Omit<Nheko, 'deviceId' | 'stop'> {
       await screen.type(name);
       await screen.stand();
       await screen.press('Return');
-      await screen.waitForText(/Write a message/);
+      await screen.waitForText(/Write a message|permission to send/); // the latter where only ciphertext may be sent: nheko asks for m.room.message (its issue 1933)
       await screen.stand();
     },
     async reply(body) {

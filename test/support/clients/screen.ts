@@ -10,12 +10,14 @@ export type Screen = {
   /** For the programs that shall appear on it: DISPLAY, and a home of their own in `folder`. */
   readonly env: NodeJS.ProcessEnv;
   press(key: string): Promise<void>;
+  /** Makes the one window as large as a phone's screen, 420 × 800, in the upper left corner; pictures are of that part from then on. Keys reach it no more. */
+  likeAPhone(): Promise<void>;
   type(text: string): Promise<void>;
   /** Clicks on the last place where OCR reads `word`; waits for it. */
   click(word: string): Promise<void>;
   /** Waits until three pictures in a row are the same. */
   stand(): Promise<void>;
-  /** PNG, 1280 × 800. */
+  /** PNG, 1280 × 800, or what `likeAPhone` says. */
   screenshot(path: string): Promise<void>;
   /** What OCR reads, with its errors, as words separated by single spaces. */
   text(): Promise<string>;
@@ -50,14 +52,21 @@ export async function startScreen(folder: string): Promise<Screen> {
     const display = await until('Xvfb to name its display', () => /^\d+$/m.exec(readFileSync(logFile, 'utf8'))?.[0]);
     const env = environment(folder, display);
     await launch('matchbox-window-manager', ['-use_titlebar', 'no'], join(folder, 'window-manager.log'), env);
-    return { ...handsAndEyes(env), env, stop };
+    const part = { width: 1280, height: 800 };
+    const likeAPhone = async (): Promise<void> => {
+      await started[1]?.stop(); // the window manager, which would make it as large as the display
+      Object.assign(part, { width: 420 });
+      await run('xdotool', ['search', '--onlyvisible', '--class', '.', 'windowsize', '%@', `${part.width}`, `${part.height}`, 'windowmove', '%@', '0', '0'], { env });
+    };
+    return { ...handsAndEyes(env, part), likeAPhone, env, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-function handsAndEyes(env: NodeJS.ProcessEnv): Omit<Screen, 'env' | 'stop'> {
+function handsAndEyes(env: NodeJS.ProcessEnv, part: { readonly width: number; readonly height: number }): Omit<Screen, 'env' | 'stop' | 'likeAPhone'> {
+  const crop = (): string => `${part.width}x${part.height}+0+0`;
   const xdotool = async (...args: readonly string[]): Promise<void> => {
     await run('xdotool', args, { env });
   };
@@ -66,8 +75,8 @@ function handsAndEyes(env: NodeJS.ProcessEnv): Omit<Screen, 'env' | 'stop'> {
     return stdout;
   };
   const words = async (): Promise<readonly Word[]> => {
-    const script = 'import -window root png:- | convert png:- -colorspace gray -resize "$1" png:- | tesseract - - --psm 11 tsv';
-    const { stdout } = await run('sh', ['-c', script, 'ocr', `${scale * 100}%`], { env: { ...env, OMP_THREAD_LIMIT: '1' } });
+    const script = 'import -window root -crop "$2" +repage png:- | convert png:- -colorspace gray -resize "$1" png:- | tesseract - - --psm 11 tsv';
+    const { stdout } = await run('sh', ['-c', script, 'ocr', `${scale * 100}%`, crop()], { env: { ...env, OMP_THREAD_LIMIT: '1' } });
     return stdout.split('\n').slice(1).flatMap(wordOf);
   };
   const text = async (): Promise<string> => (await words()).map((word) => word.text).join(' ');
@@ -90,7 +99,7 @@ function handsAndEyes(env: NodeJS.ProcessEnv): Omit<Screen, 'env' | 'stop'> {
       }, 10_000, 100);
     },
     async screenshot(path) {
-      await run('import', ['-window', 'root', path], { env });
+      await run('import', ['-window', 'root', '-crop', crop(), '+repage', path], { env });
     },
     async waitForText(pattern, timeoutMs = 30_000) {
       let last = '';

@@ -142,7 +142,7 @@ describe('A results room whose party changes', () => {
     const refused = run([...inUse, changed(far)]);
     expect(refused.state && keyHolders(refused.state)).to.deep.equal([]);
     const agreed = { ...context, settings: { ...context.settings, agreedServers: ['far.example'] } };
-    expect(seen(decideRoom(refused.state, { id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body: { ...wanted, party: far } as FactBody }, agreed)).effects).to.deep.equal(['room.create']);
+    expect(seen(decideRoom(refused.state, { id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body: { ...wanted, party: far } }, agreed)).effects).to.deep.equal(['room.create']);
   });
 });
 

@@ -1,0 +1,37 @@
+import { expect } from 'chai';
+import { connect } from 'node:net';
+import { startHttpServer, type HttpServer } from '../../src/adapters/http/server.ts';
+
+describe('The HTTP server', () => {
+  let server: HttpServer;
+  const failures: unknown[] = [];
+  const paths: string[] = [];
+
+  before(async () => {
+    server = await startHttpServer({
+      host: '127.0.0.1', port: 0, failed: (error) => { failures.push(error); },
+      routes: [{ prefix: '/fhir', admit: ({ path }) => { paths.push(path); return { reply: { status: 404 } }; } }],
+    });
+  });
+  after(() => server.stop(100));
+
+  /** Sends bytes as they are; gives the status line. */
+  const raw = (text: string): Promise<string> => new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect(server.port, '127.0.0.1', () => socket.write(text));
+    socket.setEncoding('utf8').on('data', (part: string) => { answer += part; }).on('error', reject).on('close', () => resolve(answer.split('\r\n')[0] ?? ''));
+  });
+
+  for (const target of ['/fhir//[', '/fhir//evil.example/Patient', '/fhir/%', 'http://evil.example/fhir/x', '/fhir/\\\\[x']) {
+    it(`answers ${target} as a path that isn't there, not as an error of its own`, async () => {
+      expect(await raw(`GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)).to.equal('HTTP/1.1 404 Not Found');
+      expect(failures).to.deep.equal([]);
+    });
+  }
+
+  it('takes what stands before a path for no host: the route sees all of the path', () => expect(paths).to.include('//evil.example/Patient'));
+
+  it('refuses a request whose length is said in two ways', async () => {
+    expect(await raw('POST /fhir/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n')).to.equal('HTTP/1.1 400 Bad Request');
+  });
+});

@@ -1,0 +1,43 @@
+import { expect } from 'chai';
+import { as } from '../../src/domain/brand.ts';
+import type { Courier } from '../../src/ports/courier.ts';
+import type { Fact, FactOf } from '../../src/domain/fact.ts';
+import { createIntake } from '../../src/loop/intake.ts';
+import { noFaults } from '../../src/ports/faults.ts';
+import type { Claim } from '../../src/ports/store.ts';
+import { T0 } from '../support/reports.ts';
+import { openTestStore, type OpenStore } from '../support/stores.ts';
+
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const nested = (depth: number): unknown => JSON.parse(`${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`);
+
+describe('What happens in a results room', () => {
+  let open: OpenStore;
+  const claim = async (): Promise<Claim<Fact>> => {
+    const [first] = await open.store.claimFacts('w', T0, 1000, 1);
+    if (!first) throw new Error('nothing came in');
+    return first;
+  };
+  const intake = (): ReturnType<typeof createIntake> => createIntake({
+    store: open.store, courier: { memberChanged: async () => undefined } as unknown as Courier, ownUsers: [], now: () => T0, log: quiet, metrics: { count: () => undefined, observe: () => undefined }, faults: noFaults, nudge: () => undefined,
+  });
+  beforeEach(async () => {
+    open = await openTestStore('sqlite', () => T0);
+    await open.store.receive([{ source: 'operator', key: 'k', aggregate: { kind: 'room', id: 'ada' }, at: T0, body: { type: 'timer.due', name: 'any' } }]);
+    await open.store.commit(await claim(), 0, { state: {}, names: ['!r'], audit: [] });
+  });
+  afterEach(() => open.store.close());
+
+  it('is taken whatever else a sender put into an encrypted event; only what decrypting and relating need is kept', async () => {
+    const megolm = { algorithm: 'm.megolm.v1.aes-sha2', ciphertext: 'AwgA', session_id: 's', device_id: 'D' };
+    const content = { ...megolm, 'm.relates_to': { rel_type: 'm.thread', event_id: '$root', 'm.in_reply_to': { event_id: '$e', more: nested(5000) } }, extra: nested(5000) };
+    await intake()({ events: [{ event_id: as('$x'), room_id: as('!r'), sender: as('@a:x'), type: 'm.room.encrypted', origin_server_ts: 1, content }], ephemeral: [] });
+    const { event } = (await claim()).work.body as FactOf<'room.encrypted'>;
+    expect(event.content).to.deep.equal({ ...megolm, 'm.relates_to': { rel_type: 'm.thread', event_id: '$root', 'm.in_reply_to': { event_id: '$e' } } });
+  });
+
+  it('of a room that is not ours is left alone', async () => {
+    await intake()({ events: [{ event_id: as('$x'), room_id: as('!other'), sender: as('@a:x'), type: 'm.room.encrypted', origin_server_ts: 1, content: {} }], ephemeral: [] });
+    expect((await open.store.counts(T0)).undecided).to.equal(0);
+  });
+});
