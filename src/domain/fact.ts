@@ -71,6 +71,8 @@ export type FactBody =
   | { readonly type: 'effect.failed'; readonly effect: EffectId; readonly kind: EffectKind; readonly code: string; readonly message: string; readonly final: boolean }
   | { readonly type: 'timer.due'; readonly name: string }
   | { readonly type: 'party.changed'; readonly party: Party; readonly by: string; readonly room: 'now' | 'on-demand' }
+  /** A correction of it was requested: what has not been sent by hand must not be any more. */
+  | { readonly type: 'delivery.superseded'; readonly by: DeliveryId }
   /** A held delivery was given to somebody: the report tells them of corrections too. */
   | { readonly type: 'delivery.assigned'; readonly delivery: DeliveryId; readonly party: Party }
   | { readonly type: 'operator.retry'; readonly by: string }

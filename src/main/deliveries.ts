@@ -54,6 +54,7 @@ export async function retryHeld(store: Store, ids: readonly string[], by: string
 export async function assignHeld(store: Store, id: string, partyId: string, by: string): Promise<Printed> {
   const delivery = await one(store, id);
   if (delivery.party) throw new Error(`${delivery.id} is addressed to ${delivery.party.name} already; only a delivery without a recipient can be assigned.`);
+  if (delivery.supersededBy !== undefined) throw new Error(`A correction took the place of ${delivery.id}: assign ${delivery.supersededBy}.`);
   const party = (await store.load({ kind: 'party', id: partyId }))?.state as Party | undefined;
   if (!party) throw new Error(`${partyId} is not in the directory. See \`aceso people list\`, or enrol them first.`);
   await command(store, delivery.id, { type: 'operator.assign', by, party });

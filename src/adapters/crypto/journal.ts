@@ -14,7 +14,8 @@ export type Entry =
   | { readonly state: 'sent'; readonly eventId: EventId; readonly devices: number; readonly withheld: number };
 
 export type Journal = {
-  find(id: string): Promise<Entry | undefined>;
+  /** Of this room alone: when the recipient got another room, what was encrypted for the former one must not go there. */
+  find(id: string, roomId: string): Promise<Entry | undefined>;
   /** `file` is the EncryptedFile object as JSON; it is sealed here. */
   media(id: string, roomId: string, file: string): Promise<void>;
   ready(id: string, roomId: string, ciphertext: string, reached: { readonly devices: number; readonly withheld: number }): Promise<void>;
@@ -28,8 +29,8 @@ export type Journal = {
 export function createJournal(store: Store, storeKey: Uint8Array): Journal {
   const key = subkey(storeKey, 'media');
   return {
-    async find(id) {
-      const row = await store.durable((sql) => sql.prepare('SELECT state, media, ciphertext, created_at, devices, withheld, event_id FROM courier_message WHERE id = ?').get(id));
+    async find(id, roomId) {
+      const row = await store.durable((sql) => sql.prepare('SELECT state, media, ciphertext, created_at, devices, withheld, event_id FROM courier_message WHERE id = ? AND room_id = ?').get(id, roomId));
       if (!row) return undefined;
       const reached = { devices: Number(row['devices'] ?? 0), withheld: Number(row['withheld'] ?? 0) };
       const { media, ciphertext, event_id: eventId } = row;
@@ -40,11 +41,11 @@ export function createJournal(store: Store, storeKey: Uint8Array): Journal {
     },
     async media(id, roomId, file) {
       await store.durable((sql) => sql.prepare(`INSERT INTO courier_message (id, room_id, state, created_at, media) VALUES (?, ?, 'media', ?, ?)
-        ON CONFLICT (id) DO UPDATE SET state = 'media', media = excluded.media, ciphertext = NULL`).run(id, roomId, Date.now(), seal(key, id, file)));
+        ON CONFLICT (id) DO UPDATE SET room_id = excluded.room_id, state = 'media', media = excluded.media, ciphertext = NULL`).run(id, roomId, Date.now(), seal(key, id, file)));
     },
     async ready(id, roomId, ciphertext, { devices, withheld }) {
       await store.durable((sql) => sql.prepare(`INSERT INTO courier_message (id, room_id, state, created_at, ciphertext, devices, withheld) VALUES (?, ?, 'ready', ?, ?, ?, ?)
-        ON CONFLICT (id) DO UPDATE SET state = 'ready', created_at = excluded.created_at, ciphertext = excluded.ciphertext, devices = excluded.devices, withheld = excluded.withheld`).run(id, roomId, Date.now(), ciphertext, devices, withheld));
+        ON CONFLICT (id) DO UPDATE SET room_id = excluded.room_id, state = 'ready', created_at = excluded.created_at, ciphertext = excluded.ciphertext, devices = excluded.devices, withheld = excluded.withheld`).run(id, roomId, Date.now(), ciphertext, devices, withheld));
     },
     async sent(id, eventId) {
       await store.durable((sql) => sql.prepare("UPDATE courier_message SET state = 'sent', event_id = ?, sent_at = ?, ciphertext = NULL, media = NULL WHERE id = ?").run(eventId, Date.now(), id));

@@ -34,7 +34,7 @@ const rememberedMs = 20 * 3_600_000;
 
 export function send(parts: Parts, message: PlainMessage, signal: AbortSignal): Promise<Outcome<Sent, SendFailure>> {
   return parts.rooms.run(message.roomId, signal, async () => {
-    const entry = await parts.journal.find(message.id);
+    const entry = await parts.journal.find(message.id, message.roomId);
     if (entry?.state === 'sent') return ok({ eventId: entry.eventId, devices: entry.devices, withheld: entry.withheld });
     if (entry?.state === 'ready') return sendAgain(parts, message, entry, signal);
     const content = await fitted(parts, message, entry?.file, signal);

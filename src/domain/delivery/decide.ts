@@ -10,6 +10,7 @@ type Change = Partial<Omit<DeliveryDecision, 'state' | 'audit'>>;
 
 const INVITATION = 'invitation';
 const SENDING = 'sending';
+const NO_RECIPIENT = 'no-recipient';
 /** What hasn't left by then is held: it waits behind another message to the same party, whose hold says why. */
 const SENDING_PATIENCE_MS = 30_000;
 
@@ -42,6 +43,8 @@ export function decideDelivery(state: DeliveryState | undefined, fact: Fact, con
     case 'timer.due':
       if (body.name === INVITATION) return patienceEnded(state, now);
       return body.name === SENDING ? notSentYet(state, now) : kept(state, `no rule for timer ${body.name}`);
+    case 'delivery.superseded':
+      return superseded(state, body.by, now);
     case 'operator.retry':
       return retry(state, body.by, now);
     case 'operator.assign':
@@ -78,7 +81,7 @@ function requested(fact: Fact, body: FactOf<'delivery.requested'>): DeliveryDeci
     id: as(fact.aggregate.id), report, source, news, critical, content, owner, members: {}, acceptedAt, history: [],
     phase: party ? 'addressed' : 'accepted', ...(party ? { party } : {}), ...(rule ? { rule } : {}), ...(supersedes ? { supersedes } : {}),
   };
-  if (!party) return hold(state, { code: 'no-recipient', reason: why ?? 'nobody responsible could be found' }, fact.at);
+  if (!party) return hold(state, { code: NO_RECIPIENT, reason: why ?? 'nobody responsible could be found' }, fact.at);
   return went(state, { at: fact.at, what: `addressed to ${party.name}`, by: rule ?? 'unknown rule' }, { raise: [wantRoom(state.id, party)] });
 }
 
@@ -150,10 +153,10 @@ function reached(before: DeliveryState, phase: DeliveryPhase, evidence: Evidence
   return went({ ...released(before), phase: later ? phase : before.phase }, evidence, { clearTimers: [INVITATION] });
 }
 
-/** A reply becomes a name of the delivery, so that what answers or edits it is found too. */
+/** An answer counts as one only from a device that its owner signed. A reply becomes a name of the delivery, so that what answers or edits it is found too. */
 function answered(state: DeliveryState, { eventId, sender, signedByOwner }: FactOf<'reply.received'>, at: Millis): DeliveryDecision {
   const what = signedByOwner ? 'reply, from a device its owner signed' : 'reply, from a device its owner has not signed';
-  const decision = reached(state, 'answered', { at, what, by: sender, proof: eventId });
+  const decision = reached(state, signedByOwner ? 'answered' : 'seen', { at, what, by: sender, proof: eventId });
   if (!decision.state || decision.state === state) return decision;
   const answers = [...(state.answers ?? []), eventId].slice(-ANSWER_LIMIT);
   return { ...decision, state: { ...decision.state, answers }, names: [...(state.eventId ? [state.eventId] : []), ...answers] };
@@ -169,15 +172,26 @@ function notSentYet(state: DeliveryState, at: Millis): DeliveryDecision {
   return hold(state, { code: 'waiting', reason: 'it waits its turn: an earlier message to the same recipient is held, or the homeserver is slow' }, at);
 }
 
+/**
+ * The correction shows the old value beside the new, so the old one alone must not follow it (42 CFR 493.1291(k)). What is under way stays so: it is
+ * ahead of the correction in its lane. What only a person could send is not sent any more: the correction waits for them in its place.
+ */
+function superseded(before: DeliveryState, by: DeliveryState['id'], at: Millis): DeliveryDecision {
+  const state: DeliveryState = { ...before, supersededBy: by };
+  return went(before.held?.code === NO_RECIPIENT ? released(state) : state, { at, what: 'a correction takes its place', proof: by });
+}
+
 function retry(state: DeliveryState, by: string, at: Millis): DeliveryDecision {
-  const { party } = state;
+  const { party, supersededBy } = state;
   if (!state.held) return kept(state, 'not held');
+  if (supersededBy !== undefined && state.eventId === undefined) return went(released(state), { at, what: 'not tried again: a correction took its place', by, proof: supersededBy });
   if (!party) return kept(state, 'nobody is addressed yet: assign it to somebody');
   return went(state, { at, what: 'tried again by hand', by }, { raise: [wantRoom(state.id, party)], wake: [sendLane(party)] });
 }
 
 function assign(before: DeliveryState, { by, party }: FactOf<'operator.assign'>, at: Millis): DeliveryDecision {
   if (before.party) return kept(before, `already addressed to ${before.party.name}`);
+  if (before.supersededBy !== undefined) return kept(before, `a correction took its place: assign ${before.supersededBy}`);
   const state: DeliveryState = { ...released(addressedTo(before, party)), phase: 'addressed', rule: `assigned by ${by}` };
   return went(state, { at, what: `assigned to ${party.name}`, by }, { raise: [wantRoom(state.id, party), { aggregate: { kind: 'report', id: state.report }, body: { type: 'delivery.assigned', delivery: state.id, party } }] });
 }

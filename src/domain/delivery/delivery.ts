@@ -11,6 +11,8 @@ export type DeliveryState = {
   readonly news: 'first' | 'more' | 'correction';
   readonly critical: boolean;
   readonly supersedes?: DeliveryId;
+  /** The correction that took its place: it is not sent by hand any more. */
+  readonly supersededBy?: DeliveryId;
   readonly party?: Party;
   /** How the party was found: `requester`, `attending`, `pool`, `assigned by …`. */
   readonly rule?: string;

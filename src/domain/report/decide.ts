@@ -44,7 +44,7 @@ function received(before: ReportState | undefined, fact: Fact, body: FactOf<'res
   const deliveries = targets.map((target, index) => toDelivery(before, fact, body, news, target, index, context));
   return {
     state: { ...keep, told: [...(before?.told ?? []), ...deliveries.map(({ told }) => told)] },
-    raise: deliveries.map(({ raised }) => raised),
+    raise: deliveries.flatMap(({ raised }) => raised),
     audit: [{ action: `report.${news.kind}`, because: 'it tells something new', detail: { versions, deliveries: deliveries.length } }],
   };
 }
@@ -58,7 +58,7 @@ function targetsOf(before: ReportState | undefined, body: FactOf<'result.receive
   return [{ why: 'why' in resolution ? resolution.why : 'nobody responsible could be found' }];
 }
 
-function toDelivery(before: ReportState | undefined, fact: Fact, body: FactOf<'result.received'>, newsForAll: Telling, target: Target, index: number, { settings }: Context): { readonly told: Told; readonly raised: RaisedFact } {
+function toDelivery(before: ReportState | undefined, fact: Fact, body: FactOf<'result.received'>, newsForAll: Telling, target: Target, index: number, { settings }: Context): { readonly told: Told; readonly raised: readonly RaisedFact[] } {
   const id = as<DeliveryId>(`${fact.id}-${index}`);
   const { party, rule, why } = target;
   const earlier = lastTold(before, party?.id);
@@ -72,12 +72,12 @@ function toDelivery(before: ReportState | undefined, fact: Fact, body: FactOf<'r
   }));
   return {
     told: { delivery: id, ...(party ? { party } : {}) },
-    raised: {
+    raised: [...(supersedes ? [{ aggregate: { kind: 'delivery', id: supersedes }, body: { type: 'delivery.superseded', by: id } } as const] : []), {
       aggregate: { kind: 'delivery', id },
       body: {
         type: 'delivery.requested', report: as(fact.aggregate.id), source: body.source, owner: body.owner, content, acceptedAt: fact.at, news: news.kind, critical: isCriticalNews(news, body.report.reveal()),
         ...(party ? { party } : {}), ...(rule ? { rule } : {}), ...(why ? { why } : {}), ...(supersedes ? { supersedes } : {}),
       },
-    },
+    }],
   };
 }

@@ -68,10 +68,10 @@ function listen(matrixClient: MatrixClient, self: string, crypto: CryptoApi): vo
   matrixClient.on(RoomEvent.Timeline, (event) => {
     if (event.getType() === 'm.room.encrypted' || event.isState()) return;
     if (event.getType() === 'm.room.redaction') redaction(event);
-    else void message(event, self, crypto);
+    else void message(matrixClient, event, self, crypto);
   });
   matrixClient.on(MatrixEventEvent.Decrypted, (event) => {
-    if (!event.isDecryptionFailure()) void message(event, self, crypto);
+    if (!event.isDecryptionFailure()) void message(matrixClient, event, self, crypto);
     else report({ report: 'undecryptable', eventId: event.getId() ?? '', roomId: event.getRoomId() ?? '', sender: event.getSender() ?? '', reason: event.decryptionFailureReason ?? 'unknown' });
   });
   matrixClient.on(RoomMemberEvent.Membership, (event, member) => {
@@ -83,7 +83,7 @@ function listen(matrixClient: MatrixClient, self: string, crypto: CryptoApi): vo
   });
 }
 
-async function message(event: MatrixEvent, self: string, crypto: CryptoApi): Promise<void> {
+async function message(matrixClient: MatrixClient, event: MatrixEvent, self: string, crypto: CryptoApi): Promise<void> {
   const eventId = event.getId();
   const sender = event.getSender();
   if (eventId === undefined || sender === undefined || sender === self || reported.has(eventId)) return;
@@ -97,7 +97,7 @@ async function message(event: MatrixEvent, self: string, crypto: CryptoApi): Pro
     type: event.getType(),
     content: event.getContent(),
     wasEncrypted: event.isEncrypted(),
-    highlighted: client.getPushActionsForEvent(event)?.tweaks.highlight === true,
+    highlighted: matrixClient.getPushActionsForEvent(event)?.tweaks.highlight === true,
     shieldColour: shield ? colour(shield.shieldColour) : 'unencrypted',
     shieldReason: shield === null || shield.shieldReason === null ? null : EventShieldReason[shield.shieldReason],
   });

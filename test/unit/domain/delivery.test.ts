@@ -23,6 +23,7 @@ const reaction: FactBody = { type: 'reaction.received', eventId: as('$b'), sende
 const due: FactBody = { type: 'timer.due', name: 'invitation' };
 const notLeft: FactBody = { type: 'timer.due', name: 'sending' };
 const retry: FactBody = { type: 'operator.retry', by: 'it' };
+const superseded: FactBody = { type: 'delivery.superseded', by: as('d2') };
 const assign: FactBody = { type: 'operator.assign', by: 'it', party: ada };
 
 type Last = { readonly state: DeliveryState; readonly effects: readonly string[]; readonly raised: readonly string[]; readonly timers: readonly string[]; readonly names: readonly string[] | undefined };
@@ -71,6 +72,10 @@ const CASES: readonly (readonly [given: string, facts: readonly FactBody[], then
   ['a reaction proves seen at most', [requested(), ready, sent, reaction], { phase: 'seen' }],
   ['a reply: answered, and a later receipt does not take that back', [requested(), ready, sent, reply, receipt], { phase: 'answered' }],
   ['a reply by somebody who is not responsible counts for nothing', [requested(), ready, sent, { ...reply, sender: as('@eve:evil.example') }], { phase: 'sent' }],
+  ['nobody was found and a correction comes: the correction is held in its place, and the old value can\'t be assigned any more', [unaddressed, superseded, assign], { phase: 'accepted', raised: [] }],
+  ['what failed for good is superseded: a retry sends nothing, and ends the hold', [requested(), ready, failed('too-large', true), superseded, retry], { phase: 'sending', effects: [], raised: [] }],
+  ['what is under way is superseded: it still arrives, ahead of the correction', [requested(), ready, superseded, sent], { phase: 'sent' }],
+  ['a reply from a device its owner has not signed proves seen at most', [requested(), ready, sent, { ...reply, signedByOwner: false }], { phase: 'seen' }],
   ['retry of what is not held: nothing', [requested(), retry], { phase: 'addressed' }],
   ['assign of what is addressed: nothing', [requested(), assign], { phase: 'addressed' }],
 ];

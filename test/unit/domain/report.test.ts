@@ -23,7 +23,7 @@ function run(facts: readonly FactBody[], change: Partial<Context['settings']> = 
   }
   return decision;
 }
-const requests = (decision: Decision<unknown>): readonly FactOf<'delivery.requested'>[] => (decision.raise ?? []).map(({ body }) => body as FactOf<'delivery.requested'>);
+const requests = (decision: Decision<unknown>): readonly FactOf<'delivery.requested'>[] => (decision.raise ?? []).flatMap(({ body }) => (body.type === 'delivery.requested' ? [body] : []));
 const told = (decision: Decision<unknown>): readonly string[] => requests(decision).map(({ party, news, rule }) => `${news} to ${party?.id ?? 'nobody'}${rule ? ` (${rule})` : ''}`);
 
 const WHOM: readonly (readonly [given: string, candidates: readonly Candidate[], then: readonly string[]])[] = [
@@ -57,6 +57,7 @@ describe('What a report tells over its life (42 CFR 493.1291(g), (k))', () => {
     expect(told(run([received(report()), received(corrected, [requester(ben)])]))).to.deep.equal(['first to dr-ruiz (requester)', 'correction to dr-okafor (had the earlier message)']);
   });
   it('a correction names the delivery that no longer holds', () => expect(requests(run([received(report()), received(corrected)]))[0]?.supersedes).to.equal('f0-0'));
+  it('a correction tells the delivery whose place it takes', () => expect(run([received(report()), received(corrected)]).raise?.[0]).to.deep.equal({ aggregate: { kind: 'delivery', id: 'f0-0' }, body: { type: 'delivery.superseded', by: 'f1-0' } }));
   it('a correction of what was held and then assigned goes to whom it was given', () => {
     const assigned: FactBody = { type: 'delivery.assigned', delivery: as('f0-0'), party: ben };
     expect(told(run([received(report(), []), assigned, received(corrected, [])]))).to.deep.equal(['correction to dr-ruiz (had the earlier message)']);
