@@ -14,11 +14,14 @@ export type EffectBody =
   | { readonly type: 'room.create'; readonly party: Party }
   | { readonly type: 'room.invite'; readonly roomId: RoomId; readonly userId: UserId }
   | { readonly type: 'room.send'; readonly roomId: RoomId; readonly party: PartyId; readonly recipients: readonly UserId[]; readonly content: Sealed<Readonly<Record<string, unknown>>> }
-  | { readonly type: 'event.decrypt'; readonly roomId: RoomId; readonly event: EncryptedEvent };
+  | { readonly type: 'event.decrypt'; readonly roomId: RoomId; readonly event: EncryptedEvent }
+  /** Takes an event's content out of the room, as the guardian. */
+  | { readonly type: 'room.redact'; readonly roomId: RoomId; readonly eventId: EventId; readonly reason: string };
 
 export type EffectKind = EffectBody['type'];
 
 export type EffectResult =
+  | { readonly type: 'room.redact'; readonly eventId: EventId }
   | { readonly type: 'room.create'; readonly roomId: RoomId }
   | { readonly type: 'room.invite'; readonly userId: UserId }
   /** `unreached`: recipients who have no device that may read it, when others have one. */

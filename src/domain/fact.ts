@@ -61,6 +61,8 @@ export type FactBody =
   | { readonly type: 'recipient.membership'; readonly userId: UserId; readonly membership: Membership }
   /** An encrypted event of somebody else in a results room: ciphertext only. */
   | { readonly type: 'room.encrypted'; readonly roomId: RoomId; readonly event: EncryptedEvent }
+  /** A message in clear in a results room: its text is not kept. */
+  | { readonly type: 'room.clear-text'; readonly roomId: RoomId; readonly eventId: EventId; readonly sender: UserId }
   | { readonly type: 'reply.received'; readonly eventId: EventId; readonly sender: UserId; readonly signedByOwner: boolean; readonly content: Sealed<Readonly<Record<string, unknown>>> }
   /** In clear, and a homeserver can forge them: they prove `seen` at most. */
   | { readonly type: 'room.reaction'; readonly eventId: EventId; readonly sender: UserId; readonly relatesTo: EventId }

@@ -58,6 +58,11 @@ export function createExecutors(parts: ExecutorParts): Executors {
       return sentToSome.error.code === 'no-device' ? { ok: false, error: { ...sentToSome.error, retry: true } } : sentToSome;
     },
 
+    async 'room.redact'({ id, body: { roomId, eventId, reason } }) {
+      const redacted = await homeserver.redact(roomId, eventId, id, reason);
+      return redacted.ok ? ok({ type: 'room.redact', eventId }) : redacted;
+    },
+
     async 'event.decrypt'({ body: { roomId, event } }) {
       const decrypted = await courier.decrypt(roomId, event);
       if (!decrypted.ok) return decrypted;

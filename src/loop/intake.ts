@@ -50,6 +50,8 @@ function bodyOf({ ownUsers }: IntakeParts, event: RoomEvent): FactBody | undefin
   if (event.type === 'm.room.encrypted') {
     return { type: 'room.encrypted', roomId, event: { event_id: eventId, sender, type: 'm.room.encrypted', origin_server_ts: event.origin_server_ts, content: ciphertextOf(event.content) } };
   }
+  // A redacted one comes without its body.
+  if (event.type === 'm.room.message' && Object.keys(event.content).length > 0) return { type: 'room.clear-text', roomId, eventId, sender };
   const relatesTo = event.type === 'm.reaction' ? (event.content['m.relates_to'] as { readonly event_id?: unknown } | undefined)?.event_id : undefined;
   return typeof relatesTo === 'string' ? { type: 'room.reaction', eventId, sender, relatesTo: as<EventId>(relatesTo) } : undefined;
 }

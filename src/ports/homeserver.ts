@@ -30,6 +30,8 @@ export type Homeserver = {
   invite(roomId: RoomId, userId: UserId): Promise<Outcome<void, HomeserverFailure>>;
   /** Joins as the courier. */
   joinAsCourier(roomId: RoomId): Promise<Outcome<void, HomeserverFailure>>;
+  /** Redacts as the guardian. `id` is the transaction id; redacting twice changes nothing more. */
+  redact(roomId: RoomId, eventId: EventId, id: string, reason: string): Promise<Outcome<void, HomeserverFailure>>;
   state(roomId: RoomId): Promise<Outcome<readonly StateEvent[], HomeserverFailure>>;
   ping(): Promise<Outcome<{ readonly versions: readonly string[] }, HomeserverFailure>>;
 };

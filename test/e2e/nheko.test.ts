@@ -51,8 +51,12 @@ describe('nheko, a stock desktop client that nobody wrote for Aceso', function (
     await picture('nheko.png');
   });
 
-  it('offers no way to write an answer: like Element X it asks for m.room.message, which only the guardian may send (2026-11-24)', async () => {
-    expect(await nheko?.text()).to.match(/permission to send messages/u);
+  it('lets the person answer: the reply is encrypted, from a device they signed, and becomes evidence', async () => {
+    if (!nheko || !aceso) throw new Error('not started');
+    expect(await nheko.text()).not.to.match(/permission to send messages/u);
+    await nheko.reply('Treating now.');
+    const { history } = await aceso.delivery('answered', ({ phase }) => phase === 'answered');
+    expect(history.at(-1)?.what).to.equal('reply, from a device its owner signed');
   });
 
   it('shows it in a window as narrow as a phone too', async () => {

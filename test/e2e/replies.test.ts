@@ -71,6 +71,7 @@ describe('What recipients do with a message becomes evidence', function () {
     expect(await evidence(message, reaction)).to.include({ by: nia.userId });
     const reply = await nia.reply(message.roomId, message.eventId, 'Treating now.');
     expect(await evidence(message, reply)).to.include({ what: 'reply, from a device its owner has not signed', by: nia.userId });
+    expect((await deliveryOf(message, 'seen', () => true)).phase, 'no answer').to.equal('seen');
   });
 
   it('messages of a thread under it, also those that answer one another', async () => {

@@ -4,7 +4,7 @@ import { newAceso, type Aceso, type Person } from '../support/aceso.ts';
 import type { Client } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
 import { sharedHospitals, type Hospitals, type Slot } from '../support/lab.ts';
-import { matrixAnswer, text } from '../support/matrixHttp.ts';
+import { matrix, matrixAnswer, text } from '../support/matrixHttp.ts';
 import { asGuardian, heldList, sees, tell } from '../support/results.ts';
 import { until } from '../support/until.ts';
 
@@ -73,7 +73,7 @@ describe('A results room', function () {
     const levels = contentOf(state, 'm.room.power_levels');
     expect(levels).to.include({ users_default: 0, events_default: 100, state_default: 100, invite: 100, kick: 100, ban: 100, redact: 100 });
     expect(levels?.['users']).to.deep.equal({});
-    expect(levels?.['events']).to.deep.equal({ 'm.room.encrypted': 0, 'm.reaction': 0, 'm.room.redaction': 0, 'm.room.tombstone': 150 });
+    expect(levels?.['events']).to.deep.equal({ 'm.room.encrypted': 0, 'm.room.message': 0, 'm.reaction': 0, 'm.room.redaction': 0, 'm.room.tombstone': 150 });
   });
 
   it('of one person at a partner says nothing clinical, and nobody\'s name, in its state', () => {
@@ -82,10 +82,20 @@ describe('A results room', function () {
     expect(contentOf(state, 'm.room.name')).to.deep.equal({ name: 'Clinical results' });
   });
 
-  it('of one person at a partner takes no clear text and no change from the recipient: their own server refuses', async () => {
+  it('of one person at a partner keeps no clear text: the guardian takes it out', async () => {
+    const room = `/_matrix/client/v3/rooms/${encodeURIComponent(roomId)}`;
+    const { event_id: eventId } = await matrix(hospitals.stAnne.baseUrl, `${room}/send/m.room.message/clear`, { method: 'PUT', token: ada.accessToken, body: { msgtype: 'm.text', body: 'K 6.8 in clear' } });
+    await until('the guardian to take it out, at the partner too', async () => {
+      const { content } = await matrix(hospitals.stAnne.baseUrl, `${room}/event/${encodeURIComponent(String(eventId))}`, { token: ada.accessToken });
+      return JSON.stringify(content) === '{}';
+    });
+    expect(aceso.log()).to.include('clear-text.removed').and.not.to.include('in clear');
+  });
+
+  it('of one person at a partner takes no change from the recipient: their own server refuses', async () => {
     const room = `/_matrix/client/v3/rooms/${encodeURIComponent(roomId)}`;
     const attempts = [
-      ['PUT', `${room}/send/m.room.message/txn1`, { msgtype: 'm.text', body: 'in clear' }],
+      ['PUT', `${room}/send/org.example.message/txn1`, { body: 'in clear' }],
       ['PUT', `${room}/state/m.room.name/`, { name: 'K 6.8' }],
       ['PUT', `${room}/state/m.room.topic/`, { topic: 'K 6.8' }],
       ['PUT', `${room}/state/m.room.encryption/`, { algorithm: 'm.megolm.v1.aes-sha2', rotation_period_msgs: 10_000 }],
@@ -146,7 +156,7 @@ describe('A results room', function () {
     const itsState = await stateOf(older.roomId);
     expect(contentOf(itsState, 'm.room.create')).to.include({ room_version: '11' });
     expect(contentOf(itsState, 'm.room.power_levels')).to.deep.include({ users: { [own('guardian')]: 100 }, users_default: 0, events_default: 100, state_default: 100 });
-    const clear = await matrixAnswer(hospitals.stAnne.baseUrl, `/_matrix/client/v3/rooms/${encodeURIComponent(older.roomId)}/send/m.room.message/txn3`, { method: 'PUT', token: eve.accessToken, body: { msgtype: 'm.text', body: 'in clear' } });
-    expect([clear.status, text(clear.body, 'errcode')]).to.deep.equal([403, 'M_FORBIDDEN']);
+    const change = await matrixAnswer(hospitals.stAnne.baseUrl, `/_matrix/client/v3/rooms/${encodeURIComponent(older.roomId)}/state/m.room.name/`, { method: 'PUT', token: eve.accessToken, body: { name: 'K 6.8' } });
+    expect([change.status, text(change.body, 'errcode')]).to.deep.equal([403, 'M_FORBIDDEN']);
   });
 });

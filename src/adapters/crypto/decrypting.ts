@@ -1,5 +1,5 @@
 /** An event of somebody else, made readable, with what is known of the device it came from. */
-import { DecryptionErrorCode, DecryptionSettings, MegolmDecryptionError, RoomId, ShieldStateCode, TrustRequirement, type EncryptionInfo } from '@matrix-org/matrix-sdk-crypto-wasm';
+import { DecryptionErrorCode, DecryptionSettings, MegolmDecryptionError, RoomId, TrustRequirement, type EncryptionInfo, type ShieldStateCode } from '@matrix-org/matrix-sdk-crypto-wasm';
 import type { RoomId as Room } from '../../domain/brand.ts';
 import { fail, ok, type Outcome } from '../../domain/outcome.ts';
 import type { Decrypted, EncryptedEvent } from '../../ports/courier.ts';
@@ -20,8 +20,9 @@ export async function decrypt(engine: Engine, roomId: Room, event: EncryptedEven
     return failureOf(event, error);
   }
   let origin = await originOf(engine, text, room);
-  if (origin.shield === ShieldStateCode.UnknownDevice || origin.shield === ShieldStateCode.AuthenticityNotGuaranteed) {
-    await askForDevices().catch(() => undefined); // who can't be asked about stays unknown
+  if (origin.shield !== undefined) {
+    // The owner's signature may be younger than what is known of the device: the same sync brings a key and the news of a signature.
+    await askForDevices().catch(() => undefined); // who can't be asked about stays as they are known
     origin = await originOf(engine, text, room);
   }
   return ok({

@@ -110,6 +110,10 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
       const joined = await attempt('join as the courier', () => request(asCourier, Method.Post, `/join/${encode(roomId)}`, {}));
       return joined.ok ? ok(undefined) : joined;
     },
+    async redact(roomId, eventId, id, reason) {
+      const redacted = await attempt('redact an event', () => request(asGuardian, Method.Put, `/rooms/${encode(roomId)}/redact/${encode(eventId)}/${encode(id)}`, { reason }));
+      return redacted.ok ? ok(undefined) : redacted;
+    },
     state: roomState,
     async ping() {
       const versions = await attempt('ask for the versions', () => request<{ readonly versions: readonly string[] }>(unversioned, Method.Get, '/versions'));

@@ -42,6 +42,11 @@ export function decideRoom(state: RoomState | undefined, fact: Fact, context: Co
         effects: [{ id: as<EffectId>(`decrypt:${body.event.event_id}`), lane: `decrypt:${body.event.event_id}`, body: { type: 'event.decrypt', roomId: body.roomId, event: body.event } }],
         audit: [{ action: 'reply.arrived', because: 'an encrypted event of a member', detail: { event: body.event.event_id, sender: body.event.sender } }],
       };
+    case 'room.clear-text': {
+      const { roomId, eventId, sender } = body;
+      const redaction: Effect = { id: as<EffectId>(`redact:${eventId}`), lane: `redact:${eventId}`, body: { type: 'room.redact', roomId, eventId, reason: 'Not encrypted: results rooms take encrypted messages only.' } };
+      return { state, effects: [redaction], audit: [{ action: 'clear-text.removed', because: 'PHI rooms take ciphertext only (45 CFR 164.312(e)(1))', detail: { event: eventId, sender } }] };
+    }
     case 'room.reaction':
       return pass(state, context, [body.relatesTo], { type: 'reaction.received', eventId: body.eventId, sender: body.sender });
     case 'room.receipt':
@@ -171,6 +176,7 @@ function failed(state: RoomState, body: FactOf<'effect.failed'>): RoomDecision {
   const reason = { code: body.code, message: body.message };
   const audit: AuditEntry = { action: 'room.blocked', because: body.message, detail: { code: body.code, effect: body.effect, final: body.final } };
   if (body.kind === 'event.decrypt') return { state, audit: [{ ...audit, action: 'reply.undecryptable' }] };
+  if (body.kind === 'room.redact') return { state, audit: [{ ...audit, action: 'clear-text.not-removed' }] };
   const userId = body.kind === 'room.invite' ? invitee(state, body.effect) : undefined;
   if (!userId && body.effect !== creationOf(state)) return superseded(state, body.effect);
   const membership: Membership = body.final ? 'refused' : body.code === 'limited' ? 'limited' : 'unreachable';

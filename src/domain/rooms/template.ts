@@ -30,8 +30,9 @@ export type RoomPeople = {
 };
 
 /**
- * The results room of a party. Encrypted from its first event; invite-only; only agreed servers; and the power levels refuse clear text:
- * `events_default` is out of everybody's reach, what stays open are ciphertexts, reactions and redactions
+ * The results room of a party. Encrypted from its first event; invite-only; only agreed servers; and the power levels leave members nothing to
+ * send but messages, reactions and redactions. `m.room.message` must be among them: stock clients look at its level before they let people
+ * write, though what they then send is ciphertext (docs/decisions/0004). What comes in clear all the same, the guardian takes out
  * (45 CFR 164.312(a)(1), (e)(1); Matrix client-server API §m.room.power_levels, §m.room.server_acl).
  */
 export function planRoom(template: RoomTemplate, party: Party, people: RoomPeople): RoomPlan {
@@ -77,6 +78,6 @@ function powerLevels(version: string, guardian: UserId): RoomPlan['powerLevels']
     state_default: 100,
     invite: 100, kick: 100, ban: 100, redact: 100,
     notifications: { room: 100 },
-    events: { 'm.room.encrypted': 0, 'm.reaction': 0, 'm.room.redaction': 0, 'm.room.tombstone': Number(version) >= 12 ? 150 : 100 },
+    events: { 'm.room.encrypted': 0, 'm.room.message': 0, 'm.reaction': 0, 'm.room.redaction': 0, 'm.room.tombstone': Number(version) >= 12 ? 150 : 100 },
   };
 }

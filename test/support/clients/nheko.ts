@@ -102,7 +102,7 @@ function using(screen: Screen): Omit<Nheko, 'deviceId' | 'stop'> {
       await screen.type(name);
       await screen.stand();
       await screen.press('Return');
-      await screen.waitForText(/Write a message|permission to send/); // the latter where only ciphertext may be sent: nheko asks for m.room.message (its issue 1933)
+      await screen.waitForText(/Write a message|permission to send/); // the latter where the person may not: nheko asks for the level of m.room.message, also in encrypted rooms
       await screen.stand();
     },
     async reply(body) {

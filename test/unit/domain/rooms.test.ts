@@ -146,6 +146,14 @@ describe('A results room whose party changes', () => {
   });
 });
 
+describe('A message in clear in a results room', () => {
+  it('is taken out by the guardian, and told to the auditors', () => {
+    const decision = run([wanted, created, invited(), { type: 'room.clear-text', roomId: as('!r:m'), eventId: as('$c'), sender: user }]);
+    expect(decision.effects?.map(({ body }) => body)).to.deep.equal([{ type: 'room.redact', roomId: '!r:m', eventId: '$c', reason: 'Not encrypted: results rooms take encrypted messages only.' }]);
+    expect(decision.audit.map(({ action }) => action)).to.deep.equal(['clear-text.removed']);
+  });
+});
+
 describe('The plan of a results room (45 CFR 164.312(a)(1), (e)(1))', () => {
   const template: RoomTemplate = { id: 'results', roomVersion: '12', name: 'Clinical results', topic: '', history: 'invited', rotation: { periodMs: 604_800_000, messages: 100 } };
   const people = { ownServer: 'mercy.example', guardian: as<UserId>('@aceso_guardian:mercy.example'), partnerVersions: { 'stanne.example': '11' } };
@@ -157,11 +165,10 @@ describe('The plan of a results room (45 CFR 164.312(a)(1), (e)(1))', () => {
   it('admits the servers concerned and no other', () => expect(content('m.room.server_acl')).to.deep.equal({ allow: ['mercy.example', 'stanne.example'], deny: [], allow_ip_literals: false }));
   it('takes the version that the partner can join', () => expect([plan.version, planRoom(template, ben, people).version]).to.deep.equal(['11', '12']));
   it('of a local party is not federated at all', () => expect([plan.federated, planRoom(template, ben, people).federated]).to.deep.equal([true, false]));
-  it('refuses clear text by its power levels', () => {
+  it('leaves members nothing to send but messages, reactions and redactions', () => {
     const levels = plan.powerLevels as { readonly events_default: number; readonly events: Record<string, number>; readonly users: unknown };
     expect(levels.events_default).to.equal(100);
-    expect(levels.events['m.room.encrypted']).to.equal(0);
-    expect(levels.events['m.room.message']).to.equal(undefined);
+    expect(Object.entries(levels.events).filter(([, level]) => level === 0).map(([type]) => type)).to.deep.equal(['m.room.encrypted', 'm.room.message', 'm.reaction', 'm.room.redaction']);
   });
   it('names the creator among the powerful in version 11, and must not in 12', () => {
     expect((plan.powerLevels as { readonly users: unknown }).users).to.deep.equal({ '@aceso_guardian:mercy.example': 100 });
