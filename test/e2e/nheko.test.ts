@@ -56,7 +56,7 @@ describe('nheko, a stock desktop client that nobody wrote for Aceso', function (
     expect(await nheko.text()).not.to.match(/permission to send messages/u);
     await nheko.reply('Treating now.');
     const { history } = await aceso.delivery('answered', ({ phase }) => phase === 'answered');
-    expect(history.at(-1)?.what).to.equal('reply, from a device its owner signed');
+    expect(history.map(({ what }) => what)).to.include('reply, from a device its owner signed');
   });
 
   it('shows it in a window as narrow as a phone too', async () => {
