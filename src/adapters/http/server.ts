@@ -10,6 +10,9 @@ export type HttpServerOptions = {
   readonly failed: (error: unknown) => void;
 };
 
+/** How long a refused client may go on sending, unread, so that it sees its answer instead of a reset. Milliseconds. */
+const LINGER_MS = 10_000;
+
 export type HttpServer = { readonly port: number; stop(withinMs: number): Promise<void> };
 
 /** Serves routes; admits or refuses each request before its body is read, and never reads more of it than its route allows. */
@@ -47,7 +50,7 @@ function refuse(request: Request, response: Response, reply: HttpReply): void {
   response.on('finish', () => {
     // Gives the client a moment to read the answer instead of a reset, then lets go.
     request.resume();
-    setTimeout(() => request.destroy(), 1000).unref();
+    setTimeout(() => request.destroy(), LINGER_MS).unref();
   });
   send(response, reply);
 }

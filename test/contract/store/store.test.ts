@@ -217,7 +217,7 @@ for (const kind of STORE_KINDS) {
       await open.store.commit(claim, 0, { state: { secret: received(report()).report }, audit: [] });
       const rows = JSON.stringify(await Promise.all((['inbox', 'inbox_name', 'aggregate', 'outbox', 'audit'] as const).map((table) => open.database.db.selectFrom(table).selectAll().execute())));
       const files = kind === 'sqlite' ? ['aceso.db', 'aceso.db-wal'].map((name) => readFileSync(join(open.folder, name)).toString('latin1')).join('') : '';
-      for (const marker of ['Quintana', '00481516', '1958-03-02', '6.8', 'L-2026-3391']) expect(rows + files, marker).not.to.include(marker);
+      for (const marker of ['Quintana', '00481516', '1958-03-02', 'mmol/L', 'L-2026-3391']) expect(rows + files, marker).not.to.include(marker);
       expect(rows).to.include(SUBJECT);
     });
 
