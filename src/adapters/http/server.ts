@@ -43,15 +43,16 @@ async function serve(route: HttpRoute, request: Request, response: Response): Pr
   send(response, await admission.take(body));
 }
 
-/** What the client still sends after a refusal isn't waited for: the connection ends with the answer. */
+/**
+ * What the client still sends after a refusal is thrown away unread for a while: were the connection closed at once, a client in the midst of
+ * sending would see a reset in place of its answer.
+ */
 function refuse(request: Request, response: Response, reply: HttpReply): void {
-  if (request.readableEnded || (request.headers['content-length'] ?? '0') === '0') return send(response, reply);
-  response.setHeader('connection', 'close');
-  response.on('finish', () => {
-    // Gives the client a moment to read the answer instead of a reset, then lets go.
+  if (!request.readableEnded) {
     request.resume();
-    setTimeout(() => request.destroy(), LINGER_MS).unref();
-  });
+    const letGo = setTimeout(() => request.destroy(), LINGER_MS).unref();
+    request.once('close', () => clearTimeout(letGo));
+  }
   send(response, reply);
 }
 
