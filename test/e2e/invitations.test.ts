@@ -117,6 +117,7 @@ describe('An invitation to a results room, between Synapses with the limits and 
     const lifted = { per_second: 1000, burst_count: 1000 };
     await hospitals.stAnne.reconfigure({ rc_invites: { per_room: lifted, per_user: lifted, per_issuer: lifted } });
     const [lim, away] = await Promise.all([client('lim', { joinInvites: false }), client('away', { joinInvites: false })]);
+    await until('all three to be sent', async () => (await aceso.deliveries()).filter(({ party, phase }) => (party === 'lim' || party === 'away') && phase === 'sent').length === 3, 50_000, 300);
     for (const each of [lim, away]) {
       const { roomId } = await until('the invitation of the guardian', () => each.invitations.find(({ invitedBy }) => invitedBy.startsWith(`@${slot.prefix}`)), 40_000);
       await accept(each, roomId);
