@@ -9,7 +9,7 @@ import { sees, tell } from '../support/results.ts';
 
 const PASSWORD = 'password-of-push';
 const NPI = { ada: '1000000041', ben: '1000000042' } as const;
-const CLINICAL = ['Quintana', 'Rosa', '1958', '00481516', 'otassium', '6.8', 'mmol', 'aemolysed', '2823-3', 'P-1', 'P-2', 'critical', 'Okafor'];
+const CLINICAL = ['Quintana', 'Rosa', '1958', '00481516', 'otassium', 'mmol', 'aemolysed', '2823-3', 'PUSH-', 'critical', 'Okafor'];
 
 describe('What wakes a phone, with the push rules that everybody has by default', function () {
   this.timeout(60_000);
@@ -31,9 +31,9 @@ describe('What wakes a phone, with the push rules that everybody has by default'
     await registerPusher({ baseUrl: stAnne.baseUrl, accessToken: ben.accessToken, gateway: fullGateway, format: 'full' });
     await aceso.start();
     // The first result brings the invitation; the second finds them in the room.
-    await tell(aceso, 'P-1', NPI.ada);
-    await tell(aceso, 'P-1-b', NPI.ben);
-    await Promise.all([sees(ada, 'P-1'), sees(ben, 'P-1-b')]);
+    await tell(aceso, 'PUSH-1', NPI.ada);
+    await tell(aceso, 'PUSH-1-b', NPI.ben);
+    await Promise.all([sees(ada, 'PUSH-1'), sees(ben, 'PUSH-1-b')]);
   });
   after(async () => {
     await Promise.all([ada.stop(), ben.stop(), aceso.stop(), gateway.stop(), fullGateway.stop()]);
@@ -42,8 +42,8 @@ describe('What wakes a phone, with the push rules that everybody has by default'
 
   it('is an event id, a room id and a count: the invitation and each result wake it, and the push service learns nothing else', async () => {
     await gateway.waitForPush(({ notification }) => notification['event_id'] !== undefined);
-    await tell(aceso, 'P-2', NPI.ada);
-    const message = await sees(ada, 'P-2');
+    await tell(aceso, 'PUSH-2', NPI.ada);
+    const message = await sees(ada, 'PUSH-2');
     const { notification } = await gateway.waitForPush(({ notification: { event_id: id } }) => id === message.eventId);
     expect(notification).to.have.all.keys('event_id', 'room_id', 'counts', 'devices', 'prio');
     expect(notification).to.include({ event_id: message.eventId, room_id: message.roomId, prio: 'high' });
@@ -52,8 +52,8 @@ describe('What wakes a phone, with the push rules that everybody has by default'
   });
 
   it('is ciphertext, names of the hospital and of no one else, for an app that asks for everything', async () => {
-    await tell(aceso, 'P-3', NPI.ben);
-    const message = await sees(ben, 'P-3');
+    await tell(aceso, 'PUSH-3', NPI.ben);
+    const message = await sees(ben, 'PUSH-3');
     const { notification } = await fullGateway.waitForPush(({ notification: { event_id: id } }) => id === message.eventId);
     expect(notification).to.include({ type: 'm.room.encrypted', room_name: 'Clinical results', sender_display_name: 'Mercy General Hospital results' });
     expect(notification['content']).to.include.keys('ciphertext').and.not.include.keys('body', 'm.mentions', 'org.aceso.fhir');
@@ -61,9 +61,9 @@ describe('What wakes a phone, with the push rules that everybody has by default'
   });
 
   it('rings as a mention once it is decrypted, also where the person has set the room to mentions only', async () => {
-    const first = await sees(ada, 'P-1');
+    const first = await sees(ada, 'PUSH-1');
     await matrix(hospitals.stAnne.baseUrl, `/_matrix/client/v3/pushrules/global/room/${encodeURIComponent(first.roomId)}`, { method: 'PUT', token: ada.accessToken, body: { actions: [] } });
-    await tell(aceso, 'P-4', NPI.ada);
-    expect((await sees(ada, 'P-4')).highlighted).to.equal(true);
+    await tell(aceso, 'PUSH-4', NPI.ada);
+    expect((await sees(ada, 'PUSH-4')).highlighted).to.equal(true);
   });
 });

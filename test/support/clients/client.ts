@@ -96,9 +96,18 @@ export async function startClient(name: string, program: string, args: readonly 
     redactions: seen.redactions,
     invitations: seen.invitations,
     joinedRooms: seen.joinedRooms,
-    waitForMessage: (wanted, timeoutMs = 15_000) => until(`${name} to read a message`, () => seen.messages.find(wanted), timeoutMs, 10).catch((cause: unknown) => {
-      throw new Error(`${name} didn't see the message. It read ${JSON.stringify(seen.messages.map(({ content }) => content))}; it couldn't decrypt ${JSON.stringify([...seen.undecryptable.values()])}. ${errors}`, { cause });
-    }),
+    async waitForMessage(wanted, timeoutMs = 15_000) {
+      const come = (ms: number): Promise<SeenMessage> => until(`${name} to read a message`, () => seen.messages.find(wanted), ms, 10);
+      try {
+        return await come(timeoutMs / 2).catch(async () => {
+          // What was sent while the person was joining comes with the next event, or when they open the room and look back: as here.
+          for (const roomId of seen.joinedRooms) await ask({ do: 'scrollBack', roomId }).catch(() => undefined);
+          return come(timeoutMs / 2);
+        });
+      } catch (cause) {
+        throw new Error(`${name} didn't see the message. It read ${JSON.stringify(seen.messages.map(({ content }) => content))}; it couldn't decrypt ${JSON.stringify([...seen.undecryptable.values()])}. ${errors}`, { cause });
+      }
+    },
     send,
     reply: (roomId, eventId, body) => send(roomId, { msgtype: 'm.text', body, 'm.relates_to': { 'm.in_reply_to': { event_id: eventId } } }),
     react: (roomId, eventId, key) => send(roomId, { 'm.relates_to': { rel_type: 'm.annotation', event_id: eventId, key } }, 'm.reaction'),
