@@ -117,8 +117,6 @@ class Person:
         elif command["do"] == "scrollBack":
             while room_id not in self.client.rooms:  # the room of a join that the server has answered comes with the next sync
                 await asyncio.sleep(0.02)
-            while room_id not in self.client.rooms:  # the room of a join that the server has answered comes with the next sync
-                await asyncio.sleep(0.02)
             page = self.client.next_batch
             while page:  # a page that the server hasn't fetched from others yet is short: the next one goes on from there
                 history = checked(await self.client.room_messages(room_id, start=page, direction=MessageDirection.back, limit=50))
