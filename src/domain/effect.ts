@@ -1,4 +1,4 @@
-import type { EffectId, EventId, PartyId, RoomId, UserId } from './brand.ts';
+import type { EffectId, EventId, PartyId, RoomId, ServerName, UserId } from './brand.ts';
 import type { EncryptedEvent } from './encryptedEvent.ts';
 import type { Party } from './people/party.ts';
 import type { Sealed } from './sealed.ts';
@@ -7,7 +7,15 @@ import type { Sealed } from './sealed.ts';
  * Something to be done outside. Idempotent by its id, which is the Matrix transaction id or the alias of a room: an executor may run it
  * any number of times, and the world changes once. Effects of one lane are done in order, one at a time.
  */
-export type Effect = { readonly id: EffectId; readonly lane: string; readonly body: EffectBody };
+export type Effect = {
+  readonly id: EffectId;
+  readonly lane: string;
+  readonly body: EffectBody;
+  /** The courier's seat whose device it needs (`rooms/seat.ts`); without one, any sender may do it. */
+  readonly seat?: number;
+  /** Another server that it keeps busy, or is kept waiting by. */
+  readonly destination?: ServerName;
+};
 
 export type EffectBody =
   /** Makes the party's results room from its template, with the courier in it. */

@@ -3,13 +3,11 @@ import type { Effect, EffectResult } from '../domain/effect.ts';
 import { fail, type Outcome } from '../domain/outcome.ts';
 import type { Executor, Executors } from '../ports/executor.ts';
 import type { Faults } from '../ports/faults.ts';
-import type { EffectSettlement, Store } from '../ports/store.ts';
+import type { EffectClaim, EffectSettlement, Store } from '../ports/store.ts';
 import { LEASE_MS, type Hands } from './lease.ts';
 import { errorCode, type Log, type LogFields, type Metrics } from '../ports/telemetry.ts';
 
 export type ActParts = { readonly store: Store; readonly executors: Executors; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string; readonly hands: Hands };
-
-type ClaimedEffect = Awaited<ReturnType<Store['claimEffects']>>[number];
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 60_000;
@@ -19,7 +17,7 @@ export type Wakes = ReadonlyMap<string, number>;
 
 /** Starts the effects that are due, at most `free` of them; `done` is called as each ends. Gives how many were started. */
 export async function actOnDue(parts: ActParts, wakes: Wakes, free: number, done: () => void): Promise<number> {
-  const claims = await parts.store.claimEffects(parts.worker, parts.now(), LEASE_MS, free);
+  const claims = await parts.store.claimEffects(parts.worker, parts.now(), LEASE_MS, free, [0]);
   if (claims.length > 0) parts.faults.at('effect.claimed');
   for (const claim of claims) {
     parts.hands.effects.add(claim.work.id);
@@ -31,7 +29,7 @@ export async function actOnDue(parts: ActParts, wakes: Wakes, free: number, done
   return claims.length;
 }
 
-async function actOnOne(parts: ActParts, wakes: Wakes, claim: ClaimedEffect): Promise<void> {
+async function actOnOne(parts: ActParts, wakes: Wakes, claim: EffectClaim): Promise<void> {
   const { store, log, metrics, now } = parts;
   const { work: effect, aggregate } = claim;
   const ids = { effect: effect.id, type: effect.body.type, kind: aggregate.kind, aggregate: aggregate.id };
@@ -66,7 +64,7 @@ async function execute({ executors, log }: ActParts, effect: Effect, ids: LogFie
 }
 
 /** Tells the aggregate of a failure when it is new, not at every attempt. */
-function settlementOf(claim: ClaimedEffect, outcome: Outcome<EffectResult>, now: Millis): EffectSettlement {
+function settlementOf(claim: EffectClaim, outcome: Outcome<EffectResult>, now: Millis): EffectSettlement {
   const { id, body: { type: kind } } = claim.work;
   if (outcome.ok) return { state: 'done', fact: { type: 'effect.done', effect: id, kind, result: outcome.value } };
   const { code, message, retry, retryAfterMs } = outcome.error;

@@ -25,6 +25,23 @@ export type Taken = { readonly id: FactId; readonly version: number; readonly cr
 /** Work that one worker holds until `until`: `generation` fences a commit by whoever held it before. */
 export type Claim<T> = { readonly work: T; readonly generation: number; readonly attempts: number };
 
+export type EffectClaim = Claim<Effect> & {
+  readonly aggregate: Aggregate;
+  /** Why it failed last, when it did. */
+  readonly lastCode?: string;
+  /** When it was first decided. */
+  readonly createdAt: Millis;
+};
+
+/**
+ * A right that one worker has at a time. `generation` rises with each new holder, so that a stale one can be refused: whoever writes in the
+ * lease's name gives it along (`saveSeat`), or keeps the generation beside what is written.
+ */
+export type Lease = { readonly name: string; readonly worker: string; readonly generation: number };
+
+/** A courier's seat: which Matrix device sits there now, since when, and in which crypto store its keys are. */
+export type Seat = { readonly seat: number; readonly deviceId: string; readonly storeId: string; readonly bornAt: Millis };
+
 /** Claims that a worker is at work on. */
 export type InHand = { readonly facts: readonly FactId[]; readonly effects: readonly EffectId[] };
 
@@ -47,8 +64,11 @@ export type Store = {
   /** A decision threw: the fact waits, is counted, and shows among what is held. */
   defer(claim: Claim<Fact>, code: string, notBefore: Millis): Promise<void>;
 
-  /** Effects that are due, the oldest of each lane only, leased to `worker`. */
-  claimEffects(worker: string, now: Millis, leaseMs: number, limit: number): Promise<readonly (Claim<Effect> & { readonly aggregate: Aggregate; readonly lastCode?: string })[]>;
+  /**
+   * Effects that are due, the oldest of each lane only, leased to `worker`. Those that need a device (`Effect.seat`) go to who holds its seat:
+   * `seats` are the ones that this worker holds now.
+   */
+  claimEffects(worker: string, now: Millis, leaseMs: number, limit: number, seats: readonly number[]): Promise<readonly EffectClaim[]>;
   /** Records what became of an effect, and the fact that tells, in one transaction. False when the lease was lost. */
   settle(claim: Claim<Effect>, aggregate: Aggregate, settlement: EffectSettlement, now: Millis): Promise<boolean>;
   /** Makes the leases of what `worker` has in hand run on; those of what it let go, or had in hand when it died, end by themselves. */
@@ -57,6 +77,18 @@ export type Store = {
   wake(code: string, now: Millis): Promise<void>;
   /** Turns due timers into facts; gives how many. */
   tick(now: Millis, limit: number): Promise<number>;
+
+  /** Takes a free lease or one that ran out (one generation more), or renews one's own (the same generation). Undefined: it is somebody else's. */
+  lease(name: string, worker: string, now: Millis, leaseMs: number): Promise<Lease | undefined>;
+  /** Frees a lease for the next worker at once; does nothing when it is somebody else's by now. */
+  release(lease: Lease): Promise<void>;
+  seat(seat: number): Promise<Seat | undefined>;
+  /** In one transaction with the check that the lease is still ours. False: it was lost, and nothing was written. */
+  saveSeat(lease: Lease, seat: Seat): Promise<boolean>;
+  /** Secrets of Aceso itself, wrapped under the key ring, e.g. the private keys of the courier's cross-signing identity. */
+  secret(name: string): Promise<Uint8Array | undefined>;
+  /** As `saveSeat`. */
+  saveSecret(lease: Lease, name: string, value: Uint8Array): Promise<boolean>;
 
   deliveries(filter: { readonly held?: boolean; readonly limit: number }): Promise<readonly DeliveryState[]>;
   /** By id or a unique beginning of it. */

@@ -15,7 +15,8 @@ export type StoreKind = (typeof STORE_KINDS)[number];
 
 let count = 0;
 
-export async function openTestStore(kind: StoreKind, now?: () => number): Promise<OpenStore> {
+/** `schema` names the last migration to apply, when it isn't the newest: a database of an earlier Aceso. */
+export async function openTestStore(kind: StoreKind, now?: () => number, schema?: string): Promise<OpenStore> {
   const folder = temporaryFolder('store');
   const keyFile = join(folder, 'keys.json');
   createKeyFile(keyFile);
@@ -24,7 +25,7 @@ export async function openTestStore(kind: StoreKind, now?: () => number): Promis
   const url = kind === 'postgres' ? await (await sharedPostgres()).createDatabase(`store_${process.pid}_${count}`) : undefined;
   const open = (): Database => (url === undefined ? openSqlite(join(folder, 'aceso.db')) : openPostgres(url));
   const database = open();
-  await migrate(database);
+  await migrate(database, schema);
   return { store: createStore(database, keys, now), database, keys, folder, reopen: async () => createStore(open(), keys, now) };
 }
 

@@ -61,12 +61,12 @@ async function writeState(tx: Transaction<Tables>, codec: Codec, { aggregate: { 
 
 async function writeEffects(tx: Transaction<Tables>, codec: Codec, { aggregate }: Fact, { effects = [] }: Decision<unknown>, now: number): Promise<void> {
   const bodies = await codec.encode(tx, effects.map(({ body }) => body));
-  for (const [index, { id, lane, body }] of effects.entries()) {
+  for (const [index, { id, lane, body, seat = null, destination = null }] of effects.entries()) {
     const text = bodies[index] ?? '';
     await tx.insertInto('outbox')
-      .values({ id, lane, kind: aggregate.kind, aggregate: aggregate.id, type: body.type, body: text, state: 'waiting', created_at: now, not_before: 0, lease_owner: null, lease_until: 0, generation: 0, attempts: 0, code: null })
+      .values({ id, lane, kind: aggregate.kind, aggregate: aggregate.id, type: body.type, body: text, state: 'waiting', created_at: now, not_before: 0, lease_owner: null, lease_until: 0, generation: 0, attempts: 0, code: null, seat, destination })
       // Asked for again: what is done stays done; what failed or waits is tried at once, under the same id.
-      .onConflict((conflict) => conflict.column('id').doUpdateSet({ state: 'waiting', body: text, not_before: 0, code: null }).where('outbox.state', '<>', 'done'))
+      .onConflict((conflict) => conflict.column('id').doUpdateSet({ state: 'waiting', body: text, not_before: 0, code: null, seat, destination }).where('outbox.state', '<>', 'done'))
       .execute();
   }
 }

@@ -52,10 +52,10 @@ export function openPostgres(url: string): Database {
   return { db: new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }), dialect: { name: 'postgres', integer: 'bigint', bytes: 'bytea' } };
 }
 
-/** Brings the schema up to date, under the migrator's lock; gives the names of what was applied. */
-export async function migrate({ db, dialect }: Database): Promise<readonly string[]> {
+/** Brings the schema up to date (or, for tests, up to `last`), under the migrator's lock; gives the names of what was applied. */
+export async function migrate({ db, dialect }: Database, last?: string): Promise<readonly string[]> {
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations(dialect) } });
-  const { error, results } = await migrator.migrateToLatest();
+  const { error, results } = await (last === undefined ? migrator.migrateToLatest() : migrator.migrateTo(last));
   if (error !== undefined) throw new Error('the database could not be migrated; it was left as it was', { cause: error });
   return (results ?? []).map(({ migrationName }) => migrationName);
 }

@@ -48,5 +48,21 @@ export function migrations(dialect: Dialect): Record<string, Migration> {
         await finish(count(text(schema.createTable('subject_key'), 'subject', 'key_id').addColumn('wrapped', dialect.bytes, (column) => column.notNull()), 'created_at').addPrimaryKeyConstraint('subject_key_pk', ['subject'])).execute();
       },
     },
+    '0002_workers': {
+      async up(db: Kysely<unknown>) {
+        const { schema } = db;
+        await finish(count(text(schema.createTable('lease'), 'name').addColumn('worker', 'text'), 'generation', 'lease_until').addPrimaryKeyConstraint('lease_pk', ['name'])).execute();
+        await finish(count(text(schema.createTable('courier_seat'), 'device_id', 'store_id').addColumn('seat', dialect.integer, (column) => column.notNull()), 'born_at').addPrimaryKeyConstraint('courier_seat_pk', ['seat'])).execute();
+        await finish(count(text(schema.createTable('secret'), 'name', 'key_id').addColumn('wrapped', dialect.bytes, (column) => column.notNull()), 'changed_at').addPrimaryKeyConstraint('secret_pk', ['name'])).execute();
+        await finish(count(text(schema.createTable('worker'), 'id', 'roles', 'address'), 'started_at', 'seen_at').addPrimaryKeyConstraint('worker_pk', ['id'])).execute();
+
+        await schema.alterTable('outbox').addColumn('seat', dialect.integer).execute();
+        await schema.alterTable('outbox').addColumn('destination', 'text').execute();
+        // There was one courier: what waits for a device waits for that one.
+        await sql`update outbox set seat = 0 where state = 'waiting' and type in ('room.send', 'event.decrypt')`.execute(db);
+        await schema.dropIndex('outbox_due').execute();
+        await schema.createIndex('outbox_due').on('outbox').columns(['seq', 'lease_until', 'not_before', 'lane', 'seat', 'destination']).where(sql.ref('state'), '=', sql.lit('waiting')).execute();
+      },
+    },
   };
 }

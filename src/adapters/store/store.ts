@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { as, type EffectId, type FactId, type Millis } from '../../domain/brand.ts';
+import { as, type EffectId, type FactId, type Millis, type ServerName } from '../../domain/brand.ts';
 import type { FoundAggregate } from '../../domain/decision.ts';
 import type { DeliveryState } from '../../domain/delivery/delivery.ts';
 import type { Effect, EffectKind } from '../../domain/effect.ts';
@@ -9,6 +9,7 @@ import type { Store } from '../../ports/store.ts';
 import { commitDecision } from './commit.ts';
 import { createCodec } from './dataKeys.ts';
 import type { Database } from './database.ts';
+import { createLeases } from './leases.ts';
 import { receiveFacts, taken } from './receive.ts';
 import { settleEffect, tickTimers, WAITING, type Leased } from './settle.ts';
 
@@ -86,17 +87,22 @@ export function createStore({ db }: Database, keyRing: KeyRing, now: () => numbe
 
     defer: ({ work: { id }, generation }, code, notBefore) => defer({ id, generation }, code, notBefore),
 
-    async claimEffects(worker, at, leaseMs, limit) {
+    async claimEffects(worker, at, leaseMs, limit, seats) {
       const due = db.selectFrom('outbox as o').select('o.seq').where('o.state', '=', WAITING).where('o.lease_until', '<=', at).where('o.not_before', '<=', at)
+        .where((o) => o.or([o('o.seat', 'is', null), ...(seats.length > 0 ? [o('o.seat', 'in', seats)] : [])]))
         .where(({ not, exists, selectFrom }) => not(exists(selectFrom('outbox as b').select('b.seq').whereRef('b.lane', '=', 'o.lane').where('b.state', '=', WAITING).whereRef('b.seq', '<', 'o.seq')))).orderBy('o.seq').limit(limit);
       const rows = await db.updateTable('outbox').set({ lease_owner: worker, lease_until: at + leaseMs, generation: sql`generation + 1` })
         .where('seq', 'in', due).where('lease_until', '<=', at).where('state', '=', WAITING).returningAll().execute();
       rows.sort((a, b) => a.seq - b.seq);
       return opened(rows, (row, body) => ({
-        work: { id: as<EffectId>(row.id), lane: row.lane, body: body as Effect['body'] },
+        work: {
+          id: as<EffectId>(row.id), lane: row.lane, body: body as Effect['body'],
+          ...(row.seat === null ? {} : { seat: row.seat }), ...(row.destination === null ? {} : { destination: as<ServerName>(row.destination) }),
+        },
         generation: row.generation,
         attempts: row.attempts,
         aggregate: aggregateOf(row),
+        createdAt: as<Millis>(row.created_at),
         ...(row.code === null ? {} : { lastCode: row.code }),
       }), async (row) => {
         const fact = { type: 'effect.failed', effect: as<EffectId>(row.id), kind: row.type as EffectKind, code: UNREADABLE, message: 'what is to be sent can\'t be opened: its key was destroyed, or the database was changed by hand', final: false } as const;
@@ -117,6 +123,8 @@ export function createStore({ db }: Database, keyRing: KeyRing, now: () => numbe
     },
 
     tick: (at, limit) => tickTimers(db, codec, keyRing, at, limit),
+
+    ...createLeases(db, keyRing, now),
 
     async deliveries({ held, limit }) {
       let query = db.selectFrom('aggregate').select('state').where('kind', '=', 'delivery');

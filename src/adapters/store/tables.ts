@@ -13,7 +13,12 @@ export type Tables = {
   readonly outbox: {
     seq: Generated<number>; id: string; lane: string; kind: string; aggregate: string; type: string; body: string; state: string; created_at: number;
     not_before: number; lease_owner: string | null; lease_until: number; generation: number; attempts: number; code: string | null;
+    seat: number | null; destination: string | null;
   };
+  readonly lease: { name: string; worker: string | null; generation: number; lease_until: number };
+  readonly courier_seat: { seat: number; device_id: string; store_id: string; born_at: number };
+  readonly secret: { name: string; key_id: string; wrapped: Uint8Array; changed_at: number };
+  readonly worker: { id: string; roles: string; address: string; started_at: number; seen_at: number };
   readonly timer: { kind: string; aggregate: string; name: string; due_at: number };
   readonly audit: { seq: Generated<number>; at: number; fact: string; kind: string; aggregate: string; action: string; because: string; detail: string };
   readonly subject_key: { subject: string; key_id: string; wrapped: Uint8Array; created_at: number };

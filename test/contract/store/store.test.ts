@@ -70,7 +70,7 @@ for (const kind of STORE_KINDS) {
       const fresh = only(await open.store.claimFacts('w2', at(LEASE + 1), LEASE, 10));
       expect(await open.store.commit(stale, 0, { ...nothing, effects: [effect('e1')] })).to.equal(false);
       expect(await open.store.commit(fresh, 0, nothing)).to.equal(true);
-      expect(await open.store.claimEffects('w', at(5000), LEASE, 10)).to.deep.equal([]);
+      expect(await open.store.claimEffects('w', at(5000), LEASE, 10, [])).to.deep.equal([]);
       expect(await open.store.commit(fresh, 1, nothing), 'a second time').to.equal(false);
     });
 
@@ -93,9 +93,9 @@ for (const kind of STORE_KINDS) {
     it('tells once of an effect that can\'t be opened, and gives the rest', async () => {
       await commit(open, [effect('e1', 'l1'), effect('e2', 'l2')]);
       await open.database.db.updateTable('outbox').set({ body: '{"$sealed":{"s":"nobody","b":""}}' }).where('id', '=', 'e1').execute();
-      expect(only(await open.store.claimEffects('w', T0, LEASE, 10)).work.id).to.equal('e2');
+      expect(only(await open.store.claimEffects('w', T0, LEASE, 10, [])).work.id).to.equal('e2');
       expect(only(await open.store.claimFacts('w', T0, LEASE, 10)).work.body).to.include({ type: 'effect.failed', effect: 'e1', code: 'unreadable', final: false });
-      await open.store.claimEffects('w', at(100_000), LEASE, 10);
+      await open.store.claimEffects('w', at(100_000), LEASE, 10, []);
       expect((await open.store.counts(T0)).undecided).to.equal(1);
     });
 
@@ -123,7 +123,7 @@ for (const kind of STORE_KINDS) {
       const claim = only(await open.store.claimFacts('w', T0, LEASE, 10));
       expect(await open.store.commit(claim, 7, { ...nothing, effects: [effect('e1')] })).to.equal(false);
       expect(await open.store.load({ kind: 'report', id: 'r1' })).to.equal(undefined);
-      expect(await open.store.claimEffects('w', T0, LEASE, 10)).to.deep.equal([]);
+      expect(await open.store.claimEffects('w', T0, LEASE, 10, [])).to.deep.equal([]);
     });
 
     it('commits state, names, effects, timers and raised facts together', async () => {
@@ -136,7 +136,7 @@ for (const kind of STORE_KINDS) {
       const state = (await open.store.load({ kind: 'report', id: 'r1' }))?.state as { readonly secret: { reveal(): unknown } };
       expect(state.secret.reveal()).to.deep.equal(report());
       expect((await open.store.lookup([{ kind: 'report', name: '!room:x' }])).get('!room:x')?.aggregate).to.deep.equal({ kind: 'report', id: 'r1' });
-      expect(only(await open.store.claimEffects('w', T0, LEASE, 10)).work.id).to.equal('e1');
+      expect(only(await open.store.claimEffects('w', T0, LEASE, 10, [])).work.id).to.equal('e1');
       expect(only(await open.store.claimFacts('w', T0, LEASE, 10)).work.body).to.deep.equal({ type: 'timer.due', name: 'raised' });
       expect(await open.store.tick(at(49), 10)).to.equal(0);
       expect(await open.store.tick(at(50), 10)).to.equal(1);
@@ -145,28 +145,28 @@ for (const kind of STORE_KINDS) {
 
     it('does the effects of one lane in order, and those of others beside them', async () => {
       await commit(open, [effect('e1', 'l1'), effect('e2', 'l1'), effect('e3', 'l2')]);
-      const claims = await open.store.claimEffects('w', T0, LEASE, 10);
+      const claims = await open.store.claimEffects('w', T0, LEASE, 10, []);
       expect(claims.map(({ work }) => work.id)).to.deep.equal(['e1', 'e3']);
       const [first] = claims;
       if (!first) throw new Error('no claim');
       await open.store.settle(first, first.aggregate, { state: 'done', fact: { type: 'timer.due', name: 'done' } }, T0);
-      expect((await open.store.claimEffects('w', T0, LEASE, 10)).map(({ work }) => work.id)).to.deep.equal(['e2']);
+      expect((await open.store.claimEffects('w', T0, LEASE, 10, [])).map(({ work }) => work.id)).to.deep.equal(['e2']);
     });
 
     it('tries a waiting effect again when its time has come, or when it is woken', async () => {
       await commit(open, [effect('e1')]);
-      const claim = only(await open.store.claimEffects('w', T0, LEASE, 10));
+      const claim = only(await open.store.claimEffects('w', T0, LEASE, 10, []));
       expect(await open.store.settle(claim, claim.aggregate, { state: 'waiting', code: 'no-device', notBefore: at(60_000) }, T0)).to.equal(true);
-      expect(await open.store.claimEffects('w', at(59_999), LEASE, 10)).to.deep.equal([]);
+      expect(await open.store.claimEffects('w', at(59_999), LEASE, 10, [])).to.deep.equal([]);
       await open.store.wake('no-device', at(10));
-      const again = only(await open.store.claimEffects('w', at(10), LEASE, 10));
+      const again = only(await open.store.claimEffects('w', at(10), LEASE, 10, []));
       expect({ attempts: again.attempts, lastCode: again.lastCode }).to.deep.equal({ attempts: 1, lastCode: 'no-device' });
     });
 
     it('refuses to settle an effect whose lease was lost, so that it is told once', async () => {
       await commit(open, [effect('e1')]);
-      const stale = only(await open.store.claimEffects('w1', T0, LEASE, 10));
-      const fresh = only(await open.store.claimEffects('w2', at(LEASE + 1), LEASE, 10));
+      const stale = only(await open.store.claimEffects('w1', T0, LEASE, 10, []));
+      const fresh = only(await open.store.claimEffects('w2', at(LEASE + 1), LEASE, 10, []));
       expect(await open.store.settle(stale, stale.aggregate, { state: 'done', fact: { type: 'timer.due', name: 'x' } }, T0)).to.equal(false);
       expect(await open.store.settle(fresh, fresh.aggregate, { state: 'done', fact: { type: 'timer.due', name: 'x' } }, T0)).to.equal(true);
       expect((await open.store.claimFacts('w', T0, LEASE, 10)).length).to.equal(1);
@@ -174,21 +174,21 @@ for (const kind of STORE_KINDS) {
 
     it('keeps a failed effect under its id, and a decision that asks for it again sets it going', async () => {
       await commit(open, [effect('e1')]);
-      const claim = only(await open.store.claimEffects('w', T0, LEASE, 10));
+      const claim = only(await open.store.claimEffects('w', T0, LEASE, 10, []));
       await open.store.settle(claim, claim.aggregate, { state: 'failed', code: 'too-large', fact: { type: 'timer.due', name: 'x' } }, T0);
-      expect(await open.store.claimEffects('w', at(99_999), LEASE, 10)).to.deep.equal([]);
+      expect(await open.store.claimEffects('w', at(99_999), LEASE, 10, [])).to.deep.equal([]);
       await commit(open, [effect('e1')], 'k2', 1);
-      expect(only(await open.store.claimEffects('w', at(99_999), LEASE, 10)).work.id).to.equal('e1');
+      expect(only(await open.store.claimEffects('w', at(99_999), LEASE, 10, [])).work.id).to.equal('e1');
     });
 
     it('never does again what is done', async () => {
       await commit(open, [effect('e1')]);
-      const claim = only(await open.store.claimEffects('w', T0, LEASE, 10));
+      const claim = only(await open.store.claimEffects('w', T0, LEASE, 10, []));
       await open.store.settle(claim, claim.aggregate, { state: 'done', fact: { type: 'timer.due', name: 'x' } }, T0);
       const told = only(await open.store.claimFacts('w', T0, LEASE, 10));
       await open.store.commit(told, 1, nothing);
       await commit(open, [effect('e1')], 'k2', 2);
-      expect(await open.store.claimEffects('w', at(99_999), LEASE, 10)).to.deep.equal([]);
+      expect(await open.store.claimEffects('w', at(99_999), LEASE, 10, [])).to.deep.equal([]);
     });
 
     it('shows a fact whose decision failed, with the reason and how often', async () => {

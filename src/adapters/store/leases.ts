@@ -1,0 +1,55 @@
+import { sql, type Kysely } from 'kysely';
+import { as, type Millis } from '../../domain/brand.ts';
+import type { KeyRing } from '../../ports/keys.ts';
+import type { Lease, Store } from '../../ports/store.ts';
+import type { Tables } from './tables.ts';
+
+/** Rights that one worker has at a time, and what is written in their name. */
+export function createLeases(db: Kysely<Tables>, keyRing: KeyRing, now: () => number): Pick<Store, 'lease' | 'release' | 'seat' | 'saveSeat' | 'secret' | 'saveSecret'> {
+  /** Runs `write` when the lease is still ours. Its row stays locked till the end of the transaction: nobody can take it in between. */
+  const fenced = ({ name, worker, generation }: Lease, write: (tx: Kysely<Tables>) => Promise<unknown>): Promise<boolean> => db.transaction().execute(async (tx) => {
+    const { numUpdatedRows } = await tx.updateTable('lease').set({ generation }).where('name', '=', name).where('worker', '=', worker).where('generation', '=', generation).executeTakeFirst();
+    if (numUpdatedRows !== 1n) return false;
+    await write(tx);
+    return true;
+  });
+
+  return {
+    /** One statement, so that of two who race for it one gets it. */
+    async lease(name, worker, at, leaseMs) {
+      const row = await db.insertInto('lease').values({ name, worker, generation: 1, lease_until: at + leaseMs })
+        .onConflict((conflict) => conflict.column('name')
+          .doUpdateSet({ worker, lease_until: at + leaseMs, generation: sql`case when lease.worker = ${worker} then lease.generation else lease.generation + 1 end` })
+          .where(({ or, eb }) => or([eb('lease.worker', '=', worker), eb('lease.worker', 'is', null), eb('lease.lease_until', '<=', at)])))
+        .returning('generation').executeTakeFirst();
+      return row && { name, worker, generation: row.generation };
+    },
+
+    async release({ name, worker, generation }) {
+      await db.updateTable('lease').set({ worker: null, lease_until: 0 }).where('name', '=', name).where('worker', '=', worker).where('generation', '=', generation).execute();
+    },
+
+    async seat(seat) {
+      const row = await db.selectFrom('courier_seat').selectAll().where('seat', '=', seat).executeTakeFirst();
+      return row && { seat: row.seat, deviceId: row.device_id, storeId: row.store_id, bornAt: as<Millis>(row.born_at) };
+    },
+
+    saveSeat: (lease, { seat, deviceId, storeId, bornAt }) => fenced(lease, async (tx) => {
+      const row = { device_id: deviceId, store_id: storeId, born_at: bornAt };
+      await tx.insertInto('courier_seat').values({ seat, ...row }).onConflict((conflict) => conflict.column('seat').doUpdateSet(row)).execute();
+    }),
+
+    async secret(name) {
+      const row = await db.selectFrom('secret').selectAll().where('name', '=', name).executeTakeFirst();
+      return row && keyRing.unwrap(row.wrapped, subjectOf(name), row.key_id);
+    },
+
+    saveSecret: (lease, name, value) => fenced(lease, async (tx) => {
+      const row = { key_id: keyRing.keyId, wrapped: keyRing.wrap(value, subjectOf(name)), changed_at: now() };
+      await tx.insertInto('secret').values({ name, ...row }).onConflict((conflict) => conflict.column('name').doUpdateSet(row)).execute();
+    }),
+  };
+}
+
+/** Keeps a secret's wrapping from being taken for a patient's data key. */
+const subjectOf = (name: string): string => `secret:${name}`;

@@ -1,0 +1,98 @@
+import { expect } from 'chai';
+import { as, type EffectId, type Millis } from '../../../src/domain/brand.ts';
+import type { Decision } from '../../../src/domain/decision.ts';
+import type { Lease, Seat } from '../../../src/ports/store.ts';
+import { received, report, T0 } from '../../support/reports.ts';
+import { openTestStore, STORE_KINDS, type OpenStore } from '../../support/stores.ts';
+
+const LEASE = 1000;
+const at = (ms: number): Millis => as<Millis>(T0 + ms);
+const SEAT: Seat = { seat: 1, deviceId: 'ACESOCOURIER1', storeId: 'store-a', bornAt: T0 };
+
+for (const kind of STORE_KINDS) {
+  describe(`A lease on ${kind}`, () => {
+    let open: OpenStore;
+    beforeEach(async () => { open = await openTestStore(kind, () => T0); });
+    afterEach(() => open.store.close());
+
+    const taken = async (worker: string, ms = 0, name = 'courier/1'): Promise<Lease> => {
+      const lease = await open.store.lease(name, worker, at(ms), LEASE);
+      if (!lease) throw new Error(`${worker} has no lease`);
+      return lease;
+    };
+
+    it('is one worker\'s until it runs out; each new holder has a higher generation', async () => {
+      expect(await taken('a')).to.deep.equal({ name: 'courier/1', worker: 'a', generation: 1 });
+      expect(await open.store.lease('courier/1', 'b', at(LEASE - 1), LEASE)).to.equal(undefined);
+      expect((await taken('b', LEASE)).generation).to.equal(2);
+      expect((await taken('a', 2 * LEASE)).generation, 'back again').to.equal(3);
+    });
+
+    it('is renewed in its own generation', async () => {
+      await taken('a');
+      expect((await taken('a', 900)).generation).to.equal(1);
+      expect(await open.store.lease('courier/1', 'b', at(LEASE + 1), LEASE), 'it was renewed').to.equal(undefined);
+    });
+
+    it('is free at once when it is released, and can\'t be released by who lost it', async () => {
+      const first = await taken('a');
+      await open.store.release(first);
+      expect((await taken('b')).generation).to.equal(2);
+      await open.store.release(first);
+      expect(await open.store.lease('courier/1', 'c', at(1), LEASE)).to.equal(undefined);
+    });
+
+    it('has nothing to do with a lease of another name', async () => {
+      await taken('a');
+      expect((await taken('b', 0, 'courier/2')).generation).to.equal(1);
+    });
+
+    it('goes to one of many who race for it', async () => {
+      const racers = ['a', 'b', 'c', 'd', 'e', 'f'];
+      for (const round of [0, 1, 2]) {
+        const won = await Promise.all(racers.map((worker) => open.store.lease('courier/1', `${worker}${round}`, at(round * LEASE), LEASE)));
+        expect(won.filter((lease) => lease !== undefined).map(({ generation }) => generation), `round ${round}`).to.deep.equal([round + 1]);
+      }
+    });
+
+    it('lets its holder say who sits on a seat', async () => {
+      expect(await open.store.seat(1)).to.equal(undefined);
+      expect(await open.store.saveSeat(await taken('a'), SEAT)).to.equal(true);
+      expect(await open.store.seat(1)).to.deep.equal(SEAT);
+      expect(await open.store.saveSeat(await taken('a'), { ...SEAT, deviceId: 'OTHER', bornAt: at(5) })).to.equal(true);
+      expect(await open.store.seat(1)).to.deep.equal({ ...SEAT, deviceId: 'OTHER', bornAt: at(5) });
+    });
+
+    it('keeps secrets under the key ring: not in clear in the database', async () => {
+      const lease = await taken('a');
+      const value = new TextEncoder().encode('private keys of the courier');
+      expect(await open.store.secret('cross-signing')).to.equal(undefined);
+      expect(await open.store.saveSecret(lease, 'cross-signing', value)).to.equal(true);
+      expect(new Uint8Array(await open.store.secret('cross-signing') ?? [])).to.deep.equal(value);
+      const [row] = await open.database.db.selectFrom('secret').selectAll().execute();
+      expect(Buffer.from(row?.wrapped ?? []).toString('latin1')).not.to.include('private keys');
+    });
+
+    it('refuses who lost it, wholly', async () => {
+      const stale = await taken('a');
+      const fresh = await taken('b', LEASE);
+      expect(await open.store.saveSeat(fresh, SEAT)).to.equal(true);
+      expect(await open.store.saveSeat(stale, { ...SEAT, deviceId: 'STALE' })).to.equal(false);
+      expect(await open.store.saveSecret(stale, 'cross-signing', new Uint8Array([1]))).to.equal(false);
+      expect(await open.store.seat(1)).to.deep.equal(SEAT);
+      expect(await open.store.secret('cross-signing')).to.equal(undefined);
+    });
+
+    it('gives effects that need a device to the holder of its seat alone, and others to anybody', async () => {
+      const effect = (id: string, seat?: number): NonNullable<Decision<unknown>['effects']>[number] => ({ id: as<EffectId>(id), lane: id, body: { type: 'room.invite', roomId: as('!r'), userId: as('@u:x') }, ...(seat === undefined ? {} : { seat }) });
+      await open.store.receive([{ source: as('lab'), key: 'k', aggregate: { kind: 'report', id: 'r' }, at: T0, body: received(report()) }]);
+      const [claim] = await open.store.claimFacts('w', T0, LEASE, 1);
+      if (!claim) throw new Error('nothing to decide');
+      await open.store.commit(claim, 0, { state: {}, audit: [], effects: [effect('any'), effect('first', 0), effect('second', 1), effect('third', 2)] });
+      const claimed = async (worker: string, seats: readonly number[]): Promise<readonly unknown[]> => (await open.store.claimEffects(worker, T0, LEASE, 10, seats)).map(({ work: { id, seat }, createdAt }) => [id, seat, createdAt]);
+      expect(await claimed('a', [0, 2])).to.deep.equal([['any', undefined, T0], ['first', 0, T0], ['third', 2, T0]]);
+      expect(await claimed('b', [])).to.deep.equal([]);
+      expect(await claimed('b', [1])).to.deep.equal([['second', 1, T0]]);
+    });
+  });
+}
