@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
 import { createCourier, type CourierDevice, type CourierLog, type CourierOptions } from '../../src/adapters/crypto/courier.ts';
 import { as, type RoomId, type UserId } from '../../src/domain/brand.ts';
 import { Sealed } from '../../src/domain/sealed.ts';
@@ -114,11 +115,20 @@ export function message(id: string, roomId: RoomId, people: readonly string[], b
   };
 }
 
+export type ChildChanges = {
+  /** How much later than here it is there; milliseconds. */
+  readonly clockMs?: number;
+  readonly engine?: 'previous' | 'current';
+};
+
 /** Runs a courier in a process of its own until it has sent the messages or has killed itself; gives what it reported and how it ended. */
-export async function inProcess(place: Place, command: Omit<ChildCommand, 'options'>): Promise<{ readonly reports: readonly ChildReport[]; readonly ended: string }> {
+export async function inProcess(place: Place, command: Omit<ChildCommand, 'options'>, { clockMs = 0, engine = 'current' }: ChildChanges = {}): Promise<{ readonly reports: readonly ChildReport[]; readonly ended: string }> {
   const { storeKey, ...options } = place.options;
   const full: ChildCommand = { ...command, options: { ...options, storeKey: Buffer.from(storeKey).toString('hex') } };
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'courierChild.ts'), JSON.stringify(full)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const hooks = pathToFileURL(join(import.meta.dirname, 'childHooks.ts')).href;
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--import', hooks, join(import.meta.dirname, 'courierChild.ts'), JSON.stringify(full)], {
+    stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ACESO_CHILD_CLOCK_MS: `${clockMs}`, ACESO_CHILD_ENGINE: engine },
+  });
   const reports: ChildReport[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => reports.push(JSON.parse(line) as ChildReport));
   const closed = new Promise((resolve) => child.once('close', resolve));
