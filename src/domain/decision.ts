@@ -21,6 +21,9 @@ export type Settings = {
   readonly recipientOrder: readonly string[];
   /** Servers that have an agreement; the own one is always among them. */
   readonly agreedServers: readonly string[];
+  readonly ownServer: string;
+  /** How many couriers there are: a new room is given one of this many seats. */
+  readonly courierSeats: number;
   /** An invitation nobody accepted is held, loudly, after this long. */
   readonly invitationPatienceMs: number;
 };

@@ -54,7 +54,7 @@ export type FactBody =
   /** A delivery (or an enrolment) needs the party's results room. */
   | { readonly type: 'room.wanted'; readonly party: Party; readonly delivery?: DeliveryId }
   /** `party` as the room serves it now: the directory may have changed since the delivery was addressed. */
-  | { readonly type: 'room.ready'; readonly roomId: RoomId; readonly party: Party; readonly members: Readonly<Record<string, Membership>> }
+  | { readonly type: 'room.ready'; readonly roomId: RoomId; readonly party: Party; readonly members: Readonly<Record<string, Membership>>; /** 0 when it was told before there were several. */ readonly seat?: number }
   | { readonly type: 'room.blocked'; readonly code: string; readonly message: string; readonly members: Readonly<Record<string, Membership>> }
   /** `m.room.member` as the homeserver pushed it. */
   | { readonly type: 'room.member'; readonly roomId: RoomId; readonly userId: UserId; readonly membership: 'invite' | 'join' | 'leave' | 'ban' | 'knock'; readonly sender: UserId; readonly eventId: EventId }

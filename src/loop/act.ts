@@ -1,13 +1,14 @@
 import { as, type Millis } from '../domain/brand.ts';
-import type { Effect, EffectResult } from '../domain/effect.ts';
+import type { EffectResult } from '../domain/effect.ts';
 import { fail, type Outcome } from '../domain/outcome.ts';
-import type { Executor, Executors } from '../ports/executor.ts';
+import type { DueEffect, Executor, Executors } from '../ports/executor.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { EffectClaim, EffectSettlement, Store } from '../ports/store.ts';
+import { NO_COURIER } from './executors.ts';
 import { LEASE_MS, type Hands } from './lease.ts';
 import { errorCode, type Log, type LogFields, type Metrics } from '../ports/telemetry.ts';
 
-export type ActParts = { readonly store: Store; readonly executors: Executors; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string; readonly hands: Hands };
+export type ActParts = { readonly store: Store; readonly executors: Executors; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string; readonly hands: Hands; /** The courier's seats that this worker holds now. */ readonly seats: () => readonly number[] };
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 60_000;
@@ -17,7 +18,7 @@ export type Wakes = ReadonlyMap<string, number>;
 
 /** Starts the effects that are due, at most `free` of them; `done` is called as each ends. Gives how many were started. */
 export async function actOnDue(parts: ActParts, wakes: Wakes, free: number, done: () => void): Promise<number> {
-  const claims = await parts.store.claimEffects(parts.worker, parts.now(), LEASE_MS, free, [0]);
+  const claims = await parts.store.claimEffects(parts.worker, parts.now(), LEASE_MS, free, parts.seats());
   if (claims.length > 0) parts.faults.at('effect.claimed');
   for (const claim of claims) {
     parts.hands.effects.add(claim.work.id);
@@ -35,7 +36,7 @@ async function actOnOne(parts: ActParts, wakes: Wakes, claim: EffectClaim): Prom
   const ids = { effect: effect.id, type: effect.body.type, kind: aggregate.kind, aggregate: aggregate.id };
   const started = performance.now();
   const before = new Map(wakes);
-  const outcome = await execute(parts, effect, ids);
+  const outcome = await execute(parts, { ...effect, createdAt: claim.createdAt }, ids);
   parts.faults.at('effect.done');
   const settlement = settlementOf(claim, outcome, now());
   try {
@@ -54,7 +55,7 @@ async function actOnOne(parts: ActParts, wakes: Wakes, claim: EffectClaim): Prom
   }
 }
 
-async function execute({ executors, log }: ActParts, effect: Effect, ids: LogFields): Promise<Outcome<EffectResult>> {
+async function execute({ executors, log }: ActParts, effect: DueEffect, ids: LogFields): Promise<Outcome<EffectResult>> {
   try {
     return await (executors[effect.body.type] as Executor)(effect);
   } catch (error) {
@@ -63,7 +64,7 @@ async function execute({ executors, log }: ActParts, effect: Effect, ids: LogFie
   }
 }
 
-/** Tells the aggregate of a failure when it is new, not at every attempt. */
+/** Tells the aggregate of a failure when it is new, not at every attempt; that a seat changed hands meanwhile is none. */
 function settlementOf(claim: EffectClaim, outcome: Outcome<EffectResult>, now: Millis): EffectSettlement {
   const { id, body: { type: kind } } = claim.work;
   if (outcome.ok) return { state: 'done', fact: { type: 'effect.done', effect: id, kind, result: outcome.value } };
@@ -71,5 +72,5 @@ function settlementOf(claim: EffectClaim, outcome: Outcome<EffectResult>, now: M
   const fact = { type: 'effect.failed', effect: id, kind, code, message, final: !retry } as const;
   if (!retry) return { state: 'failed', code, fact };
   const wait = Math.max(retryAfterMs ?? 0, Math.min(FIRST_WAIT_MS * 2 ** Math.min(claim.attempts, 10), LONGEST_WAIT_MS));
-  return { state: 'waiting', notBefore: as<Millis>(now + wait), code, ...(claim.lastCode === code ? {} : { fact }) };
+  return { state: 'waiting', notBefore: as<Millis>(now + wait), code, ...(claim.lastCode === code || code === NO_COURIER ? {} : { fact }) };
 }

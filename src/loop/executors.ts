@@ -1,5 +1,5 @@
 import { as, type EventId, type SubjectId, type UserId } from '../domain/brand.ts';
-import { fail, ok } from '../domain/outcome.ts';
+import { fail, ok, type Outcome } from '../domain/outcome.ts';
 import { keyHolders, type RoomState } from '../domain/rooms/room.ts';
 import { planRoom, type RoomPeople, type RoomTemplate } from '../domain/rooms/template.ts';
 import { Sealed } from '../domain/sealed.ts';
@@ -11,15 +11,22 @@ import type { KeyRing } from '../ports/keys.ts';
 import type { Store } from '../ports/store.ts';
 
 export type ExecutorParts = {
-  readonly homeserver: Homeserver; readonly courier: Courier; readonly store: Store; readonly keys: KeyRing; readonly faults: Faults;
+  readonly homeserver: Homeserver;
+  /** The courier on a seat, when this worker holds it. */
+  readonly couriers: { at(seat: number): Courier | undefined };
+  readonly store: Store; readonly keys: KeyRing; readonly faults: Faults;
   readonly template: RoomTemplate; readonly people: RoomPeople;
   /** Beginning of every alias that Aceso makes, e.g. `aceso_`. */
   readonly aliasPrefix: string;
 };
 
+/** The effect needs a device that this worker doesn't hold (any more): whoever does will do it. */
+export const NO_COURIER = 'no-courier';
+const noCourier = (seat: number): Outcome<never> => fail(NO_COURIER, `the courier on seat ${seat} is not with this worker`, { retry: true });
+
 /** ACT: one function per kind of effect. */
 export function createExecutors(parts: ExecutorParts): Executors {
-  const { homeserver, courier, store, keys, faults, template, people, aliasPrefix } = parts;
+  const { homeserver, couriers, store, keys, faults, template, people, aliasPrefix } = parts;
   return {
     async 'room.create'({ id, body: { party } }) {
       const plan = planRoom(template, party, people);
@@ -41,11 +48,15 @@ export function createExecutors(parts: ExecutorParts): Executors {
       return ok({ type: 'room.invite', userId });
     },
 
-    async 'room.send'({ id, body }) {
+    async 'room.send'({ id, seat = 0, body }) {
+      const courier = couriers.at(seat);
+      if (!courier) return noCourier(seat);
       const room = (await store.load({ kind: 'room', id: body.party }))?.state as RoomState | undefined;
       const members = room?.roomId === body.roomId ? keyHolders(room) : [];
       const recipients = body.recipients.filter((userId) => members.includes(userId));
       if (recipients.length === 0) return fail('no-member', 'none of the recipients is in the results room: they were invited and left or declined', { retry: true });
+      // What the homeserver told of its members counts before the keys go out, whichever effect's turn came first.
+      for (const { userId, membership } of room?.untold ?? []) await courier.memberChanged(body.roomId, userId, membership);
       const send = (responsible: readonly UserId[]): ReturnType<Courier['send']> => courier.send({ id, roomId: body.roomId, members, recipients: responsible, type: 'm.room.message', content: body.content, rotation: template.rotation });
       const sent = await send(recipients);
       if (sent.ok) return ok({ type: 'room.send', ...sent.value });
@@ -58,12 +69,22 @@ export function createExecutors(parts: ExecutorParts): Executors {
       return sentToSome.error.code === 'no-device' ? { ok: false, error: { ...sentToSome.error, retry: true } } : sentToSome;
     },
 
+    async 'courier.member'({ seat = 0, body: { roomId, userId, membership } }) {
+      const courier = couriers.at(seat);
+      if (!courier) return noCourier(seat);
+      await courier.memberChanged(roomId, userId, membership);
+      // A device that was stopped meanwhile may not have taken it.
+      return courier.status().state === 'stopped' ? noCourier(seat) : ok({ type: 'courier.member', userId });
+    },
+
     async 'room.redact'({ id, body: { roomId, eventId, reason } }) {
       const redacted = await homeserver.redact(roomId, eventId, id, reason);
       return redacted.ok ? ok({ type: 'room.redact', eventId }) : redacted;
     },
 
-    async 'event.decrypt'({ body: { roomId, event } }) {
+    async 'event.decrypt'({ seat = 0, body: { roomId, event } }) {
+      const courier = couriers.at(seat);
+      if (!courier) return noCourier(seat);
       const decrypted = await courier.decrypt(roomId, event);
       if (!decrypted.ok) return decrypted;
       const { type: eventType, content, sender, signedByOwner } = decrypted.value;

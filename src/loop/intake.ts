@@ -1,19 +1,18 @@
 import { as, type EventId, type Millis, type RoomId, type UserId } from '../domain/brand.ts';
 import type { Aggregate, FactBody } from '../domain/fact.ts';
-import type { Courier } from '../ports/courier.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { MatrixTransaction, RoomEvent } from '../ports/homeserver.ts';
 import type { IncomingFact, Store } from '../ports/store.ts';
 import type { Log, Metrics } from '../ports/telemetry.ts';
 
-export type IntakeParts = { readonly store: Store; readonly courier: Courier; readonly ownUsers: readonly UserId[]; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly nudge: () => void };
+export type IntakeParts = { readonly store: Store; readonly ownUsers: readonly UserId[]; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly nudge: () => void };
 
 /**
  * RECEIVE, from the homeserver: what happens in results rooms becomes facts. Returns once they are committed: only then may the transaction
  * be answered. Rooms that are not ours are counted and left alone.
  */
 export function createIntake(parts: IntakeParts): (transaction: MatrixTransaction) => Promise<void> {
-  const { store, courier, now, metrics, faults } = parts;
+  const { store, now, metrics, faults } = parts;
   return async ({ events, ephemeral }) => {
     faults.at('matrix.received');
     const ours = await store.lookup([...new Set([...events.map(({ room_id: room }) => room), ...ephemeral.map(({ room_id: room }) => room)])].map((name) => ({ kind: 'room', name })));
@@ -30,11 +29,6 @@ export function createIntake(parts: IntakeParts): (transaction: MatrixTransactio
       for (const { eventId, userId, at } of receipts) if (!parts.ownUsers.includes(userId)) take(room, `receipt:${userId}:${eventId}`, { type: 'room.receipt', userId, eventId, seenAt: at });
     }
     await store.receive(facts);
-    // The engine must know of a change of members before the homeserver forgets that it told us.
-    for (const event of events) {
-      const membership = membershipOf(event);
-      if (ours.has(event.room_id) && membership && membership !== 'knock') await courier.memberChanged(event.room_id, as<UserId>(event.state_key ?? ''), membership);
-    }
     faults.at('matrix.committed');
     if (facts.length > 0) parts.nudge();
   };

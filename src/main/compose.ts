@@ -54,6 +54,8 @@ export function settingsOf(config: LoadedConfig): Settings {
     organisation: config.organisation.name,
     recipientOrder: config.recipients.order,
     agreedServers: [config.homeserver.server_name, ...config.partners.map(({ server_name: name }) => name)],
+    ownServer: config.homeserver.server_name,
+    courierSeats: 1,
     invitationPatienceMs: config.invitations.patience_minutes * 60_000,
   };
 }

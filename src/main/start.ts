@@ -65,8 +65,9 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
     ...parts,
     settings: settingsOf(config),
     worker: randomUUID(),
+    seats: () => [0],
     executors: createExecutors({
-      ...parts, homeserver, courier, keys, template, aliasPrefix: config.appservice.prefix,
+      ...parts, homeserver, couriers: { at: (seat) => (seat === 0 ? courier : undefined) }, keys, template, aliasPrefix: config.appservice.prefix,
       people: { ownServer: serverName, guardian: homeserver.guardian, partnerVersions: Object.fromEntries(config.partners.flatMap(({ server_name: name, room_version: version }) => (version === undefined ? [] : [[name, version]]))) },
     }),
   });
@@ -76,7 +77,7 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
   const failed = (error: unknown): void => log.error('http.failed', { error: errorCode(error) });
   const host = createBridgeHost({ ...parts, keys, nudge: loop.nudge, terms: termsOf(config) });
   const bridge = createFhirPush(fhirPushConfig(config), host, validator);
-  const intake = createIntake({ ...parts, courier, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge });
+  const intake = createIntake({ ...parts, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge });
   const isOurs = (name: string): boolean => name === homeserver.guardian || name === homeserver.courier;
 
   const doors = await Promise.all([

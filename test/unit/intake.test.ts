@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 import { as } from '../../src/domain/brand.ts';
-import type { Courier } from '../../src/ports/courier.ts';
 import type { Fact, FactOf } from '../../src/domain/fact.ts';
 import { createIntake } from '../../src/loop/intake.ts';
 import { noFaults } from '../../src/ports/faults.ts';
@@ -19,7 +18,7 @@ describe('What happens in a results room', () => {
     return first;
   };
   const intake = (): ReturnType<typeof createIntake> => createIntake({
-    store: open.store, courier: { memberChanged: async () => undefined } as unknown as Courier, ownUsers: [], now: () => T0, log: quiet, metrics: { count: () => undefined, observe: () => undefined }, faults: noFaults, nudge: () => undefined,
+    store: open.store, ownUsers: [], now: () => T0, log: quiet, metrics: { count: () => undefined, observe: () => undefined }, faults: noFaults, nudge: () => undefined,
   });
   beforeEach(async () => {
     open = await openTestStore('sqlite', () => T0);

@@ -2,7 +2,7 @@ import { as, type EffectId, type Millis, type UserId } from '../brand.ts';
 import type { Context, Decision, Timer } from '../decision.ts';
 import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
-import type { Party } from '../people/party.ts';
+import { destinationOf, type Party } from '../people/party.ts';
 import { ANSWER_LIMIT, type DeliveryPhase, type DeliveryState, type Evidence, type Hold } from './delivery.ts';
 
 type DeliveryDecision = Decision<DeliveryState | undefined>;
@@ -25,7 +25,7 @@ export function decideDelivery(state: DeliveryState | undefined, fact: Fact, con
   const now = fact.at;
   switch (body.type) {
     case 'room.ready':
-      return roomReady(state, body, now);
+      return roomReady(state, body, context, now);
     case 'room.blocked':
       return state.eventId ? kept(state, 'already sent') : hold({ ...state, members: body.members }, { code: body.code, reason: body.message }, now);
     case 'recipient.membership':
@@ -85,7 +85,7 @@ function requested(fact: Fact, body: FactOf<'delivery.requested'>): DeliveryDeci
   return went(state, { at: fact.at, what: `addressed to ${party.name}`, by: rule ?? 'unknown rule' }, { raise: [wantRoom(state.id, party)] });
 }
 
-function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, at: Millis): DeliveryDecision {
+function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, { settings }: Context, at: Millis): DeliveryDecision {
   const { party } = body;
   if (before.eventId) {
     const isAccepted = before.held?.code.startsWith('invitation-') === true && Object.values(body.members).includes('joined');
@@ -94,7 +94,7 @@ function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, at: Millis
   if (before.party?.id !== party.id) return kept(before, 'a room is ready, of a party to which it is not addressed');
   const state: DeliveryState = { ...released(addressedTo(before, party)), phase: 'sending', roomId: body.roomId, members: body.members };
   const recipients = party.members.filter((member) => isIn(body.members[member]));
-  return went(state, { at, what: 'its results room can be used', proof: body.roomId }, { effects: [sendEffect(state, party, body.roomId, recipients)], timers: [sendingTimer(at)] });
+  return went(state, { at, what: 'its results room can be used', proof: body.roomId }, { effects: [{ ...sendEffect(state, party, body.roomId, recipients), seat: body.seat ?? 0, ...destinationOf(party, settings.ownServer) }], timers: [sendingTimer(at)] });
 }
 
 /** Mentions whom it is for, so that their phones ring. */
@@ -169,7 +169,7 @@ function patienceEnded(state: DeliveryState, at: Millis): DeliveryDecision {
 
 function notSentYet(state: DeliveryState, at: Millis): DeliveryDecision {
   if (state.eventId !== undefined || state.held) return kept(state, 'sent, or held for a reason of its own');
-  return hold(state, { code: 'waiting', reason: 'it waits its turn: an earlier message to the same recipient is held, or the homeserver is slow' }, at);
+  return hold(state, { code: 'waiting', reason: 'it waits its turn: an earlier message to the same recipient is held, the homeserver is slow, or no courier is at work' }, at);
 }
 
 /**

@@ -17,6 +17,12 @@ export const serverOf = (userId: UserId): ServerName => userId.slice(userId.inde
 
 export const serversOf = (party: Party): readonly ServerName[] => [...new Set(party.members.map(serverOf))].sort();
 
+/** The other server that serving this party may be kept waiting by: the first, when it is on several. */
+export const destinationOf = (party: Party, ownServer: string): { readonly destination?: ServerName } => {
+  const destination = serversOf(party).find((server) => server !== ownServer);
+  return destination === undefined ? {} : { destination };
+};
+
 /** The name an identifier is found by. */
 export const identifierName = (identifier: Identifier): string => `${identifier.system}|${identifier.value}`;
 

@@ -1,9 +1,10 @@
 import { as, type DeliveryId, type EffectId, type EventId, type UserId } from '../brand.ts';
-import type { AuditEntry, Context, Decision, Lookup } from '../decision.ts';
+import type { AuditEntry, Context, Decision, Lookup, Settings } from '../decision.ts';
 import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
-import { entryName, serversOf, type Party } from '../people/party.ts';
-import { creationOf, invitationOf, isComing, isInviting, OPEN_LIMIT, outside, roomLane, serves, usable, type RoomState } from './room.ts';
+import { entryName, serverOf, serversOf, type Party } from '../people/party.ts';
+import { creationOf, invitationOf, isComing, isInviting, OPEN_LIMIT, outside, roomLane, seatOf, serves, usable, type MemberChange, type RoomState } from './room.ts';
+import { seatFor } from './seat.ts';
 
 type RoomDecision = Decision<RoomState | undefined>;
 
@@ -28,8 +29,9 @@ export function decideRoom(state: RoomState | undefined, fact: Fact, context: Co
     case 'party.changed':
       return wanted(state, { type: 'room.wanted', party: body.party }, context);
     case 'effect.done':
-      if (body.result.type === 'room.create') return body.effect === creationOf(state) ? created(state, body.result.roomId) : superseded(state, body.effect);
+      if (body.result.type === 'room.create') return body.effect === creationOf(state) ? created(state, body.result.roomId, context.settings) : superseded(state, body.effect);
       if (body.result.type === 'room.invite') return invited(state, body.effect);
+      if (body.result.type === 'courier.member') return { state: { ...state, untold: untoldOf(state).filter(({ effect }) => effect !== body.effect) }, audit: [] };
       if (body.result.type === 'event.decrypt') return answered(state, body.result, context);
       return ignored(state, body.type);
     case 'effect.failed':
@@ -39,7 +41,7 @@ export function decideRoom(state: RoomState | undefined, fact: Fact, context: Co
     case 'room.encrypted':
       return {
         state,
-        effects: [{ id: as<EffectId>(`decrypt:${body.event.event_id}`), lane: `decrypt:${body.event.event_id}`, body: { type: 'event.decrypt', roomId: body.roomId, event: body.event } }],
+        effects: [{ id: as<EffectId>(`decrypt:${body.event.event_id}`), lane: `decrypt:${body.event.event_id}`, seat: seatOf(state), body: { type: 'event.decrypt', roomId: body.roomId, event: body.event } }],
         audit: [{ action: 'reply.arrived', because: 'an encrypted event of a member', detail: { event: body.event.event_id, sender: body.event.sender } }],
       };
     case 'room.clear-text': {
@@ -69,7 +71,7 @@ const ignored = (state: RoomState, type: string): RoomDecision => ({ state, audi
 function wanted(before: RoomState | undefined, { party: addressed, delivery }: FactOf<'room.wanted'>, { settings, found }: Context): RoomDecision {
   const party = (found.get(entryName(addressed.id))?.state as Party | undefined) ?? addressed;
   const stranger = serversOf(party).find((server) => !settings.agreedServers.includes(server));
-  const state = roomFor(before, party);
+  const state = roomFor(before, party, settings);
   if (stranger !== undefined) {
     const blocked = { code: 'no-agreement', message: `${stranger} is not among the partners in the configuration: add it with its agreement, then retry` };
     return { state: before && (state.phase === 'creating' ? { ...state, blocked } : state), raise: toDeliveries(delivery ? [delivery] : [], { type: 'room.blocked', ...blocked, members: state.members }), audit: [{ action: 'room.refused', because: blocked.message, detail: { party: party.id } }] };
@@ -78,7 +80,7 @@ function wanted(before: RoomState | undefined, { party: addressed, delivery }: F
   const audit: AuditEntry = { action: 'room.wanted', because: delivery ? 'a delivery needs it' : 'its party was enrolled', detail: { party: party.id, ...(delivery ? { delivery } : {}) } };
   const create: Effect = { id: creationOf(state), lane: roomLane(party), body: { type: 'room.create', party } };
   if (state.generation !== before?.generation) return { state: waiting, effects: [create], audit: [audit] };
-  const { state: next, effects } = waiting.phase === 'ready' ? invite(waiting) : { state: waiting, effects: waiting.blocked ? [create] : [] };
+  const { state: next, effects } = waiting.phase === 'ready' ? invite(waiting, settings) : { state: waiting, effects: waiting.blocked ? [create] : [] };
   const obstacle = delivery && !usable(next) ? obstacleOf(next) : undefined;
   const told = delivery && obstacle ? toDeliveries([delivery], { type: 'room.blocked', ...obstacle, members: next.members }) : [];
   const { state: settled, raise = [] } = settle(next);
@@ -86,11 +88,13 @@ function wanted(before: RoomState | undefined, { party: addressed, delivery }: F
 }
 
 /** The room as it is for the party as it is now. Deliveries that were told of it as it was are told again: they may have been on their way to others. */
-function roomFor(before: RoomState | undefined, party: Party): RoomState {
-  if (!before) return { party, phase: 'creating', generation: 1, servers: serversOf(party), former: [], members: {}, invitations: {}, waiting: [], open: [] };
-  const { roomId, former, generation, invitations, members } = before;
+function roomFor(former: RoomState | undefined, party: Party, { courierSeats }: Settings): RoomState {
+  if (!former) return { party, phase: 'creating', generation: 1, seat: seatFor(party.id, courierSeats), servers: serversOf(party), former: [], members: {}, invitations: {}, waiting: [], open: [] };
+  // Fewer couriers than there were: this seat is none any more.
+  const before: RoomState = seatOf(former) < courierSeats ? former : { ...former, seat: seatFor(party.id, courierSeats) };
+  const { roomId, generation, seat, invitations, members } = before;
   const again = { party, waiting: joined(before.open, before.waiting), open: [] };
-  if (!serves(before, party)) return { ...again, phase: 'creating', generation: generation + 1, servers: serversOf(party), former: roomId ? [...former, roomId] : former, members: {}, invitations };
+  if (!serves(before, party)) return { ...again, phase: 'creating', generation: generation + 1, servers: serversOf(party), former: roomId ? [...before.former, roomId] : before.former, members: {}, invitations, ...(seat === undefined ? {} : { seat }) };
   const isSame = party.members.length === before.party.members.length && party.members.every((member) => before.party.members.includes(member));
   return isSame ? { ...before, party } : { ...before, ...again, members: Object.fromEntries(Object.entries(members).filter(([userId]) => party.members.some((member) => member === userId))) };
 }
@@ -107,14 +111,14 @@ function obstacleOf(room: RoomState): { readonly code: string; readonly message:
   return { code: `invitation-${members[stuck] ?? ''}`, message: members[stuck] === 'limited' ? `the server of ${stuck} limits invitations; Aceso keeps trying` : `the invitation of ${stuck} can't be brought to their server; Aceso keeps trying` };
 }
 
-function created(before: RoomState, roomId: NonNullable<RoomState['roomId']>): RoomDecision {
+function created(before: RoomState, roomId: NonNullable<RoomState['roomId']>, settings: Settings): RoomDecision {
   const { blocked: _, ...rest } = before;
-  const { state, effects } = invite({ ...rest, phase: 'ready', roomId });
+  const { state, effects } = invite({ ...rest, phase: 'ready', roomId }, settings);
   return { ...settle(state), effects, names: [roomId, ...before.former], audit: [{ action: 'room.created', because: 'made from its template', detail: { room: roomId, party: state.party.id } }] };
 }
 
 /** Invites everybody of the party who is outside and not already on the way. */
-function invite(state: RoomState): { readonly state: RoomState; readonly effects: readonly Effect[] } {
+function invite(state: RoomState, { ownServer }: Settings): { readonly state: RoomState; readonly effects: readonly Effect[] } {
   const { roomId } = state;
   if (!roomId) return { state, effects: [] };
   let next = state;
@@ -122,7 +126,8 @@ function invite(state: RoomState): { readonly state: RoomState; readonly effects
   for (const userId of outside(state)) {
     if (isComing(state.members[userId])) continue;
     next = { ...next, members: { ...next.members, [userId]: 'wanted' }, invitations: { ...next.invitations, [userId]: (next.invitations[userId] ?? 0) + 1 } };
-    effects.push({ id: invitationOf(next, userId), lane: `invite:${state.party.id}:${userId}`, body: { type: 'room.invite', roomId, userId } });
+    const destination = serverOf(userId);
+    effects.push({ id: invitationOf(next, userId), lane: `invite:${state.party.id}:${userId}`, body: { type: 'room.invite', roomId, userId }, ...(destination === ownServer ? {} : { destination }) });
   }
   return { state: next, effects };
 }
@@ -130,7 +135,7 @@ function invite(state: RoomState): { readonly state: RoomState; readonly effects
 /** Tells the waiting deliveries once the room can be used. */
 function settle(state: RoomState): Pick<RoomDecision, 'state' | 'raise'> {
   if (!usable(state) || !state.roomId || state.waiting.length === 0) return { state };
-  const raise = toDeliveries(state.waiting, { type: 'room.ready', roomId: state.roomId, party: state.party, members: state.members });
+  const raise = toDeliveries(state.waiting, { type: 'room.ready', roomId: state.roomId, party: state.party, members: state.members, seat: seatOf(state) });
   return { state: { ...state, waiting: [], open: joined(state.open, state.waiting).slice(-OPEN_LIMIT) }, raise };
 }
 
@@ -152,30 +157,32 @@ function moved(before: RoomState, userId: UserId, membership: Membership): RoomD
   };
 }
 
-function member(state: RoomState, { roomId, userId, membership, sender }: FactOf<'room.member'>): RoomDecision {
-  if (roomId !== state.roomId) return { state, audit: [{ action: 'member.former', because: 'of a room that this party had before', detail: { user: userId, membership } }] };
-  if (!state.party.members.includes(userId)) {
+function member(before: RoomState, { roomId, userId, membership, sender, eventId }: FactOf<'room.member'>): RoomDecision {
+  if (roomId !== before.roomId) return { state: before, audit: [{ action: 'member.former', because: 'of a room that this party had before', detail: { user: userId, membership } }] };
+  if (!before.party.members.includes(userId)) {
     const expected = membership !== 'join' && membership !== 'invite';
-    return { state, audit: [{ action: expected ? 'member.other' : 'member.unexpected', because: 'not of the party this room serves: gets no keys', detail: { user: userId, membership, by: sender } }] };
+    return { state: before, audit: [{ action: expected ? 'member.other' : 'member.unexpected', because: 'not of the party this room serves: gets no keys', detail: { user: userId, membership, by: sender } }] };
   }
-  const before = state.members[userId];
-  switch (membership) {
-    case 'invite':
-      return moved(state, userId, 'invited');
-    case 'join':
-      return moved(state, userId, 'joined');
-    case 'leave':
-    case 'ban':
-      return moved(state, userId, before === 'invited' && sender === userId ? 'declined' : 'left');
-    case 'knock':
-      return ignored(state, 'knock');
-  }
+  if (membership === 'knock') return ignored(before, 'knock');
+  const change: MemberChange = { effect: as<EffectId>(`member:${eventId}`), userId, membership };
+  const state: RoomState = { ...before, untold: [...untoldOf(before).filter((earlier) => earlier.userId !== userId), change] };
+  const told: Effect = { id: change.effect, lane: `member:${before.party.id}:${userId}`, seat: seatOf(state), body: { type: 'courier.member', roomId, userId, membership } };
+  return { ...moved(state, userId, membershipOf(before.members[userId], membership, sender === userId ? 'themselves' : 'another')), effects: [told] };
 }
+
+const untoldOf = ({ untold = [] }: RoomState): readonly MemberChange[] => untold;
+
+const membershipOf = (before: Membership | undefined, now: MemberChange['membership'], by: 'themselves' | 'another'): Membership => {
+  if (now === 'invite') return 'invited';
+  if (now === 'join') return 'joined';
+  return before === 'invited' && by === 'themselves' ? 'declined' : 'left';
+};
 
 function failed(state: RoomState, body: FactOf<'effect.failed'>): RoomDecision {
   const reason = { code: body.code, message: body.message };
   const audit: AuditEntry = { action: 'room.blocked', because: body.message, detail: { code: body.code, effect: body.effect, final: body.final } };
   if (body.kind === 'event.decrypt') return { state, audit: [{ ...audit, action: 'reply.undecryptable' }] };
+  if (body.kind === 'courier.member') return { state, audit: [{ ...audit, action: 'member.not-told' }] };
   if (body.kind === 'room.redact') return { state, audit: [{ ...audit, action: 'clear-text.not-removed' }] };
   const userId = body.kind === 'room.invite' ? invitee(state, body.effect) : undefined;
   if (!userId && body.effect !== creationOf(state)) return superseded(state, body.effect);

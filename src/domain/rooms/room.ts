@@ -7,6 +7,8 @@ export type RoomState = {
   readonly party: Party;
   readonly phase: 'creating' | 'ready';
   readonly roomId?: RoomId;
+  /** The courier's seat that serves it (`seat.ts`): given when it is first wanted, and kept. 0 in rooms from before there were several. */
+  readonly seat?: number;
   /** How many rooms the party has had, this one included. */
   readonly generation: number;
   /** The only servers that it admits, for as long as it exists. */
@@ -16,12 +18,16 @@ export type RoomState = {
   readonly members: Readonly<Record<string, Membership>>;
   /** How often each member was invited: part of the invitation's effect id. */
   readonly invitations: Readonly<Record<string, number>>;
+  /** Changes of membership that its device has not confirmed yet, the newest of each member: it is told of them before it encrypts. */
+  readonly untold?: readonly MemberChange[];
   readonly waiting: readonly DeliveryId[];
   /** Told that the room can be used, newest last, at most `OPEN_LIMIT`: they are told of memberships too. */
   readonly open: readonly DeliveryId[];
   /** Why the room can't be used at present; the effect that failed keeps trying. */
   readonly blocked?: { readonly code: string; readonly message: string };
 };
+
+export type MemberChange = { readonly effect: EffectId; readonly userId: UserId; readonly membership: 'invite' | 'join' | 'leave' | 'ban' };
 
 export const OPEN_LIMIT = 200;
 
@@ -30,6 +36,8 @@ export const serves = (room: RoomState, party: Party): boolean =>
   party.kind === room.party.kind && serversOf(party).every((server) => room.servers.includes(server)) && (party.kind === 'team' || party.members.every((member) => room.party.members.includes(member)));
 
 export const creationOf = ({ party, generation }: RoomState): EffectId => as<EffectId>(`create:${party.id}:${generation}`);
+
+export const seatOf = ({ seat = 0 }: RoomState): number => seat;
 
 /** The latest invitation of a member. */
 export const invitationOf = ({ party, invitations }: RoomState, userId: UserId): EffectId => as<EffectId>(`invite:${party.id}:${userId}:${invitations[userId] ?? 0}`);

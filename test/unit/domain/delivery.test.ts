@@ -7,7 +7,7 @@ import type { FactBody, Membership } from '../../../src/domain/fact.ts';
 import { Sealed } from '../../../src/domain/sealed.ts';
 import { ada, ben, SUBJECT, T0 } from '../../support/reports.ts';
 
-const context: Context = { now: T0, found: new Map(), settings: { organisation: 'Mercy', recipientOrder: ['requester'], agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 900_000 } };
+const context: Context = { now: T0, found: new Map(), settings: { organisation: 'Mercy', recipientOrder: ['requester'], ownServer: 'mercy.example', courierSeats: 1, agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 900_000 } };
 const user = '@ada:stanne.example';
 const requested = (change: Partial<Extract<FactBody, { type: 'delivery.requested' }>> = {}): FactBody => ({
   type: 'delivery.requested', report: as('r1'), source: as('lab'), news: 'first', critical: true, acceptedAt: T0, owner: 'Laboratory desk', content: Sealed.of(SUBJECT, { body: 'K 6.8' }), party: ada, rule: 'requester', ...change,
@@ -116,6 +116,13 @@ describe('A delivery (42 CFR 493.1291(g): told at once, and never lost)', () => 
     const { state, effects } = run([requested(), ready, failed('no-member'), { ...ready, party: moved, members: { '@ada:mercy.example': 'invited' } }]);
     expect([effects, state.party, state.held]).to.deep.equal([['send:d1'], moved, undefined]);
     expect(state.content.reveal()['m.mentions']).to.deep.equal({ user_ids: moved.members });
+  });
+
+  it('is sent by the device on its room\'s seat, and says which other server it may wait for', () => {
+    const state = run([requested()]).state;
+    const effectOf = (body: FactBody): unknown => decideDelivery(state, { id: as('f'), aggregate: { kind: 'delivery', id: 'd1' }, at: T0, body }, context).effects?.map(({ seat, destination }) => [seat, destination]);
+    expect(effectOf({ ...ready, seat: 3 })).to.deep.equal([[3, 'stanne.example']]);
+    expect(effectOf({ ...ready, party: { ...ada, members: ben.members } }), 'local, told before there were seats').to.deep.equal([[0, undefined]]);
   });
 
   it('tells nothing of its content in its history', () => {

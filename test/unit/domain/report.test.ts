@@ -9,7 +9,7 @@ import type { ReportState } from '../../../src/domain/report/report.ts';
 import { ada, ben, lab, potassium, received, report, requester, T0 } from '../../support/reports.ts';
 
 const directory = new Map<string, FoundAggregate>([ada, ben, lab].flatMap((party: Party) => partyNames(party).map((name) => [name, { aggregate: { kind: 'party', id: party.id }, state: party }] as const)));
-const settings: Context['settings'] = { organisation: 'Mercy', recipientOrder: ['requester', 'attending', 'covering', 'pool'], agreedServers: [], invitationPatienceMs: 1 };
+const settings: Context['settings'] = { organisation: 'Mercy', recipientOrder: ['requester', 'attending', 'covering', 'pool'], ownServer: 'mercy.example', courierSeats: 1, agreedServers: [], invitationPatienceMs: 1 };
 const candidate = (rule: Candidate['rule'], party: Party): Candidate => ({ rule, identifiers: party.identifiers });
 const pool: Candidate = { rule: 'pool', identifiers: [{ system: 'urn:aceso:party', value: lab.id }] };
 const unknown: Candidate = { rule: 'requester', identifiers: [{ system: NPI, value: '0000000000' }] };

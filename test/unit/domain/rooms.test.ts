@@ -4,12 +4,13 @@ import type { Context, Decision } from '../../../src/domain/decision.ts';
 import type { FactBody } from '../../../src/domain/fact.ts';
 import { decideRoom, lookupsOfRoom } from '../../../src/domain/rooms/decide.ts';
 import { keyHolders, type RoomState } from '../../../src/domain/rooms/room.ts';
+import { seatFor } from '../../../src/domain/rooms/seat.ts';
 import { entryName, type Party } from '../../../src/domain/people/party.ts';
 import { Sealed } from '../../../src/domain/sealed.ts';
 import { planRoom, type RoomTemplate } from '../../../src/domain/rooms/template.ts';
 import { ada, ben, lab, SUBJECT, T0 } from '../../support/reports.ts';
 
-const context: Context = { now: T0, found: new Map(), settings: { organisation: 'Mercy', recipientOrder: [], agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 1 } };
+const context: Context = { now: T0, found: new Map(), settings: { organisation: 'Mercy', recipientOrder: [], ownServer: 'mercy.example', courierSeats: 1, agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 1 } };
 const user = ada.members[0];
 const other = ben.members[0];
 if (user === undefined || other === undefined) throw new Error('a person has a Matrix id');
@@ -41,8 +42,8 @@ const CASES: readonly (readonly [given: string, facts: readonly FactBody[], effe
   ['the invitation goes out after all: the delivery proceeds', [wanted, created, inviteFailed('limited'), invited()], [], ['room.ready']],
   ['their server refuses the invitation', [wanted, created, inviteFailed('forbidden', true)], [], ['room.blocked:invitation-refused']],
   ['it is refused and wanted again: invited again', [wanted, created, inviteFailed('forbidden', true), wanted], ['room.invite'], []],
-  ['the member accepts: the open delivery is told', [wanted, created, invited(), member('join')], [], ['recipient.membership']],
-  ['the member declines: the open delivery is told', [wanted, created, invited(), member('leave')], [], ['recipient.membership']],
+  ['the member accepts: the open delivery is told', [wanted, created, invited(), member('join')], ['courier.member'], ['recipient.membership']],
+  ['the member declines: the open delivery is told', [wanted, created, invited(), member('leave')], ['courier.member'], ['recipient.membership']],
   ['the member left, and something new comes: invited again', [wanted, created, invited(), member('join'), member('leave'), { ...wanted, delivery: as('d2') }], ['room.invite'], []],
   ['the member left and was invited again: the new delivery proceeds', [wanted, created, invited(), member('join'), member('leave'), { ...wanted, delivery: as('d2') }, invited(user, 2)], [], ['room.ready', 'recipient.membership']],
   ['the member declined before the invitation was noted as gone out: they stay outside', [wanted, created, member('invite'), member('leave'), invited()], [], []],
@@ -94,6 +95,64 @@ describe('A results room', () => {
     expect(seen(run([{ ...wanted, party: lab }, createdFor(lab), invited(other, 1, lab), limited])).raised).to.deep.equal(['room.ready']);
     expect(seen(run([{ ...wanted, party: lab }, createdFor(lab), limited])).raised, 'as long as another is on the way').to.deep.equal([]);
     expect(seen(run([{ ...wanted, party: lab }, createdFor(lab), limited, invited(other, 1, lab)])).raised).to.deep.equal(['room.ready']);
+  });
+});
+
+describe('The courier\'s seat of a results room', () => {
+  const threeSeats: Context = { ...context, settings: { ...context.settings, courierSeats: 3 } };
+  const decided = (state: RoomState | undefined, body: FactBody, among = threeSeats): Decision<RoomState | undefined> => decideRoom(state, { id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body }, among);
+  const three = ['a', 'b', 'c', 'd', 'e'].map((name) => ({ ...ada, id: as<Party['id']>(name) }));
+
+  it('is given when it is first wanted, and is not the same for everybody', () => {
+    const seats = three.map((party) => decided(undefined, { ...wanted, party }).state?.seat);
+    expect(seats).to.deep.equal(three.map(({ id }) => seatFor(id, 3)));
+    expect(new Set(seats).size).to.be.greaterThan(1);
+  });
+
+  it('stays when there are more couriers, and when the party gets another room', () => {
+    const { state } = run([wanted, created, invited()]);
+    const more = decided(state, { ...wanted, delivery: as('d2') }, { ...context, settings: { ...context.settings, courierSeats: 9 } });
+    expect(more.state?.seat).to.equal(0);
+    expect(decided(more.state, { type: 'party.changed', party: { ...ada, members: [as('@ada:mercy.example')] }, by: 'it', room: 'now' }, threeSeats).state?.seat).to.equal(0);
+  });
+
+  it('is another when there are fewer couriers than it needs', () => {
+    const state = { ...run([wanted, created, invited()]).state, seat: 7 } as RoomState;
+    expect(decided(state, { ...wanted, delivery: as('d2') }).state?.seat).to.equal(seatFor(ada.id, 3));
+  });
+
+  it('is told to the delivery, and stands on what needs its device', () => {
+    const state = { ...run([wanted, created, invited()]).state, seat: 2 } as RoomState;
+    expect(decided(state, { ...wanted, delivery: as('d2') }).raise?.map(({ body }) => 'seat' in body && body.seat)).to.deep.equal([2]);
+    const event = { event_id: as<EventId>('$x'), sender: user, origin_server_ts: T0, type: 'm.room.encrypted' as const, content: {} };
+    expect(decided(state, { type: 'room.encrypted', roomId: as('!r:m'), event }).effects?.map(({ seat }) => seat)).to.deep.equal([2]);
+    expect(decided(state, member('join')).effects?.map(({ seat }) => seat)).to.deep.equal([2]);
+  });
+
+  it('of a room from before there were several is 0', () => {
+    const { seat: _, ...before } = run([wanted, created, invited()]).state ?? {};
+    expect(decided(before as RoomState, { ...wanted, delivery: as('d2') }).raise?.map(({ body }) => 'seat' in body && body.seat)).to.deep.equal([0]);
+  });
+});
+
+describe('A change of a results room\'s members', () => {
+  const joinedAs = (eventId: string, membership: 'join' | 'leave'): FactBody => ({ ...member(membership), eventId: as(eventId) } as FactBody);
+  const toldOf = (eventId: string): FactBody => ({ type: 'effect.done', effect: as(`member:${eventId}`), kind: 'courier.member', result: { type: 'courier.member', userId: user } });
+  const untold = (...facts: readonly FactBody[]): readonly string[] => (run([wanted, created, invited(), ...facts]).state?.untold ?? []).map(({ effect }) => effect);
+
+  it('is told to the room\'s device, in a lane that no room which can\'t be made holds up', () => {
+    const { effects } = run([wanted, created, invited(), joinedAs('$1', 'join')]);
+    expect(effects).to.deep.equal([{ id: 'member:$1', lane: `member:${ada.id}:${user}`, seat: 0, body: { type: 'courier.member', roomId: '!r:m', userId: user, membership: 'join' } }]);
+  });
+
+  it('is remembered until the device has it: nothing is encrypted before', () => {
+    expect(untold(joinedAs('$1', 'join'))).to.deep.equal(['member:$1']);
+    expect(untold(joinedAs('$1', 'join'), toldOf('$1'))).to.deep.equal([]);
+  });
+
+  it('gives way to a newer one of the same member', () => {
+    expect(untold(joinedAs('$1', 'join'), joinedAs('$2', 'leave'))).to.deep.equal(['member:$2']);
+    expect(untold(joinedAs('$1', 'join'), joinedAs('$2', 'leave'), toldOf('$1')), 'the older one is done').to.deep.equal(['member:$2']);
   });
 });
 

@@ -1,0 +1,20 @@
+import type { PartyId } from '../brand.ts';
+
+/**
+ * The courier's seat that a room is given when it is first wanted: rendezvous hashing, so that a seat more takes over its share of later rooms
+ * and moves no others. A room stays with its seat: the device there knows who has which of its keys (architecture, invariants 9 and 10).
+ */
+export function seatFor(party: PartyId, seats: number): number {
+  let best = 0;
+  for (let seat = 1; seat < seats; seat += 1) if (weight(party, seat) > weight(party, best)) best = seat;
+  return best;
+}
+
+/** FNV-1a over the name, then the finaliser of MurmurHash3, so that neighbouring names and seats have nothing in common. 32 bits. */
+function weight(party: PartyId, seat: number): number {
+  let hash = 0x811c9dc5;
+  for (const character of `${seat}/${party}`) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}

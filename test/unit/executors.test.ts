@@ -1,0 +1,52 @@
+import { expect } from 'chai';
+import { as, type EventId, type RoomId } from '../../src/domain/brand.ts';
+import { ok } from '../../src/domain/outcome.ts';
+import type { RoomState } from '../../src/domain/rooms/room.ts';
+import { Sealed } from '../../src/domain/sealed.ts';
+import { createExecutors, type ExecutorParts } from '../../src/loop/executors.ts';
+import type { Courier } from '../../src/ports/courier.ts';
+import { noFaults } from '../../src/ports/faults.ts';
+import type { DueEffect } from '../../src/ports/executor.ts';
+import { ada, SUBJECT, T0 } from '../support/reports.ts';
+
+const roomId = as<RoomId>('!r:m');
+const user = ada.members[0] ?? as('@nobody:x');
+const room = (change: Partial<RoomState> = {}): RoomState => ({ party: ada, phase: 'ready', roomId, generation: 1, servers: [], former: [], members: { [user]: 'joined' }, invitations: {}, waiting: [], open: [], ...change });
+const send: DueEffect<'room.send'> = { id: as('send:d1'), lane: 'send:dr-okafor', seat: 2, createdAt: T0, body: { type: 'room.send', roomId, party: ada.id, recipients: [user], content: Sealed.of(SUBJECT, {}) } };
+const told: DueEffect<'courier.member'> = { id: as('member:$1'), lane: 'member', seat: 2, createdAt: T0, body: { type: 'courier.member', roomId, userId: user, membership: 'join' } };
+
+describe('An effect that needs a device', () => {
+  let calls: string[];
+  let state: 'ready' | 'stopped';
+  const executors = (held: number, room_ = room()): ReturnType<typeof createExecutors> => {
+    const courier = {
+      memberChanged: async (_: RoomId, userId: string, membership: string) => { calls.push(`${userId} ${membership}`); },
+      send: async () => { calls.push('send'); return ok({ eventId: as<EventId>('$e'), devices: 1, withheld: 0 }); },
+      status: () => ({ state, restarts: 0 }),
+    } as unknown as Courier;
+    return createExecutors({ couriers: { at: (seat: number) => (seat === held ? courier : undefined) }, store: { load: async () => ({ state: room_, version: 1 }) }, faults: noFaults, template: { rotation: { periodMs: 1, messages: 1 } } } as unknown as ExecutorParts);
+  };
+  beforeEach(() => { calls = []; state = 'ready'; });
+
+  it('is done by the device of its seat', async () => {
+    expect((await executors(2)['room.send'](send)).ok).to.equal(true);
+    expect(calls).to.deep.equal(['send']);
+  });
+
+  it('waits for whoever holds its seat, when this worker doesn\'t', async () => {
+    for (const outcome of [await executors(1)['room.send'](send), await executors(1)['courier.member'](told)]) expect(!outcome.ok && [outcome.error.code, outcome.error.retry]).to.deep.equal(['no-courier', true]);
+    expect(calls).to.deep.equal([]);
+  });
+
+  it('tells the device what it has not heard of the members before anything is encrypted, whichever turn came first', async () => {
+    const untold = [{ effect: as<DueEffect['id']>('member:$1'), userId: user, membership: 'join' as const }];
+    await executors(2, room({ untold }))['room.send'](send);
+    expect(calls).to.deep.equal([`${user} join`, 'send']);
+  });
+
+  it('is not taken for told when the device was stopped meanwhile', async () => {
+    state = 'stopped';
+    const outcome = await executors(2)['courier.member'](told);
+    expect(!outcome.ok && outcome.error.code).to.equal('no-courier');
+  });
+});
