@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import { createLog } from './adapters/log/log.ts';
 import { ConfigError, configJsonSchema, loadConfig, type LoadedConfig } from './config/load.ts';
 import { faultsFromEnvironment } from './main/faults.ts';
-import { assignHeld, listDeliveries, listHeld, retryHeld, showDelivery } from './main/deliveries.ts';
+import { assignHeld, closeHeld, listDeliveries, listHeld, retryHeld, showDelivery } from './main/deliveries.ts';
 import { init, registration, sourceToken, type InitOptions } from './main/init.ts';
 import { openStore } from './main/compose.ts';
 import { enrol, enrolCsv, listPeople } from './main/people.ts';
@@ -91,6 +91,7 @@ const held = program.command('held').description('what can\'t proceed, why, and 
 held.command('list', { isDefault: true }).description('everything that is held').action(() => withStore(listHeld));
 held.command('show').description('one delivery, with its history').argument('<delivery>').action((id: string) => withStore((store) => showDelivery(store, id)));
 held.command('retry').description('try again: these, or all that is held').argument('[deliveries...]').action((ids: readonly string[]) => withStore((store) => retryHeld(store, ids, operator())));
+held.command('close').description('an answer that can\'t be read was asked for by telephone').argument('<delivery>').action((id: string) => withStore((store) => closeHeld(store, id, operator())));
 held.command('assign').description('give a delivery without a recipient to somebody').argument('<delivery>').argument('<party>').action((id: string, party: string) => withStore((store) => assignHeld(store, id, party, operator())));
 
 const deliveries = program.command('deliveries').description('messages on their way, and where they are');

@@ -64,6 +64,9 @@ export type FactBody =
   /** A message in clear in a results room: its text is not kept. */
   | { readonly type: 'room.clear-text'; readonly roomId: RoomId; readonly eventId: EventId; readonly sender: UserId }
   | { readonly type: 'reply.received'; readonly eventId: EventId; readonly sender: UserId; readonly signedByOwner: boolean; readonly content: Sealed<Readonly<Record<string, unknown>>> }
+  /** An answer that can't be read, and by now a person must ask for; and the same one, read after all. */
+  | { readonly type: 'reply.unread'; readonly eventId: EventId; readonly sender: UserId }
+  | { readonly type: 'reply.readable'; readonly eventId: EventId }
   /** In clear, and a homeserver can forge them: they prove `seen` at most. */
   | { readonly type: 'room.reaction'; readonly eventId: EventId; readonly sender: UserId; readonly relatesTo: EventId }
   | { readonly type: 'room.receipt'; readonly userId: UserId; readonly eventId: EventId; readonly seenAt: Millis }
@@ -78,6 +81,8 @@ export type FactBody =
   /** A held delivery was given to somebody: the report tells them of corrections too. */
   | { readonly type: 'delivery.assigned'; readonly delivery: DeliveryId; readonly party: Party }
   | { readonly type: 'operator.retry'; readonly by: string }
+  /** A person answers for what it is held for: they called. */
+  | { readonly type: 'operator.close'; readonly by: string }
   | { readonly type: 'operator.assign'; readonly by: string; readonly party: Party };
 
 export type FactType = FactBody['type'];

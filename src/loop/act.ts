@@ -6,12 +6,13 @@ import type { Faults } from '../ports/faults.ts';
 import type { EffectClaim, EffectSettlement, Store } from '../ports/store.ts';
 import { NO_COURIER } from './executors.ts';
 import { LEASE_MS, type Hands } from './lease.ts';
+import { nextWait } from './patience.ts';
 import { errorCode, type Log, type LogFields, type Metrics } from '../ports/telemetry.ts';
 
 export type ActParts = { readonly store: Store; readonly executors: Executors; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string; readonly hands: Hands; /** The courier's seats that this worker holds now. */ readonly seats: () => readonly number[] };
 
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 60_000;
+/** What came while an effect was tried makes it due again after this long. */
+const WOKEN_WAIT_MS = 500;
 
 /** How often effects that wait for a reason were woken, by reason, since this process began. */
 export type Wakes = ReadonlyMap<string, number>;
@@ -43,7 +44,7 @@ async function actOnOne(parts: ActParts, wakes: Wakes, claim: EffectClaim): Prom
     const isOurs = await store.settle(claim, aggregate, settlement, now());
     parts.faults.at('effect.settled');
     // What it waits for came while it was tried: the try may not have seen it, and nothing would wake it again.
-    if (settlement.state === 'waiting' && wakes.get(settlement.code) !== before.get(settlement.code)) await store.wake(settlement.code, as<Millis>(now() + FIRST_WAIT_MS));
+    if (settlement.state === 'waiting' && wakes.get(settlement.code) !== before.get(settlement.code)) await store.wake(settlement.code, as<Millis>(now() + WOKEN_WAIT_MS));
     if (!isOurs) { log.warn('effect.lease-lost', ids); return; }
     metrics.count('effects_settled', { type: effect.body.type, state: settlement.state });
     metrics.observe('effect_seconds', (performance.now() - started) / 1000, { type: effect.body.type });
@@ -71,6 +72,7 @@ function settlementOf(claim: EffectClaim, outcome: Outcome<EffectResult>, now: M
   const { code, message, retry, retryAfterMs } = outcome.error;
   const fact = { type: 'effect.failed', effect: id, kind, code, message, final: !retry } as const;
   if (!retry) return { state: 'failed', code, fact };
-  const wait = Math.max(retryAfterMs ?? 0, Math.min(FIRST_WAIT_MS * 2 ** Math.min(claim.attempts, 10), LONGEST_WAIT_MS));
-  return { state: 'waiting', notBefore: as<Millis>(now + wait), code, ...(claim.lastCode === code || code === NO_COURIER ? {} : { fact }) };
+  const wait = nextWait(code, claim.attempts, claim.createdAt, now);
+  if (wait === undefined) return { state: 'failed', code, fact: { ...fact, final: true } };
+  return { state: 'waiting', notBefore: as<Millis>(now + Math.max(retryAfterMs ?? 0, wait)), code, ...(claim.lastCode === code || code === NO_COURIER ? {} : { fact }) };
 }

@@ -1,4 +1,5 @@
-import { as, type EventId, type SubjectId, type UserId } from '../domain/brand.ts';
+import { as, type SubjectId, type UserId } from '../domain/brand.ts';
+import { relatedTo } from '../domain/encryptedEvent.ts';
 import { fail, ok, type Outcome } from '../domain/outcome.ts';
 import { keyHolders, type RoomState } from '../domain/rooms/room.ts';
 import { planRoom, type RoomPeople, type RoomTemplate } from '../domain/rooms/template.ts';
@@ -101,12 +102,3 @@ async function readersOf(courier: Courier, userIds: readonly UserId[]): Promise<
   const devices = await Promise.all(userIds.map((userId) => courier.devices(userId)));
   return userIds.filter((_, index) => devices[index]?.ok && devices[index].value.entitled > 0);
 }
-
-/** The events that a reply, message of a thread, edit or annotation is about, the nearest first (client-server API §11.10). */
-function relatedTo(content: unknown): readonly EventId[] {
-  const relation = child(content, 'm.relates_to');
-  const targets = [child(child(relation, 'm.in_reply_to'), 'event_id'), child(relation, 'event_id')];
-  return targets.filter((target) => typeof target === 'string').map((target) => as<EventId>(target));
-}
-
-const child = (value: unknown, name: string): unknown => (typeof value === 'object' && value !== null && name in value ? (value as Record<string, unknown>)[name] : undefined);

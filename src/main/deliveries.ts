@@ -51,6 +51,13 @@ export async function retryHeld(store: Store, ids: readonly string[], by: string
   return { json: { retried: deliveries.map(({ id }) => id) }, text: deliveries.length === 0 ? 'Nothing is held.' : `Asked to try again: ${deliveries.map(({ id }) => id).join(', ')}. See \`aceso held list\`.` };
 }
 
+export async function closeHeld(store: Store, id: string, by: string): Promise<Printed> {
+  const delivery = await one(store, id);
+  if (delivery.held?.code !== 'reply-unreadable') throw new Error(`${delivery.id} isn't held for an answer that can't be read. What else is held ends when what it waits for happens, or with \`aceso held retry\` or \`assign\`.`);
+  await command(store, delivery.id, { type: 'operator.close', by });
+  return { json: { closed: delivery.id }, text: `${delivery.id} is closed: ${by} answers for it.` };
+}
+
 export async function assignHeld(store: Store, id: string, partyId: string, by: string): Promise<Printed> {
   const delivery = await one(store, id);
   if (delivery.party) throw new Error(`${delivery.id} is addressed to ${delivery.party.name} already; only a delivery without a recipient can be assigned.`);

@@ -1,4 +1,4 @@
-import { as, type EffectId, type Millis, type UserId } from '../brand.ts';
+import { as, type EffectId, type EventId, type Millis, type UserId } from '../brand.ts';
 import type { Context, Decision, Timer } from '../decision.ts';
 import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
@@ -11,6 +11,7 @@ type Change = Partial<Omit<DeliveryDecision, 'state' | 'audit'>>;
 const INVITATION = 'invitation';
 const SENDING = 'sending';
 const NO_RECIPIENT = 'no-recipient';
+const UNREADABLE = 'reply-unreadable';
 /** What hasn't left by then is held: it waits behind another message to the same party, whose hold says why. */
 const SENDING_PATIENCE_MS = 30_000;
 
@@ -36,6 +37,10 @@ export function decideDelivery(state: DeliveryState | undefined, fact: Fact, con
       return state.eventId ? kept(state, 'already sent') : hold(state, { code: body.code, reason: body.message }, now);
     case 'reply.received':
       return answered(state, body, now);
+    case 'reply.unread':
+      return unreadReply(state, body, now);
+    case 'reply.readable':
+      return readable(state, body.eventId, now);
     case 'reaction.received':
       return reached(state, 'seen', { at: now, what: 'reaction (proves seen at most)', by: body.sender, proof: body.eventId });
     case 'receipt.seen':
@@ -47,6 +52,8 @@ export function decideDelivery(state: DeliveryState | undefined, fact: Fact, con
       return superseded(state, body.by, now);
     case 'operator.retry':
       return retry(state, body.by, now);
+    case 'operator.close':
+      return close(state, body.by, now);
     case 'operator.assign':
       return assign(state, body, now);
     default:
@@ -67,6 +74,9 @@ function went(state: DeliveryState, evidence: Evidence, change: Change = {}): De
 }
 
 const released = ({ held: _, ...state }: DeliveryState): DeliveryState => state;
+
+/** An answer that can't be read keeps its hold, whatever else is heard of the delivery. */
+const releasedUnlessUnread = (state: DeliveryState): DeliveryState => (state.unread?.length ? state : released(state));
 
 function hold(state: DeliveryState, { code, reason }: Pick<Hold, 'code' | 'reason'>, at: Millis): DeliveryDecision {
   if (state.held?.code === code) return { state, audit: [] };
@@ -113,7 +123,7 @@ const sendEffect = (state: DeliveryState, party: Party, roomId: NonNullable<Deli
 });
 
 function sent(before: DeliveryState, result: Extract<FactOf<'effect.done'>['result'], { type: 'room.send' }>, { settings }: Context, at: Millis): DeliveryDecision {
-  const state: DeliveryState = { ...released(before), phase: 'sent', eventId: result.eventId, sentAt: at };
+  const state: DeliveryState = { ...releasedUnlessUnread(before), phase: 'sent', eventId: result.eventId, sentAt: at };
   const waits = Object.values(state.members).every((membership) => membership !== 'joined');
   const timers: readonly Timer[] = waits ? [{ name: INVITATION, dueAt: as<Millis>(at + settings.invitationPatienceMs) }] : [];
   const unreached = result.unreached?.length ? `; ${result.unreached.join(', ')} can't read it: no device that may get keys` : '';
@@ -150,7 +160,7 @@ function reached(before: DeliveryState, phase: DeliveryPhase, evidence: Evidence
   const later = ORDER.indexOf(phase) > ORDER.indexOf(before.phase);
   const isKnown = before.history.some(({ proof, by, what }) => proof === evidence.proof && by === evidence.by && what === evidence.what);
   if (isKnown) return { state: before, audit: [] };
-  return went({ ...released(before), phase: later ? phase : before.phase }, evidence, { clearTimers: [INVITATION] });
+  return went({ ...releasedUnlessUnread(before), phase: later ? phase : before.phase }, evidence, { clearTimers: [INVITATION] });
 }
 
 /** An answer counts as one only from a device that its owner signed. A reply becomes a name of the delivery, so that what answers or edits it is found too. */
@@ -160,6 +170,26 @@ function answered(state: DeliveryState, { eventId, sender, signedByOwner }: Fact
   if (!decision.state || decision.state === state) return decision;
   const answers = [...(state.answers ?? []), eventId].slice(-ANSWER_LIMIT);
   return { ...decision, state: { ...decision.state, answers }, names: [...(state.eventId ? [state.eventId] : []), ...answers] };
+}
+
+/** What a clinician answered may matter as much as what they were told: until it can be read, somebody has to ask them. */
+function unreadReply(before: DeliveryState, { eventId, sender }: FactOf<'reply.unread'>, at: Millis): DeliveryDecision {
+  if (!before.party?.members.some((member) => member === sender)) return kept(before, 'an answer that can\'t be read, by somebody who is not responsible');
+  if (before.unread?.includes(eventId)) return { state: before, audit: [] };
+  const state: DeliveryState = { ...before, unread: [...(before.unread ?? []), eventId].slice(-ANSWER_LIMIT) };
+  const reason = `${sender} answered, and the answer can't be read: its keys haven't come. Call them`;
+  return went({ ...state, held: { code: UNREADABLE, reason, owner: state.owner, since: at } }, { at, what: `held: ${reason}`, by: sender, proof: eventId });
+}
+
+function readable(before: DeliveryState, eventId: EventId, at: Millis): DeliveryDecision {
+  if (!before.unread?.includes(eventId)) return { state: before, audit: [] };
+  const state: DeliveryState = { ...before, unread: before.unread.filter((each) => each !== eventId) };
+  return went(state.unread?.length === 0 && state.held?.code === UNREADABLE ? released(state) : state, { at, what: 'the answer can be read after all', proof: eventId });
+}
+
+function close(before: DeliveryState, by: string, at: Millis): DeliveryDecision {
+  if (before.held?.code !== UNREADABLE) return kept(before, 'only an answer that can\'t be read is closed by hand');
+  return went(released({ ...before, unread: [] }), { at, what: 'closed by hand: the sender was asked', by });
 }
 
 function patienceEnded(state: DeliveryState, at: Millis): DeliveryDecision {
@@ -185,6 +215,7 @@ function retry(state: DeliveryState, by: string, at: Millis): DeliveryDecision {
   const { party, supersededBy } = state;
   if (!state.held) return kept(state, 'not held');
   if (supersededBy !== undefined && state.eventId === undefined) return went(released(state), { at, what: 'not tried again: a correction took its place', by, proof: supersededBy });
+  if (state.held.code === UNREADABLE) return went(state, { at, what: 'tried again by hand', by }, { wake: (state.unread ?? []).map((eventId) => `decrypt:${eventId}`) });
   if (!party) return kept(state, 'nobody is addressed yet: assign it to somebody');
   return went(state, { at, what: 'tried again by hand', by }, { raise: [wantRoom(state.id, party)], wake: [sendLane(party)] });
 }

@@ -26,6 +26,8 @@ export type DeliveryState = {
   readonly eventId?: EventId;
   /** Replies to it, newest last, at most `ANSWER_LIMIT`: an answer to one of them, or an edit of one, is about it too. */
   readonly answers?: readonly EventId[];
+  /** Answers that can't be read, and that nobody has asked for yet. */
+  readonly unread?: readonly EventId[];
   readonly content: Sealed<DeliveryContent>;
   readonly acceptedAt: Millis;
   readonly sentAt?: Millis;

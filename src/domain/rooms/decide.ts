@@ -1,8 +1,9 @@
-import { as, type DeliveryId, type EffectId, type EventId, type UserId } from '../brand.ts';
+import { as, type DeliveryId, type EffectId, type Millis, type UserId } from '../brand.ts';
 import type { AuditEntry, Context, Decision, Lookup, Settings } from '../decision.ts';
 import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import { entryName, serverOf, serversOf, type Party } from '../people/party.ts';
+import { answeredEvents, arrived, isUnreadTimer, opened, pass, patienceEnded, unreadable } from './answers.ts';
 import { creationOf, invitationOf, isComing, isInviting, OPEN_LIMIT, outside, roomLane, seatOf, serves, usable, type MemberChange, type RoomState } from './room.ts';
 import { seatFor } from './seat.ts';
 
@@ -14,7 +15,7 @@ type RoomDecision = Decision<RoomState | undefined>;
  */
 export function lookupsOfRoom(fact: Fact): readonly Lookup[] {
   if (fact.body.type === 'room.wanted') return [{ kind: 'party', name: entryName(fact.body.party.id) }];
-  return relatedEvents(fact).map((name) => ({ kind: 'delivery', name }));
+  return answeredEvents(fact).map((name) => ({ kind: 'delivery', name }));
 }
 
 /**
@@ -32,18 +33,14 @@ export function decideRoom(state: RoomState | undefined, fact: Fact, context: Co
       if (body.result.type === 'room.create') return body.effect === creationOf(state) ? created(state, body.result.roomId, context.settings) : superseded(state, body.effect);
       if (body.result.type === 'room.invite') return invited(state, body.effect);
       if (body.result.type === 'courier.member') return { state: { ...state, untold: untoldOf(state).filter(({ effect }) => effect !== body.effect) }, audit: [] };
-      if (body.result.type === 'event.decrypt') return answered(state, body.result, context);
+      if (body.result.type === 'event.decrypt') return opened(state, body.result, context);
       return ignored(state, body.type);
     case 'effect.failed':
-      return failed(state, body);
+      return failed(state, body, fact.at);
     case 'room.member':
       return member(state, body);
     case 'room.encrypted':
-      return {
-        state,
-        effects: [{ id: as<EffectId>(`decrypt:${body.event.event_id}`), lane: `decrypt:${body.event.event_id}`, seat: seatOf(state), body: { type: 'event.decrypt', roomId: body.roomId, event: body.event } }],
-        audit: [{ action: 'reply.arrived', because: 'an encrypted event of a member', detail: { event: body.event.event_id, sender: body.event.sender } }],
-      };
+      return arrived(state, body, context);
     case 'room.clear-text': {
       const { roomId, eventId, sender } = body;
       const redaction: Effect = { id: as<EffectId>(`redact:${eventId}`), lane: `redact:${eventId}`, body: { type: 'room.redact', roomId, eventId, reason: 'Not encrypted: results rooms take encrypted messages only.' } };
@@ -53,16 +50,12 @@ export function decideRoom(state: RoomState | undefined, fact: Fact, context: Co
       return pass(state, context, [body.relatesTo], { type: 'reaction.received', eventId: body.eventId, sender: body.sender });
     case 'room.receipt':
       return pass(state, context, [body.eventId], { type: 'receipt.seen', eventId: body.eventId, userId: body.userId, seenAt: body.seenAt });
+    case 'timer.due':
+      return isUnreadTimer(body.name) ? patienceEnded(state, body.name) : ignored(state, body.type);
     default:
       return ignored(state, body.type);
   }
 }
-
-const relatedEvents = ({ body }: Fact): readonly EventId[] => {
-  if (body.type === 'room.reaction') return [body.relatesTo];
-  if (body.type === 'room.receipt') return [body.eventId];
-  return body.type === 'effect.done' && body.result.type === 'event.decrypt' ? body.result.relatesTo : [];
-};
 
 const superseded = (state: RoomState, effect: EffectId): RoomDecision => ({ state, audit: [{ action: 'room.superseded', because: 'asked for before its party changed, or before something newer was heard', detail: { effect } }] });
 
@@ -178,10 +171,10 @@ const membershipOf = (before: Membership | undefined, now: MemberChange['members
   return before === 'invited' && by === 'themselves' ? 'declined' : 'left';
 };
 
-function failed(state: RoomState, body: FactOf<'effect.failed'>): RoomDecision {
+function failed(state: RoomState, body: FactOf<'effect.failed'>, at: Millis): RoomDecision {
+  if (body.kind === 'event.decrypt') return unreadable(state, body, at);
   const reason = { code: body.code, message: body.message };
   const audit: AuditEntry = { action: 'room.blocked', because: body.message, detail: { code: body.code, effect: body.effect, final: body.final } };
-  if (body.kind === 'event.decrypt') return { state, audit: [{ ...audit, action: 'reply.undecryptable' }] };
   if (body.kind === 'courier.member') return { state, audit: [{ ...audit, action: 'member.not-told' }] };
   if (body.kind === 'room.redact') return { state, audit: [{ ...audit, action: 'clear-text.not-removed' }] };
   const userId = body.kind === 'room.invite' ? invitee(state, body.effect) : undefined;
@@ -191,26 +184,6 @@ function failed(state: RoomState, body: FactOf<'effect.failed'>): RoomDecision {
   if (usable(next)) return { ...settle(next), audit: [audit] };
   const blocked = toDeliveries(isInviting(next) ? [] : next.waiting, { type: 'room.blocked', ...reason, code: userId ? `invitation-${membership}` : `room-${body.code}`, members: next.members });
   return { state: next, raise: blocked, audit: [audit] };
-}
-
-function answered(state: RoomState, result: Extract<FactOf<'effect.done'>['result'], { type: 'event.decrypt' }>, context: Context): RoomDecision {
-  const { eventId, eventType, sender, signedByOwner, content, relatesTo } = result;
-  switch (eventType) {
-    case 'm.room.message':
-    case 'm.sticker':
-      return pass(state, context, relatesTo, { type: 'reply.received', eventId, sender, signedByOwner, content });
-    case 'm.reaction':
-      return pass(state, context, relatesTo, { type: 'reaction.received', eventId, sender });
-    default:
-      return { state, audit: [{ action: 'answer.other', because: 'neither a message nor a reaction: it answers nothing', detail: { event: eventId } }] };
-  }
-}
-
-/** Passes an answer on to the delivery it is about. */
-function pass(state: RoomState, context: Context, about: readonly EventId[], body: RaisedFact['body']): RoomDecision {
-  const delivery = about.map((eventId) => context.found.get(eventId)?.aggregate).find((found) => found !== undefined);
-  if (!delivery) return { state, audit: [{ action: 'answer.unrelated', because: 'it relates to no delivery of ours', detail: { type: body.type } }] };
-  return { state, raise: [{ aggregate: delivery, body }], audit: [] };
 }
 
 const toDeliveries = (ids: readonly string[], body: RaisedFact['body']): readonly RaisedFact[] => ids.map((id) => ({ aggregate: { kind: 'delivery', id }, body }));

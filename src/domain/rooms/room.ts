@@ -1,4 +1,4 @@
-import { as, type DeliveryId, type EffectId, type RoomId, type ServerName, type UserId } from '../brand.ts';
+import { as, type DeliveryId, type EffectId, type Millis, type RoomId, type ServerName, type UserId } from '../brand.ts';
 import type { Membership } from '../fact.ts';
 import { serversOf, type Party } from '../people/party.ts';
 
@@ -23,11 +23,16 @@ export type RoomState = {
   readonly waiting: readonly DeliveryId[];
   /** Told that the room can be used, newest last, at most `OPEN_LIMIT`: they are told of memberships too. */
   readonly open: readonly DeliveryId[];
+  /** Encrypted events of people that have not been read yet, by event id, oldest first. */
+  readonly unread?: Readonly<Record<string, UnreadReply>>;
   /** Why the room can't be used at present; the effect that failed keeps trying. */
   readonly blocked?: { readonly code: string; readonly message: string };
 };
 
 export type MemberChange = { readonly effect: EffectId; readonly userId: UserId; readonly membership: 'invite' | 'join' | 'leave' | 'ban' };
+
+/** `delivery`: what it answers, as far as its clear part says. `since`: when it couldn't be read. `told`: the delivery whose owner was told so. */
+export type UnreadReply = { readonly sender: UserId; readonly delivery?: string; readonly since?: Millis; readonly told?: string };
 
 export const OPEN_LIMIT = 200;
 

@@ -24,6 +24,9 @@ const due: FactBody = { type: 'timer.due', name: 'invitation' };
 const notLeft: FactBody = { type: 'timer.due', name: 'sending' };
 const retry: FactBody = { type: 'operator.retry', by: 'it' };
 const superseded: FactBody = { type: 'delivery.superseded', by: as('d2') };
+const unread = { type: 'reply.unread', eventId: as<EventId>('$u'), sender: as<UserId>(user) } as const satisfies FactBody;
+const readable: FactBody = { type: 'reply.readable', eventId: as('$u') };
+const close: FactBody = { type: 'operator.close', by: 'it' };
 const assign: FactBody = { type: 'operator.assign', by: 'it', party: ada };
 
 type Last = { readonly state: DeliveryState; readonly effects: readonly string[]; readonly raised: readonly string[]; readonly timers: readonly string[]; readonly names: readonly string[] | undefined };
@@ -76,6 +79,13 @@ const CASES: readonly (readonly [given: string, facts: readonly FactBody[], then
   ['what failed for good is superseded: a retry sends nothing, and ends the hold', [requested(), ready, failed('too-large', true), superseded, retry], { phase: 'sending', effects: [], raised: [] }],
   ['what is under way is superseded: it still arrives, ahead of the correction', [requested(), ready, superseded, sent], { phase: 'sent' }],
   ['a reply from a device its owner has not signed proves seen at most', [requested(), ready, sent, { ...reply, signedByOwner: false }], { phase: 'seen' }],
+  ['an answer can\'t be read: it is held for somebody to call', [requested(), ready, sent, unread], { phase: 'sent', held: 'reply-unreadable' }],
+  ['an answer can\'t be read, and a receipt comes: still held', [requested(), ready, sent, unread, receipt], { phase: 'seen', held: 'reply-unreadable' }],
+  ['one of two answers is read after all: still held for the other', [requested(), ready, sent, unread, { ...unread, eventId: as('$v') }, readable], { phase: 'sent', held: 'reply-unreadable' }],
+  ['the answer is read after all: the hold ends', [requested(), ready, sent, unread, reply, readable], { phase: 'answered' }],
+  ['somebody called and closes it: the hold ends', [requested(), ready, sent, unread, close], { phase: 'sent' }],
+  ['what is held for another reason can\'t be closed', [requested(), ready, failed('no-device'), close], { phase: 'sending', held: 'no-device' }],
+  ['an answer of somebody who is not responsible can\'t be read: nothing', [requested(), ready, sent, { ...unread, sender: as('@eve:evil.example') }], { phase: 'sent' }],
   ['retry of what is not held: nothing', [requested(), retry], { phase: 'addressed' }],
   ['assign of what is addressed: nothing', [requested(), assign], { phase: 'addressed' }],
 ];
@@ -93,7 +103,7 @@ describe('A delivery (42 CFR 493.1291(g): told at once, and never lost)', () => 
   }
 
   it('has an outcome for every fact in every phase (total)', () => {
-    const all = [requested(), ready, sent, membership('joined'), membership('declined'), membership('limited'), failed('x'), receipt, reply, reaction, due, retry, assign, { type: 'timer.due', name: 'other' } as const, { type: 'room.wanted', party: ada } as const];
+    const all = [requested(), ready, sent, membership('joined'), membership('declined'), membership('limited'), failed('x'), receipt, reply, reaction, due, retry, assign, unread, readable, close, { type: 'timer.due', name: 'other' } as const, { type: 'room.wanted', party: ada } as const];
     for (const [, facts] of CASES) for (const extra of all) expect(run([...facts, extra]).state.id).to.equal('d1');
   });
 

@@ -213,6 +213,40 @@ describe('A message in clear in a results room', () => {
   });
 });
 
+describe('An answer that can\'t be read', () => {
+  const ready = [wanted, created, invited()];
+  const arrived = (eventId: string, about?: string): FactBody => ({ type: 'room.encrypted', roomId: as('!r:m'), event: { event_id: as(eventId), sender: user, origin_server_ts: T0, type: 'm.room.encrypted', content: about === undefined ? {} : { 'm.relates_to': { 'm.in_reply_to': { event_id: about } } } } });
+  const notYet = (eventId: string, code = 'keys-missing'): FactBody => ({ type: 'effect.failed', effect: as(`decrypt:${eventId}`), kind: 'event.decrypt', code, message: code, final: code === 'undecryptable' });
+  const due = (eventId: string): FactBody => ({ type: 'timer.due', name: `unread:${eventId}` });
+  const read = (eventId: string): FactBody => ({ type: 'effect.done', effect: as(`decrypt:${eventId}`), kind: 'event.decrypt', result: { type: 'event.decrypt', eventId: as(eventId), eventType: 'm.room.message', sender: user, signedByOwner: true, relatesTo: [], content: Sealed.of(SUBJECT, {}) } });
+  const raised = (facts: readonly FactBody[]): readonly unknown[] => (run(facts).raise ?? []).map(({ aggregate, body }) => [aggregate.id, body.type]);
+
+  it('waits a quarter of an hour for its keys', () => {
+    const decision = run([...ready, arrived('$x'), notYet('$x')]);
+    expect([decision.timers, decision.raise]).to.deep.equal([[{ name: 'unread:$x', dueAt: T0 + 900_000 }], undefined]);
+    expect(run([...ready, arrived('$x'), notYet('$x'), notYet('$x', 'unavailable')]).timers, 'which starts once').to.equal(undefined);
+  });
+  it('then the newest delivery of the room is told, if what it answers is not known', () => expect(raised([...ready, arrived('$x'), notYet('$x'), due('$x')])).to.deep.equal([['d1', 'reply.unread']]));
+  it('is told once', () => expect(raised([...ready, arrived('$x'), notYet('$x'), due('$x'), notYet('$x', 'undecryptable'), due('$x')])).to.deep.equal([]));
+  it('that nobody will ever read is told at once', () => expect(raised([...ready, arrived('$x'), notYet('$x', 'undecryptable')])).to.deep.equal([['d1', 'reply.unread']]));
+  it('and is read after all: the delivery that was told hears of it, and nothing is remembered', () => {
+    expect(raised([...ready, arrived('$x'), notYet('$x'), due('$x'), read('$x')])).to.deep.equal([['d1', 'reply.readable']]);
+    expect(run([...ready, arrived('$x'), notYet('$x'), read('$x')]).state?.unread).to.deep.equal({});
+  });
+  it('holds the delivery that it answers, as its clear part says', () => {
+    const found = new Map([['$sent', { aggregate: { kind: 'delivery', id: 'd9' } as const, state: {} }]]);
+    let state = run(ready).state;
+    for (const body of [arrived('$x', '$sent'), notYet('$x')]) ({ state } = decideRoom(state, { id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body }, { ...context, found }));
+    expect(decideRoom(state, { id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body: due('$x') }, context).raise?.map(({ aggregate }) => aggregate.id)).to.deep.equal(['d9']);
+  });
+  it('is one of at most 200 that are remembered: the oldest makes place, and is told before it does', () => {
+    const many = Array.from({ length: 201 }, (_, index) => arrived(`$${index}`));
+    const decision = run([...ready, ...many]);
+    expect(Object.keys(decision.state?.unread ?? {})).to.have.length(200);
+    expect(decision.raise?.map(({ body }) => 'eventId' in body && body.eventId)).to.deep.equal(['$0']);
+  });
+});
+
 describe('The plan of a results room (45 CFR 164.312(a)(1), (e)(1))', () => {
   const template: RoomTemplate = { id: 'results', roomVersion: '12', name: 'Clinical results', topic: '', history: 'invited', rotation: { periodMs: 604_800_000, messages: 100 } };
   const people = { ownServer: 'mercy.example', guardian: as<UserId>('@aceso_guardian:mercy.example'), partnerVersions: { 'stanne.example': '11' } };
