@@ -1,26 +1,30 @@
-/** Who is calling: a bearer token (RFC 6750 §2.1), compared by its SHA-256 in constant time. */
-import { createHash, timingSafeEqual } from 'node:crypto';
+/** Who is calling, as the host's authenticator finds it, and how a failure is told (RFC 6750 §3). */
+import type { AuthenticationFailure, Authenticator, HttpHead } from '../../src/ports/bridge.ts';
 import type { FhirPushConfig, SourceConfig } from './config.ts';
 import { problem, refuse } from './outcome.ts';
 import type { Result } from './outcome.ts';
 
-export type Authorise = (authorization: string | undefined) => Result<SourceConfig>;
+/** The source, with no more types than the caller's access token allows. */
+export type Authorise = (head: HttpHead) => Promise<Result<SourceConfig>>;
 
-/** Throws when a hash of the configuration can't be one, or two sources share one. */
-export const createAuthorise = (sources: FhirPushConfig['sources']): Authorise => {
-  const known = sources.map((source, index) => {
-    if (!/^[0-9a-f]{64}$/i.test(source.tokenSha256)) throw new Error(`fhir-push sources[${index}].tokenSha256: not 64 hexadecimal digits. Make it with: printf %s "$TOKEN" | sha256sum`);
-    return { source, hash: Buffer.from(source.tokenSha256, 'hex') };
-  });
-  if (new Set(known.map(({ hash }) => hash.toString('hex'))).size < known.length) throw new Error('fhir-push sources: two sources have the same token. Give each its own.');
-  return (authorization) => {
-    const token = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i.exec(authorization ?? '')?.[1];
-    if (token === undefined) return unauthorised('Bearer realm="aceso"', 'A bearer token is needed.');
-    const hash = createHash('sha256').update(token).digest();
-    // Every source is compared, so that time says nothing about which one matched.
-    const [match] = known.filter((each) => timingSafeEqual(each.hash, hash));
-    return match === undefined ? unauthorised('Bearer realm="aceso", error="invalid_token"', 'This bearer token is not known.') : { ok: true, value: match.source };
+export const createAuthorise = ({ sources }: FhirPushConfig, authenticator: Authenticator): Authorise => {
+  const known = new Map(sources.map((source) => [source.id, source]));
+  return async (head) => {
+    const answer = await authenticator.authenticate(head);
+    if (!answer.ok) return refused(answer.error.code, answer.error.message, answer.error.retryAfterMs);
+    const { source: id, types } = answer.value;
+    const source = known.get(id);
+    if (source === undefined) return refused('unknown-credentials', 'These credentials belong to no source of this endpoint.', undefined);
+    return { ok: true, value: types === undefined ? source : { ...source, resourceTypes: source.resourceTypes.filter((type) => types.includes(type)), isScoped: true } };
   };
 };
 
-const unauthorised = (challenge: string, diagnostics: string): Result<never> => refuse(401, 'unauthorised', problem('login', diagnostics), { 'www-authenticate': challenge });
+const refused = (code: AuthenticationFailure, message: string, retryAfterMs: number | undefined): Result<never> => {
+  const retry = { 'retry-after': String(Math.max(1, Math.ceil((retryAfterMs ?? 10_000) / 1000))) };
+  switch (code) {
+    case 'throttled': return refuse(429, 'login-throttled', problem('throttled', message), retry);
+    case 'unavailable': return refuse(503, 'login-unavailable', problem('transient', message), retry);
+    case 'no-credentials': return refuse(401, 'no-credentials', problem('login', message), { 'www-authenticate': 'Bearer realm="aceso"' });
+    default: return refuse(401, code, problem('login', message), { 'www-authenticate': 'Bearer realm="aceso", error="invalid_token"' });
+  }
+};

@@ -24,8 +24,6 @@ export type FhirPushConfig = {
 export type SourceConfig = {
   readonly id: SourceId;
   readonly name: string;
-  /** SHA-256 of the bearer token, 64 hexadecimal digits: the token itself is kept nowhere. */
-  readonly tokenSha256: string;
   readonly resourceTypes: readonly TakenType[];
   /** Largest request body. Default 5 MiB. */
   readonly maxBytes?: number | undefined;
@@ -35,6 +33,8 @@ export type SourceConfig = {
   readonly requestsPerMinute?: number | undefined;
   /** The source's own FHIR base, `https://ehr.mercy.example/r4`: absolute references under it are the source's own. */
   readonly fhirBase?: string | undefined;
+  /** The types are those of an access token's scopes: a refusal says so. */
+  readonly isScoped?: boolean | undefined;
   readonly identifierSystems?: {
     /** Systems of medical record numbers, the preferred one first. Without: identifier type `MR`, then the first that has no type. */
     readonly patient?: readonly string[] | undefined;

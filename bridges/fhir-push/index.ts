@@ -1,6 +1,6 @@
 /** The door under `/fhir`: lab and EHR systems push FHIR R4 resources, each becomes an Arrival. README.md of this folder tells it from outside. */
 import { performance } from 'node:perf_hooks';
-import type { Admission, Bridge, BridgeHost, FhirValidator, HttpHead, HttpReply } from '../../src/ports/bridge.ts';
+import type { Admission, Authenticator, Bridge, BridgeHost, FhirValidator, HttpHead, HttpReply } from '../../src/ports/bridge.ts';
 import { createAuthorise } from './authorise.ts';
 import { capabilityStatement } from './capability.ts';
 import { DEFAULT_MAX_BYTES } from './config.ts';
@@ -21,15 +21,22 @@ export type { FhirPushConfig, SourceConfig, TakenType } from './config.ts';
 
 const NAME = 'fhir-push';
 
-/** Throws when the configuration can't work. `clock` gives monotonic milliseconds. */
-export const createFhirPush = (config: FhirPushConfig, host: BridgeHost, validator: FhirValidator, clock: () => number = () => performance.now()): Bridge => {
-  const authorise = createAuthorise(config.sources);
+export type FhirPushParts = {
+  readonly host: BridgeHost;
+  readonly validator: FhirValidator;
+  readonly authenticator: Authenticator;
+  /** Monotonic milliseconds. */
+  readonly clock?: () => number;
+};
+
+export const createFhirPush = (config: FhirPushConfig, { host, validator, authenticator, clock = () => performance.now() }: FhirPushParts): Bridge => {
+  const authorise = createAuthorise(config, authenticator);
   const rate = createRate();
   const desk: Desk = { config, host, validator };
   const capabilities = capabilityStatement(config, new Date().toISOString());
 
-  const admit = (head: HttpHead): Admission => {
-    const observe = observer(host, clock);
+  const admit = async (head: HttpHead): Promise<Admission> => {
+    const observe = observer(host, clock, head.peer.address);
     const refused = (why: Refusal, source?: SourceConfig): { readonly reply: HttpReply } => ({ reply: observe(why.event, replyRefusal(why), source) });
     try {
       const operation = operationOf(head.method, head.path);
@@ -37,7 +44,7 @@ export const createFhirPush = (config: FhirPushConfig, host: BridgeHost, validat
         const acceptable = acceptsJson(head);
         return acceptable.ok ? { reply: observe('metadata', replyJson(200, capabilities)) } : refused(acceptable.refusal);
       }
-      const caller = authorise(head.headers['authorization']);
+      const caller = await authorise(head);
       if (!caller.ok) return refused(caller.refusal);
       const source = caller.value;
       const wait = rate(source, clock());
@@ -86,15 +93,18 @@ const fits = ({ headers }: HttpHead, source: SourceConfig): Result<undefined> =>
   return length > maxBytesOf(source) ? { ok: false, refusal: tooLarge(source) } : { ok: true, value: undefined };
 };
 
-const permitted = (operation: Operation, { resourceTypes }: SourceConfig): Result<undefined> =>
-  operation.kind !== 'create' || resourceTypes.includes(operation.type) ? { ok: true, value: undefined } : refuse(403, 'forbidden', problem('forbidden', `This source may not send ${operation.type}.`));
+const permitted = (operation: Operation, { resourceTypes, isScoped }: SourceConfig): Result<undefined> => {
+  if (operation.kind !== 'create' || resourceTypes.includes(operation.type)) return { ok: true, value: undefined };
+  if (isScoped === true) return refuse(403, 'insufficient-scope', problem('forbidden', `The scopes of this access token do not let it create ${operation.type}.`), { 'www-authenticate': `Bearer realm="aceso", error="insufficient_scope", scope="system/${operation.type}.c"` });
+  return refuse(403, 'forbidden', problem('forbidden', `This source may not send ${operation.type}.`));
+};
 
 /** Passes a reply on and tells the host of it: exactly one event for each request. */
-const observer = (host: BridgeHost, clock: () => number) => {
+const observer = (host: BridgeHost, clock: () => number, peer: string) => {
   const started = clock();
   return (code: string, reply: HttpReply, source?: SourceConfig, bytes?: number, ids?: readonly string[]): HttpReply => {
     host.observe({
-      bridge: NAME, code, status: reply.status, durationMs: clock() - started,
+      bridge: NAME, code, status: reply.status, durationMs: clock() - started, peer,
       ...(source === undefined ? {} : { source: source.id }), ...(bytes === undefined ? {} : { bytes }), ...(ids === undefined ? {} : { ids }),
     });
     return reply;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
+import { crossCheckTrust } from './trust.ts';
 import { configSchema, templateSchema, type Config, type TemplateConfig } from './schema.ts';
 
 export type LoadedConfig = Config & { readonly path: string; /** Makes a path of the configuration absolute. */ readonly at: (path: string) => string };
@@ -45,7 +46,8 @@ function check<Schema extends z.ZodType>(path: string, schema: Schema): z.infer<
 const pathOf = (path: readonly PropertyKey[]): string => path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('').replace(/^\./u, '') || 'the file';
 
 /** What a schema can't see: names that must be unique, and names that must exist. */
-function crossCheck({ directory, sources }: Config): readonly string[] {
+function crossCheck(config: Config): readonly string[] {
+  const { directory, sources } = config;
   const problems: string[] = [];
   const parties = [...directory.people, ...directory.teams].map(({ id }) => id);
   const twice = (what: string, names: readonly string[]): void => {
@@ -56,9 +58,8 @@ function crossCheck({ directory, sources }: Config): readonly string[] {
   twice('directory.people npi', directory.people.flatMap(({ npi }) => (npi === undefined ? [] : [npi])));
   twice('directory identifiers', [...directory.people, ...directory.teams].flatMap(({ identifiers }) => identifiers.map(({ system, value }) => `${system}|${value}`)));
   twice('sources', sources.map(({ id }) => id));
-  twice('sources token_sha256', sources.map(({ token_sha256: hash }) => hash));
   for (const [index, { pool }] of sources.entries()) if (pool !== undefined && !parties.includes(pool)) problems.push(`sources[${index}].pool: ${pool} is not in the directory of this file: add them there`);
-  return problems;
+  return [...problems, ...crossCheckTrust(config)];
 }
 
 /** The JSON Schema of the configuration, for editors. */

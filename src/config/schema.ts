@@ -20,10 +20,39 @@ const person = z.strictObject({
 });
 const team = z.strictObject({ id: partyId, name: z.string().min(1), members: z.array(userId).min(1), identifiers: z.array(identifier).default([]) });
 
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/u, 'the SHA-256 of its bearer token, in hex: make a token with `aceso source token`');
+const fingerprint = z.string().regex(/^(?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$/u, 'the SHA-256 of the certificate, in hex: `aceso source certificate FILE` shows it');
+const isLoopback = (host: string): boolean => /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/u.test(host);
+const keysUrl = z.url().refine((text) => ((url) => url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname)))(new URL(text)), 'an https:// address: who can change the keys on the way can be anybody');
+const token = z.strictObject({
+  sha256,
+  not_after: z.iso.datetime({ offset: true, error: 'an instant, e.g. 2027-01-31T00:00:00Z' }).optional().describe('From then on it counts no more: give a source a new token before, and let both run for a while'),
+});
+const smart = z.strictObject({
+  client_id: z.string().min(1).max(255).describe('iss and sub of its client_assertion'),
+  jwks_url: keysUrl.optional().describe('Where its public keys are: it may rotate them by itself'),
+  jwks_file: z.string().optional().describe('Its public keys in a file, relative to this one'),
+}).refine(({ jwks_url: url, jwks_file: file }) => (url === undefined) !== (file === undefined), 'give jwks_url or jwks_file, one of them');
+const certificate = z.union([z.strictObject({ sha256: fingerprint }), z.strictObject({ subject: z.string().min(3) }), z.strictObject({ name: z.string().regex(/^(?:DNS|URI|email|IP):.+$/u) })], { error: 'one of sha256, subject (CN=lis,O=Mercy) and name (DNS:lis.mercy.example): `aceso source certificate FILE` shows all three' });
+const issuer = z.strictObject({
+  issuer: z.url().describe('iss of its access tokens, exactly'),
+  jwks_url: keysUrl,
+  audience: z.string().min(1).describe('aud of its access tokens: what it calls Aceso'),
+  algorithms: z.array(z.enum(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'])).min(1).default(['RS256', 'RS384', 'PS256', 'PS384', 'ES256', 'ES384']),
+  claims: z.record(z.string(), z.string()).default({}).describe('Claims that must have these values'),
+  client_claim: z.enum(['client_id', 'azp', 'sub']).default('client_id').describe('Which claim names the client'),
+  scopes: z.enum(['required', 'optional']).default('required').describe('optional: a token without scopes may send all that its source may'),
+});
+
 const source = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/u, 'lower-case letters, digits and dashes'),
   name: z.string().min(1),
-  token_sha256: z.string().regex(/^[0-9a-f]{64}$/u, 'the SHA-256 of its bearer token, in hex: make a token with `aceso source token`'),
+  token_sha256: sha256.optional().describe('One bearer token that never ends; tokens is for several'),
+  tokens: z.array(token).default([]),
+  smart: smart.optional().describe('SMART Backend Services: it gets access tokens at /auth/token'),
+  issued: z.array(z.strictObject({ issuer: z.url(), client_id: z.string().min(1) })).default([]).describe('What it is called in the tokens of authorization.issuers'),
+  certificates: z.array(certificate).default([]).describe('Client certificates by which it is known; they need http.tls.client_ca or http.trusted_proxies.certificate_header'),
+  certificate: z.enum(['enough', 'beside-tokens']).default('enough').describe('beside-tokens: its tokens count only on a connection with one of its certificates'),
   resource_types: z.array(z.enum(['DiagnosticReport', 'Observation', 'Communication', 'CommunicationRequest'])).min(1).default(['DiagnosticReport', 'Observation', 'Communication', 'CommunicationRequest']),
   max_bytes: z.int().positive().default(5 * 1024 * 1024),
   max_entries: z.int().positive().default(500),
@@ -49,6 +78,10 @@ export const configSchema = z.strictObject({
     port: port.default(9100),
   }),
   http: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.default(9101), public_url: z.url().optional().describe('What sources call it, e.g. https://aceso.mercy.example') }).prefault({}),
+  authorization: z.strictObject({
+    token_seconds: z.int().min(30).max(300).default(300).describe('Life of an access token from /auth/token'),
+    issuers: z.array(issuer).default([]).describe('Authorization servers of the hospital whose access tokens count'),
+  }).prefault({}),
   courier: z.strictObject({
     display_name: z.string().optional(),
     device_id: z.string().regex(/^[A-Z0-9]{4,32}$/u).default('ACESOCOURIER'),

@@ -20,6 +20,7 @@ import { errorCode, type Log } from '../ports/telemetry.ts';
 import { courierLocalpart, guardianLocalpart, openStore, partiesOf, readRegistration, settingsOf } from './compose.ts';
 import { bringParties } from './directory.ts';
 import { operationsRoutes } from './operations.ts';
+import { createTrust } from './trust.ts';
 
 export type Running = { readonly httpPort: number; readonly appservicePort: number; stop(): Promise<void> };
 
@@ -76,12 +77,13 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
   });
   const failed = (error: unknown): void => log.error('http.failed', { error: errorCode(error) });
   const host = createBridgeHost({ ...parts, keys, nudge: loop.nudge, terms: termsOf(config) });
-  const bridge = createFhirPush(fhirPushConfig(config), host, validator);
+  const trust = createTrust(config, { keys, remember: store.remember, now, observe: (event) => host.observe({ bridge: 'auth', ...event }) });
+  const bridge = createFhirPush(fhirPushConfig(config), { host, validator, authenticator: trust.authenticator });
   const intake = createIntake({ ...parts, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge });
   const isOurs = (name: string): boolean => name === homeserver.guardian || name === homeserver.courier;
 
   const doors = await Promise.all([
-    startHttpServer({ host: config.http.host, port: config.http.port, failed, routes: [...bridge.routes, ...operationsRoutes({ store, courier, homeserver, metrics })] }),
+    startHttpServer({ host: config.http.host, port: config.http.port, failed, routes: [...trust.routes, ...bridge.routes, ...operationsRoutes({ store, courier, homeserver, metrics })] }),
     startHttpServer({ host: config.appservice.host, port: config.appservice.port, failed, routes: [createAppserviceRoutes({ hsToken, take: intake, isOurs, failed })] }),
   ]);
   loop.start();
@@ -114,7 +116,7 @@ function termsOf(config: LoadedConfig): (source: string) => SourceTerms {
 const fhirPushConfig = (config: LoadedConfig): Parameters<typeof createFhirPush>[0] => ({
   ...(config.http.public_url === undefined ? {} : { baseUrl: `${config.http.public_url.replace(/\/$/u, '')}/fhir` }),
   sources: config.sources.map((source) => ({
-    id: as(source.id), name: source.name, tokenSha256: source.token_sha256, resourceTypes: source.resource_types, maxBytes: source.max_bytes, maxEntries: source.max_entries,
+    id: as(source.id), name: source.name, resourceTypes: source.resource_types, maxBytes: source.max_bytes, maxEntries: source.max_entries,
     requestsPerMinute: source.requests_per_minute, fhirBase: source.fhir_base, identifierSystems: source.identifier_systems,
   })),
 });

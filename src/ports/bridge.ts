@@ -43,7 +43,7 @@ export type BridgeHost = {
   observe(event: BridgeEvent): void;
 };
 
-export type BridgeEvent = { readonly bridge: string; readonly code: string; readonly source?: SourceId; readonly status: number; readonly bytes?: number; readonly durationMs?: number; readonly ids?: readonly string[] };
+export type BridgeEvent = { readonly bridge: string; readonly code: string; readonly source?: SourceId; readonly status: number; readonly bytes?: number; readonly durationMs?: number; readonly ids?: readonly string[]; /** Address: becomes a pseudonym before it is kept. */ readonly peer?: string };
 
 export type HttpHead = {
   readonly method: string;
@@ -52,6 +52,44 @@ export type HttpHead = {
   readonly query: URLSearchParams;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly peer: Peer;
+};
+
+/** Who is at the other end: the connection's own, or what a trusted proxy says of whom it speaks for; never what anybody else says of themselves. */
+export type Peer = {
+  /** IP address, without zone or port. */
+  readonly address: string;
+  /** Only one that was verified: its chain leads to the door's client CA, and the client holds its key. */
+  readonly certificate?: ClientCertificate;
+};
+
+export type ClientCertificate = {
+  /** SHA-256 of its DER form, 64 lower-case hexadecimal digits. */
+  readonly sha256: string;
+  /** Distinguished name, most specific part first: `CN=lis,O=Mercy` (RFC 4514). */
+  readonly subject: string;
+  /** Subject alternative names: `DNS:lis.mercy.example`, `URI:urn:mercy:lis`, `email:…`, `IP:…`. */
+  readonly names: readonly string[];
+};
+
+/** Who a request comes from. */
+export type Caller = {
+  readonly source: SourceId;
+  readonly way: TrustWay;
+  /** What the access token's scopes allow; absent when the credentials say nothing about it. */
+  readonly types?: readonly string[];
+};
+
+/** `token`: a bearer token given out by the hospital. `smart`: an access token of Aceso's own (SMART Backend Services). `issuer`: one of the hospital's authorization server. */
+export type TrustWay = 'token' | 'smart' | 'issuer' | 'certificate';
+
+export type AuthenticationFailure = 'no-credentials' | 'unknown-credentials' | 'expired-credentials' | 'certificate-needed' | 'throttled' | 'unavailable';
+
+/** Finds out who calls, before the body is read. A failure's message is for the caller: it says what to do, and nothing of who might be known. */
+export type Authenticator = {
+  /** The ways in which at least one source may be trusted: what the CapabilityStatement says. */
+  readonly ways: readonly TrustWay[];
+  authenticate(head: HttpHead): Promise<Outcome<Caller, AuthenticationFailure>>;
 };
 
 export type HttpReply = { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string };

@@ -8,6 +8,7 @@ import type { Decision, FoundAggregate, Lookup } from '../domain/decision.ts';
 import type { DeliveryState } from '../domain/delivery/delivery.ts';
 import type { Effect } from '../domain/effect.ts';
 import type { Aggregate, AggregateKind, Fact, FactBody } from '../domain/fact.ts';
+import type { Remember } from './once.ts';
 
 /** A fact as it comes in. `key` is unique for its source: the same key again is the same fact (invariant 2). */
 export type IncomingFact = {
@@ -89,6 +90,8 @@ export type Store = {
   secret(name: string): Promise<Uint8Array | undefined>;
   /** As `saveSeat`. */
   saveSecret(lease: Lease, name: string, value: Uint8Array): Promise<boolean>;
+
+  remember: Remember;
 
   deliveries(filter: { readonly held?: boolean; readonly limit: number }): Promise<readonly DeliveryState[]>;
   /** By id or a unique beginning of it. */

@@ -9,7 +9,7 @@ const receipt = { type: 'm.receipt', room_id: '!r', content: { $1: { 'm.read': {
 
 async function call(method: string, path: string, { token = 'right', body = '{}', take = async () => undefined }: { readonly token?: string | null; readonly body?: string; readonly take?: (transaction: MatrixTransaction) => Promise<void> } = {}): Promise<HttpReply> {
   const route = createAppserviceRoutes({ hsToken: 'right', take, isOurs: (name) => name === '@aceso_guardian:x', failed: () => undefined });
-  const admission = await route.admit({ method, path, query: new URLSearchParams(), headers: token === null ? {} : { authorization: `Bearer ${token}` } });
+  const admission = await route.admit({ method, path, query: new URLSearchParams(), headers: token === null ? {} : { authorization: `Bearer ${token}` }, peer: { address: '127.0.0.1' } });
   return 'reply' in admission ? admission.reply : admission.take(new TextEncoder().encode(body));
 }
 

@@ -18,6 +18,7 @@ const BREACHES: readonly (readonly [rule: string, file: string, code: string])[]
   ['config-knows-domain', 'src/config/bad.ts', `import type { Store } from '../ports/store.ts';\nexport type X = Store;\n`],
   ['one-home-for-kysely', 'src/main/bad.ts', `import { Kysely } from 'kysely';\nexport const x = Kysely;\n`],
   ['one-home-for-express', 'src/adapters/log/bad.ts', `import express from 'express';\nexport const x = express;\n`],
+  ['one-home-for-jose', 'src/main/bad.ts', `import { jwtVerify } from 'jose';\nexport const x = jwtVerify;\n`],
   ['indexeddb-stands-alone', 'src/adapters/crypto/indexeddb/bad.ts', `import { ok } from '../../../domain/outcome.ts';\nexport const x = ok;\n`],
 ];
 

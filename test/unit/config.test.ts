@@ -11,7 +11,16 @@ const BAD: readonly (readonly [given: string, change: (text: string) => string, 
   ['a misspelt key', (text) => text.replace('max_bytes', 'max_byte'), /sources\[0\]: Unrecognized key: "max_byte"/u],
   ['a key twice', (text) => `${text}\nlog: { level: warn }\n`, /Map keys must be unique/u],
   ['no organisation', (text) => text.replace(/organisation:\n.*\n/u, ''), /organisation:/u],
-  ['a token instead of its hash', (text) => text.replace(/token_sha256: .*/u, 'token_sha256: secret'), /sources\[0\]\.token_sha256: the SHA-256 of its bearer token.*aceso source token/u],
+  ['a token instead of its hash', (text) => text.replace(/- sha256: .*/u, '- sha256: secret'), /sources\[0\]\.tokens\[0\]\.sha256: the SHA-256 of its bearer token.*aceso source token/u],
+  ['the same token twice', (text) => text.replace(/- sha256: 6030.*/u, '- sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'), /sources token: 9f86.* is there twice/u],
+  ['an end of a token that is no instant', (text) => text.replace('2027-01-31T00:00:00Z', 'soon'), /sources\[0\]\.tokens\[0\]\.not_after: an instant/u],
+  ['a source that can\'t prove itself', (text) => text.replace(/    tokens:[\s\S]*?(?=    resource_types)/u, ''), /sources\[0\]: has no way to prove itself/u],
+  ['keys over plain HTTP', (text) => text.replace('jwks_url: "https://lis', 'jwks_url: "http://lis'), /sources\[0\]\.smart\.jwks_url: an https:\/\/ address/u],
+  ['keys from two places', (text) => text.replace('smart: { client_id', 'smart: { jwks_file: x, client_id'), /sources\[0\]\.smart: give jwks_url or jwks_file/u],
+  ['a SMART client, and no address of its own', (text) => text.replace(/ *public_url: .*/u, ''), /sources\[0\]\.smart: needs http\.public_url/u],
+  ['an issuer that isn\'t named', (text) => text.replace('issued: [{ issuer: "https://sso', 'issued: [{ issuer: "https://sos'), /sources\[0\]\.issued\[0\]\.issuer: is not among/u],
+  ['a certificate beside tokens, and no certificate', (text) => text.replace('    resource_types', '    certificate: beside-tokens\n    resource_types'), /sources\[0\]\.certificate: beside-tokens needs/u],
+  ['a certificate known by nothing', (text) => text.replace('    resource_types', '    certificates: [{ issuer: x }]\n    resource_types'), /sources\[0\]\.certificates\[0\]: one of sha256/u],
   ['two people under one name', (text) => text.replace('id: icu-team', 'id: dr-okafor'), /directory: dr-okafor is there twice/u],
   ['an NPI with nine digits', (text) => text.replace('"1234567893"', '"123456789"'), /directory\.people\[0\]\.npi: ten digits/u],
   ['a Matrix id without a server', (text) => text.replace('user_id: "@ada:stanne.example"', 'user_id: ada'), /directory\.people\[0\]\.user_id: a Matrix user id/u],
@@ -36,7 +45,7 @@ describe('The configuration', () => {
 
   it('that isn\'t there says how to get one', () => expect(() => loadConfig(join(folder, 'none.yaml'))).to.throw(/aceso init/u));
 
-  it('shows no value of the file in an error', () => expect(() => load(EXAMPLE.replace(/token_sha256: .*/u, 'token_sha256: s3cr3t'))).to.throw(/^(?![\s\S]*s3cr3t)/u));
+  it('shows no value of the file in an error', () => expect(() => load(EXAMPLE.replace(/- sha256: .*/u, '- sha256: s3cr3t'))).to.throw(/^(?![\s\S]*s3cr3t)/u));
 });
 
 describe('The templates', () => {

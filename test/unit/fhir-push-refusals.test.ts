@@ -187,16 +187,4 @@ describe('fhir-push refuses', () => {
     expect(answer.body).to.not.contain('SECRET-OF-THE-STORE');
     expect(events.map(({ code, status }) => [code, status])).to.deep.equal([['exception', 500]]);
   });
-
-  it('a configuration whose token hash is none, or is used twice', async () => {
-    await rejects(endpoint({ tokenSha256: 'secret' }), 'sources[0].tokenSha256: not 64 hexadecimal digits');
-    const { source } = await import('../fixtures/fhir/endpoint.ts');
-    await rejects(endpoint({}, { sources: [source(), source()] }), 'two sources have the same token');
-  });
 });
-
-const rejects = async (promise: Promise<unknown>, words: string): Promise<void> => {
-  const error = await promise.then(() => undefined, (reason: unknown) => reason);
-  expect(error).to.be.instanceOf(Error);
-  expect(String(error)).to.contain(words);
-};

@@ -35,7 +35,7 @@ export async function startHttpServer({ host, port, routes, failed }: HttpServer
 async function serve(route: HttpRoute, request: Request, response: Response): Promise<void> {
   const url = new URL(`http://localhost${request.url}`);
   const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]));
-  const admission = await route.admit({ method: request.method, path: url.pathname, query: url.searchParams, headers });
+  const admission = await route.admit({ method: request.method, path: url.pathname, query: url.searchParams, headers, peer: { address: (request.socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/iu, '') } });
   if ('reply' in admission) { refuse(request, response, admission.reply); return; }
   const body = await read(request, admission);
   if (body === 'too-large') { refuse(request, response, admission.tooLarge()); return; }

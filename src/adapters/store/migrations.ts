@@ -64,5 +64,11 @@ export function migrations(dialect: Dialect): Record<string, Migration> {
         await schema.createIndex('outbox_due').on('outbox').columns(['seq', 'lease_until', 'not_before', 'lane', 'seat', 'destination']).where(sql.ref('state'), '=', sql.lit('waiting')).execute();
       },
     },
+    '0003_once': {
+      async up(db: Kysely<unknown>) {
+        await finish(count(text(db.schema.createTable('once'), 'name'), 'until').addPrimaryKeyConstraint('once_pk', ['name'])).execute();
+        await db.schema.createIndex('once_until').on('once').column('until').execute();
+      },
+    },
   };
 }

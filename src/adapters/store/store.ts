@@ -10,6 +10,7 @@ import { commitDecision } from './commit.ts';
 import { createCodec } from './dataKeys.ts';
 import type { Database } from './database.ts';
 import { createLeases } from './leases.ts';
+import { createRemember } from './once.ts';
 import { receiveFacts, taken } from './receive.ts';
 import { settleEffect, tickTimers, WAITING, type Leased } from './settle.ts';
 
@@ -40,6 +41,8 @@ export function createStore({ db }: Database, keyRing: KeyRing, now: () => numbe
 
   return {
     receive: (facts) => db.transaction().execute((tx) => receiveFacts(tx, codec, keyRing, facts)),
+
+    remember: createRemember(db, keyRing),
 
     async findByName(source, name) {
       const rows = await db.selectFrom('inbox_name').innerJoin('inbox', 'inbox.id', 'inbox_name.fact').select(['inbox.id', 'inbox.resource', 'inbox.version'])

@@ -22,4 +22,5 @@ export type Tables = {
   readonly timer: { kind: string; aggregate: string; name: string; due_at: number };
   readonly audit: { seq: Generated<number>; at: number; fact: string; kind: string; aggregate: string; action: string; because: string; detail: string };
   readonly subject_key: { subject: string; key_id: string; wrapped: Uint8Array; created_at: number };
+  readonly once: { name: string; until: number };
 };

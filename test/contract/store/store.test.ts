@@ -207,6 +207,17 @@ for (const kind of STORE_KINDS) {
       await again.close();
     });
 
+    it('remembers a name once, until it is over, also over a restart and among workers', async () => {
+      expect(await open.store.remember('jti 1', at(100), T0)).to.equal(true);
+      expect(await open.store.remember('jti 1', at(100), at(100))).to.equal(false);
+      const again = await open.reopen();
+      expect(await again.remember('jti 1', at(300), at(50))).to.equal(false);
+      expect(await again.remember('jti 2', at(300), at(50))).to.equal(true);
+      expect(await again.remember('jti 1', at(300), at(101)), 'over').to.equal(true);
+      expect((await Promise.all(Array.from({ length: 8 }, () => again.remember('jti 3', at(300), at(50))))).filter((first) => first).length).to.equal(1);
+      await again.close();
+    });
+
     it('migrates an up-to-date database to itself', async () => {
       expect(await migrate(open.database)).to.deep.equal([]);
     });

@@ -1,0 +1,29 @@
+import type { Config } from './schema.ts';
+
+type SourceConfig = Config['sources'][number];
+
+/** Which ways of proving itself a source has; for checks, `aceso source check`, and the start. */
+export const tokensOf = ({ token_sha256: one, tokens }: SourceConfig): Config['sources'][number]['tokens'] => [...(one === undefined ? [] : [{ sha256: one }]), ...tokens];
+
+/** What can't work about who may send: names given twice, ways that no source can take. */
+export function crossCheckTrust({ sources, authorization, http }: Config): readonly string[] {
+  const problems: string[] = [];
+  const twice = (what: string, names: readonly string[]): void => {
+    for (const name of new Set(names.filter((each, index) => names.indexOf(each) !== index))) problems.push(`${what}: ${name} is there twice`);
+  };
+  twice('sources token', sources.flatMap(tokensOf).map(({ sha256 }) => sha256));
+  twice('sources smart.client_id', sources.flatMap(({ smart }) => (smart === undefined ? [] : [smart.client_id])));
+  twice('sources issued', sources.flatMap(({ issued }) => issued.map(({ issuer, client_id: id }) => `${issuer} ${id}`)));
+  twice('authorization.issuers', authorization.issuers.map(({ issuer }) => issuer));
+  twice('sources certificates', sources.flatMap(({ certificates }) => certificates.map((each) => ('sha256' in each ? each.sha256.replaceAll(':', '').toLowerCase() : JSON.stringify(each)))));
+  const issuers = new Set(authorization.issuers.map(({ issuer }) => issuer));
+  for (const [index, source] of sources.entries()) {
+    const say = (problem: string): void => { problems.push(`sources[${index}]${problem}`); };
+    const hasToken = tokensOf(source).length > 0 || source.smart !== undefined || source.issued.length > 0;
+    if (!hasToken && source.certificates.length === 0) say(': has no way to prove itself. Give it tokens, smart, issued or certificates.');
+    if (source.certificate === 'beside-tokens' && (!hasToken || source.certificates.length === 0)) say('.certificate: beside-tokens needs certificates, and a token to go beside.');
+    for (const [at, { issuer }] of source.issued.entries()) if (!issuers.has(issuer)) say(`.issued[${at}].issuer: is not among authorization.issuers. Name it there, with its jwks_url and audience.`);
+    if (source.smart !== undefined && http.public_url === undefined) say('.smart: needs http.public_url: it is part of what the client signs.');
+  }
+  return problems;
+}

@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs';
+import { createAccessTokens } from '../adapters/auth/accessToken.ts';
+import { ASSERTION_ALGORITHMS, type SmartClient } from '../adapters/auth/assertion.ts';
+import { createAuthenticator, type TrustedSource } from '../adapters/auth/authenticator.ts';
+import { fixedKeySet, keySetOf, remoteKeySet, type KeySet } from '../adapters/auth/keySet.ts';
+import { scopesFor } from '../adapters/auth/scopes.ts';
+import { createThrottle } from '../adapters/auth/throttle.ts';
+import { smartConfiguration, tokenEndpoint, type TokenEndpointParts } from '../adapters/auth/tokenEndpoint.ts';
+import { ConfigError, type LoadedConfig } from '../config/load.ts';
+import { tokensOf } from '../config/trust.ts';
+import { as, type Millis } from '../domain/brand.ts';
+import type { Authenticator, HttpRoute } from '../ports/bridge.ts';
+import type { KeyRing } from '../ports/keys.ts';
+import type { Remember } from '../ports/once.ts';
+
+type SourceConfig = LoadedConfig['sources'][number];
+
+export type Trust = { readonly authenticator: Authenticator; /** Before those of the bridges: one lies below theirs. */ readonly routes: readonly HttpRoute[] };
+
+export type TrustParts = { readonly keys: KeyRing; readonly remember: Remember; readonly now: () => Millis; readonly observe: TokenEndpointParts['observe'] };
+
+/** Who may send, and how they prove it, as the configuration says. */
+export function createTrust(config: LoadedConfig, { keys, remember, now, observe }: TrustParts): Trust {
+  const throttle = createThrottle();
+  const clients = config.sources.flatMap((source) => smartClientOf(config, source, now));
+  const baseUrl = publicUrl(config);
+  const accessTokens = createAccessTokens({ issuer: baseUrl, audience: `${baseUrl}/fhir`, key: keys.derive('access-token'), seconds: config.authorization.token_seconds, now });
+  const tokenUrl = `${baseUrl}/auth/token`;
+  return {
+    authenticator: createAuthenticator({
+      sources: config.sources.map(trustedSource), throttle, now, ...(clients.length === 0 ? {} : { accessTokens }),
+      issuers: config.authorization.issuers.map(({ client_claim: clientClaim, jwks_url: url, ...issuer }) => ({ ...issuer, clientClaim, keys: remoteKeySet({ url, now }) })),
+    }),
+    routes: clients.length === 0 ? [] : [
+      tokenEndpoint({ clients, audience: tokenUrl, remember, now, accessTokens, throttle, observe }),
+      smartConfiguration({ tokenUrl, algorithms: ASSERTION_ALGORITHMS, scopes: scopesFor(clients.flatMap(({ types }) => types)) }),
+    ],
+  };
+}
+
+const publicUrl = (config: LoadedConfig): string => (config.http.public_url ?? `http://${config.http.host}:${config.http.port}`).replace(/\/$/u, '');
+
+function trustedSource(source: SourceConfig): TrustedSource {
+  return {
+    id: as(source.id), types: source.resource_types, certificates: source.certificates, certificate: source.certificate,
+    tokens: tokensOf(source).map(({ sha256, not_after: end }) => ({ sha256, ...(end === undefined ? {} : { notAfter: as<Millis>(Date.parse(end)) }) })),
+    issued: source.issued.map(({ issuer, client_id: clientId }) => ({ issuer, clientId })),
+    ...(source.smart === undefined ? {} : { clientId: source.smart.client_id }),
+  };
+}
+
+function smartClientOf(config: LoadedConfig, source: SourceConfig, now: () => Millis): readonly SmartClient[] {
+  if (source.smart === undefined) return [];
+  const { client_id: id, jwks_url: jwksUrl } = source.smart;
+  return [{ id, source: as(source.id), types: source.resource_types, keys: keysOf(config, source, now), ...(jwksUrl === undefined ? {} : { jwksUrl }) }];
+}
+
+/** The public keys of a source that is a SMART client. Throws `ConfigError` when its file holds none. */
+export function keysOf(config: LoadedConfig, { id, smart }: SourceConfig, now: () => number): KeySet {
+  if (smart?.jwks_url !== undefined) return remoteKeySet({ url: smart.jwks_url, now });
+  const path = config.at(smart?.jwks_file ?? '');
+  try {
+    return fixedKeySet(keySetOf(JSON.parse(readFileSync(path, 'utf8'))));
+  } catch (error) {
+    const reason = error instanceof Error && error.name === 'KeysUnavailable' ? error.message : error instanceof SyntaxError ? 'it is not JSON' : 'it can not be read';
+    throw new ConfigError(config.path, [`source ${id} smart.jwks_file: ${path}: ${reason}. Ask its owner for a JWK Set with its public keys.`]);
+  }
+}
