@@ -29,6 +29,8 @@ export type Place = {
   /** All encrypted events of the courier in the room, oldest first. */
   sent(roomId: RoomId): Promise<readonly EncryptedEvent[]>;
   call(path: string, body?: unknown, method?: 'POST' | 'PUT'): Promise<Record<string, unknown>>;
+  /** One `/sync` of the courier's device, as it came. */
+  sync(query: URLSearchParams): Promise<Record<string, unknown>>;
   /** Removes the store. */
   clear(): void;
 };
@@ -52,6 +54,7 @@ export async function newPlace(changes: Partial<CourierOptions> = {}, at?: { rea
       homeserverUrl: hospital.baseUrl, asToken: slot.asToken, userId, deviceId: 'COURIER', deviceName: 'Aceso courier',
       storePath: folder, storeKey: new Uint8Array(32).fill(7), trust: 'signed', deadlineMs: 20_000, ...changes,
     },
+    sync: (query) => matrix(hospital.baseUrl, `/_matrix/client/v3/sync?${new URLSearchParams([...query, ['user_id', userId], ['device_id', changes.deviceId ?? 'COURIER']]).toString()}`, { token: slot.asToken }),
     async room(people) {
       await matrixAnswer(hospital.baseUrl, '/_matrix/client/v3/register', { token: slot.asToken, body: { type: 'm.login.application_service', username: userId.slice(1).split(':')[0], inhibit_login: true } });
       const encryption = { type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } };

@@ -45,7 +45,7 @@ export async function keepSyncing(parts: Parts): Promise<void> {
   await untilStopped(parts, async () => {
     const query = { filter, timeout: `${pollMs}`, set_presence: 'offline', ...(since === undefined ? {} : { since }) };
     const answer = await homeserver.json({ method: 'GET', path: 'client/v3/sync', query, timeoutMs: pollMs + 60_000, signal: stopping });
-    since = await take(parts, answer);
+    since = await takeSync(parts, answer);
     await outgoing.flush(stopping);
     pollMs = longPollMs;
     tell({ kind: 'synced', at: Date.now() });
@@ -88,7 +88,8 @@ function problemOf({ status, errcode, path }: HomeserverError): string {
   return `the homeserver refuses the courier: ${status} ${errcode} (${path}). Its registration needs io.element.msc4190: true.`;
 }
 
-async function take({ engine, people, sharedRooms, store, faults, tell }: Parts, answer: Readonly<Record<string, unknown>>): Promise<string> {
+/** Takes one answer; gives the place in the stream from which to go on. */
+export async function takeSync({ engine, people, sharedRooms, store, faults, tell }: Parts, answer: Readonly<Record<string, unknown>>): Promise<string> {
   const { next_batch: next } = answer;
   if (typeof next !== 'string') throw new HomeserverError(200, 'no-next-batch', 'client/v3/sync');
   const lists = asRecord(answer['device_lists']);
