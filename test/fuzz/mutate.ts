@@ -7,7 +7,7 @@ type Holder = { readonly at: Record<string, Json> | Json[]; readonly key: string
 /** A copy with one to four changes somewhere in it. The original stays as it is. */
 export function mutateJson(value: Json, random: Random): Json {
   const root = { value: structuredClone(value) };
-  for (let changes = 1 + random.int(4); changes > 0; changes -= 1) {
+  for (let changes = 1 + random.int(1 + random.int(4)); changes > 0; changes -= 1) {
     const places = placesIn(root);
     if (places.length > 0) change(random.pick(places), random);
   }

@@ -76,7 +76,7 @@ async function decidedOf({ database: { db } }: OpenStore): Promise<{ readonly un
 
 /** Executors that a real outside would answer like: each effect done at once. */
 async function actOnAll(store: Store, now: number): Promise<number> {
-  const claims = await store.claimEffects('fuzz', as<Millis>(now), 1000, 50);
+  const claims = await store.claimEffects('fuzz', as<Millis>(now), 1000, 50, [0]);
   for (const claim of claims) {
     const outcome = resultOf(claim.work);
     await store.settle(claim, claim.aggregate, outcome === undefined ? { state: 'failed', code: 'odd', fact: { type: 'effect.failed', effect: claim.work.id, kind: 'room.send', code: 'odd', message: 'odd', final: true } } : { state: 'done', fact: { type: 'effect.done', effect: claim.work.id, kind: outcome.type, result: outcome } }, as<Millis>(now));

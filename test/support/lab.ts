@@ -20,7 +20,7 @@ export type { Slot } from './slots.ts';
 export { dumpDatabase } from './dump.ts';
 
 /** How many appservices each shared hospital is started with. */
-const slotCount = { mercy: 20, stAnne: 3 };
+const slotCount = { mercy: 48, stAnne: 3 };
 
 export type HospitalsOptions = {
   /** Where everything is written; a temporary folder that is removed at the end when left out. A given folder is kept and can be used again. */

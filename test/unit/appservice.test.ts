@@ -14,18 +14,18 @@ async function call(method: string, path: string, { token = 'right', body = '{}'
 }
 
 const CASES: readonly (readonly [given: string, call: () => Promise<HttpReply>, status: number])[] = [
-  ['no token', () => call('PUT', '/transactions/1', { token: null }), 401],
-  ['a wrong token, before the body is read', () => call('PUT', '/transactions/1', { token: 'wrong' }), 403],
-  ['the right token with something behind it', () => call('PUT', '/transactions/1', { token: 'right ' + 'x' }), 403],
-  ['a transaction', () => call('PUT', '/transactions/1', { body: JSON.stringify({ events: [event] }) }), 200],
-  ['a transaction that can\'t be stored: the homeserver sends it again', () => call('PUT', '/transactions/1', { body: JSON.stringify({ events: [event] }), take: async () => { throw new Error('disk full'); } }), 503],
-  ['a body that is no JSON', () => call('PUT', '/transactions/1', { body: '{' }), 400],
-  ['a body without events', () => call('PUT', '/transactions/1', { body: '{"events":7}' }), 400],
-  ['a transaction without an id', () => call('PUT', '/transactions/', { body: '{"events":[]}' }), 404],
-  ['ping', () => call('POST', '/ping', { body: '{"transaction_id":"x"}' }), 200],
-  ['one of our users', () => call('GET', '/users/%40aceso_guardian%3Ax'), 200],
-  ['a user that isn\'t ours', () => call('GET', '/users/%40aceso_nobody%3Ax'), 404],
-  ['a path cut short in an escape', () => call('GET', '/users/%4'), 404],
+  ['no token', () => call('PUT', '/_matrix/app/v1/transactions/1', { token: null }), 401],
+  ['a wrong token, before the body is read', () => call('PUT', '/_matrix/app/v1/transactions/1', { token: 'wrong' }), 403],
+  ['the right token with something behind it', () => call('PUT', '/_matrix/app/v1/transactions/1', { token: 'right ' + 'x' }), 403],
+  ['a transaction', () => call('PUT', '/_matrix/app/v1/transactions/1', { body: JSON.stringify({ events: [event] }) }), 200],
+  ['a transaction that can\'t be stored: the homeserver sends it again', () => call('PUT', '/_matrix/app/v1/transactions/1', { body: JSON.stringify({ events: [event] }), take: async () => { throw new Error('disk full'); } }), 503],
+  ['a body that is no JSON', () => call('PUT', '/_matrix/app/v1/transactions/1', { body: '{' }), 400],
+  ['a body without events', () => call('PUT', '/_matrix/app/v1/transactions/1', { body: '{"events":7}' }), 400],
+  ['a transaction without an id', () => call('PUT', '/_matrix/app/v1/transactions/', { body: '{"events":[]}' }), 404],
+  ['ping', () => call('POST', '/_matrix/app/v1/ping', { body: '{"transaction_id":"x"}' }), 200],
+  ['one of our users', () => call('GET', '/_matrix/app/v1/users/%40aceso_guardian%3Ax'), 200],
+  ['a user that isn\'t ours', () => call('GET', '/_matrix/app/v1/users/%40aceso_nobody%3Ax'), 404],
+  ['a path cut short in an escape', () => call('GET', '/_matrix/app/v1/users/%4'), 404],
   ['something else', () => call('GET', '/thirdparty/protocol/x'), 404],
 ];
 
@@ -34,7 +34,7 @@ describe('The application service routes (application service API v1)', () => {
 
   it('take the events and public receipts of a transaction, and leave what has no shape', async () => {
     const taken: MatrixTransaction[] = [];
-    await call('PUT', '/transactions/1', { body: JSON.stringify({ events: [event, 7, { ...event, content: null }, null], ephemeral: [receipt, { type: 'm.typing' }, 'x'] }), take: async (transaction) => { taken.push(transaction); } });
+    await call('PUT', '/_matrix/app/v1/transactions/1', { body: JSON.stringify({ events: [event, 7, { ...event, content: null }, null], ephemeral: [receipt, { type: 'm.typing' }, 'x'] }), take: async (transaction) => { taken.push(transaction); } });
     expect(taken).to.deep.equal([{ events: [event], ephemeral: [{ room_id: '!r', receipts: [{ eventId: '$1', userId: '@a:x', at: 5 }] }] }]);
   });
 });

@@ -63,7 +63,8 @@ export function createPeople(options: ThreadOptions, engine: Engine, outgoing: O
     },
     staysFresh: (userId) => sharedRooms.with(userId) && !outgoing.silent.devices.has(serverOf(userId)),
     async devicesOf(userId) {
-      using person = new EngineUserId(userId);
+      using person = idOf(userId);
+      if (!person) return [];
       using known = await engine.within('getUserDevices', machine.getUserDevices(person));
       return known.devices().map((device) => {
         using handle = device;
@@ -79,4 +80,13 @@ export function createPeople(options: ThreadOptions, engine: Engine, outgoing: O
 }
 
 /** The engine's own ids, which the call that takes them uses up. */
-export const ids = (userIds: readonly UserId[]): EngineUserId[] => userIds.map((userId) => new EngineUserId(userId));
+/** What isn't a user id is left out: one odd name from outside must not keep the others from being told. */
+export const ids = (userIds: readonly UserId[]): EngineUserId[] => userIds.flatMap((userId) => idOf(userId) ?? []);
+
+function idOf(userId: UserId): EngineUserId | undefined {
+  try {
+    return new EngineUserId(userId);
+  } catch {
+    return undefined;
+  }
+}

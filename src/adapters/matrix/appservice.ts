@@ -11,6 +11,7 @@ export type AppserviceOptions = {
   readonly failed: (error: unknown) => void;
 };
 
+const PREFIX = '/_matrix/app/v1';
 const MAX_BYTES = 100 * 70 * 1024;
 
 const json = (status: number, body: unknown): HttpReply => ({ status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
@@ -19,10 +20,11 @@ const refusal = (status: number, errcode: string, error: string): HttpReply => j
 /** The application service API, as the homeserver calls it (application service API v1: transactions, users, rooms, ping). */
 export function createAppserviceRoutes({ hsToken, take, isOurs, failed }: AppserviceOptions): HttpRoute {
   return {
-    prefix: '/_matrix/app/v1',
+    // The whole door: whatever else is asked for is refused in the protocol's form too.
+    prefix: '/',
     admit(head) {
       if (!mayEnter(head, hsToken)) return { reply: refusal(head.headers['authorization'] === undefined ? 401 : 403, 'M_FORBIDDEN', 'This token is not the hs_token of the registration.') };
-      const [, area = '', name = ''] = head.path.split('/').map(decode);
+      const [, area = '', name = ''] = head.path.startsWith(`${PREFIX}/`) ? head.path.slice(PREFIX.length).split('/').map(decode) : [];
       if (area === 'transactions' && head.method === 'PUT' && name !== '') return body(async (content) => takeTransaction(content, take, failed));
       if (area === 'ping' && head.method === 'POST') return body(async () => json(200, {}));
       if ((area === 'users' || area === 'rooms') && head.method === 'GET') return { reply: isOurs(name) ? json(200, {}) : refusal(404, 'M_NOT_FOUND', 'Not one of Aceso.') };
