@@ -18,7 +18,7 @@ import { randomFrom, type Random } from './random.ts';
 import { Tally, type Report } from './verdict.ts';
 
 const ROWS_A_ROUND = 100;
-const settings: Settings = { organisation: 'Mercy', recipientOrder: ['requester'], agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 60_000 };
+const settings: Settings = { organisation: 'Mercy', recipientOrder: ['requester'], agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 60_000, ownServer: 'mercy.example', courierSeats: 1 };
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 export async function fuzzRows({ inputs, seed, say }: Options): Promise<Report> {
@@ -94,6 +94,8 @@ function resultOf({ id, body }: Effect): EffectResult | undefined {
       return { type: 'room.send', eventId: as(`$${id}`), devices: 1, withheld: 0 };
     case 'room.redact':
       return { type: 'room.redact', eventId: body.eventId };
+    case 'courier.member':
+      return { type: 'courier.member', userId: body.userId };
     case 'event.decrypt':
       return { type: 'event.decrypt', eventId: body.event.event_id, eventType: 'm.room.message', sender: body.event.sender, signedByOwner: true, relatesTo: [], content: Sealed.of(SUBJECT, {}) };
     default:
