@@ -28,6 +28,12 @@ export type AcesoOptions = {
   readonly unsignedDevices?: 'allow' | 'withhold';
   readonly postgresUrl?: string;
   readonly folder?: string;
+  /** Several workers share one folder: each has a configuration and a log of its own, named after it. */
+  readonly worker?: string;
+  /** The source's bearer token; a new one when left out. */
+  readonly token?: string;
+  /** Where Aceso reaches Mercy, when not directly. */
+  readonly homeserverUrl?: string;
   readonly httpPort?: number;
   readonly patienceMinutes?: number;
 };
@@ -66,9 +72,10 @@ export type Aceso = {
 
 export function createAceso(options: AcesoOptions, httpPort: number): Aceso {
   const folder = options.folder ?? temporaryFolder('run');
-  const token = randomBytes(24).toString('base64url');
-  const configFile = join(folder, 'aceso.yaml');
-  const logFile = join(folder, 'aceso.log');
+  const token = options.token ?? randomBytes(24).toString('base64url');
+  const name = options.worker === undefined ? 'aceso' : `aceso-${options.worker}`;
+  const configFile = join(folder, `${name}.yaml`);
+  const logFile = join(folder, `${name}.log`);
   prepare(folder, configFile, token, options, httpPort);
   const baseUrl = `http://127.0.0.1:${httpPort}`;
   let running: OwnedProcess | undefined;
@@ -126,7 +133,7 @@ function prepare(folder: string, configFile: string, token: string, options: Ace
   if (options.postgresUrl !== undefined) writeFileSync(join(folder, 'postgres-url'), options.postgresUrl, { mode: 0o600 });
   writeFileSync(configFile, stringify({
     organisation: { name: 'Mercy General Hospital' },
-    homeserver: { url: mercy.baseUrl, server_name: mercy.serverName },
+    homeserver: { url: options.homeserverUrl ?? mercy.baseUrl, server_name: mercy.serverName },
     appservice: { id: slot.id, prefix: slot.prefix, url: slot.url, port: slot.port, registration_file: slot.registrationFile },
     http: { port: httpPort },
     ...(options.postgresUrl === undefined ? {} : { store: { postgres_url_file: 'postgres-url' } }),

@@ -35,8 +35,11 @@ export type HospitalsOptions = {
 };
 
 export type OneHospital = {
-  /** Free ones are chosen when left out. The federation port is part of the server name. */
-  readonly ports?: { readonly client?: number; readonly federation?: number };
+  /**
+   * Free ones are chosen when left out. The federation port is part of the server name. With `federationListener` the server listens
+   * there instead, and whoever stands on the federation port passes on what comes.
+   */
+  readonly ports?: { readonly client?: number; readonly federation?: number; readonly federationListener?: number };
   /** Paths of application service registrations. */
   readonly appservices?: readonly string[];
   /** How many ready-made appservices to register; `takeSlot` hands them out. */
@@ -102,7 +105,7 @@ async function plan(name: string, dataDir: string, options: OneHospital = {}): P
   const serverName = `localhost:${federationPort}`;
   const slots = await createSlots(join(dataDir, 'appservices'), serverName, options.slots ?? 0);
   return {
-    name, serverName, dataDir, clientPort, federationPort, slots,
+    name, serverName, dataDir, clientPort, federationPort: options.ports?.federationListener ?? federationPort, slots,
     appservices: [...(options.appservices ?? []), ...slots.map((slot) => slot.registrationFile)],
     more: options.config ?? {},
   };

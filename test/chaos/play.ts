@@ -1,0 +1,33 @@
+/** Which chaos: kills, a bad network, a fail-over. */
+import { keepRunning, killAround } from './kills.ts';
+import type { ChaosOptions } from './options.ts';
+import { randomOf } from './random.ts';
+import { run, type Figures, type Outcome, type Scene } from './run.ts';
+import { victimsOf } from './victims.ts';
+import { directWiring } from './wiring.ts';
+
+export function play(options: ChaosOptions, signal: AbortSignal, say: (line: string) => void): Promise<Outcome> {
+  return run(options, directWiring(), (scene) => kills(options, scene), signal, say);
+}
+
+async function kills({ kills: wanted, everySeconds, seed }: ChaosOptions, { stage, laboratory, progress, note, signal }: Scene): Promise<Figures> {
+  const keeping = new AbortController();
+  const keeper = keepRunning(victimsOf(stage), AbortSignal.any([keeping.signal, signal]));
+  const killed: Record<string, number> = {};
+  let kills = 0;
+  try {
+    await killAround({
+      kills: wanted, everyMs: everySeconds * 1000, random: randomOf(seed, 'kills'), busy: () => laboratory.busy(), keeper, signal,
+      onKill(count, victim) {
+        kills = count;
+        killed[victim] = (killed[victim] ?? 0) + 1;
+        progress(count / wanted);
+        note(`kill ${count} of ${wanted}: ${victim}`);
+      },
+    });
+    await keeper.settle();
+  } finally {
+    keeping.abort();
+  }
+  return { kills, killed: Object.entries(killed).map(([victim, count]) => `${victim}: ${count}`), endedByThemselves: keeper.ownEnds };
+}
