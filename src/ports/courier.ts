@@ -24,8 +24,8 @@ export type Courier = {
   onKeys(listener: (change: { readonly kind: 'room-keys' | 'devices'; readonly userIds: readonly UserId[] }) => void): void;
   /** What the device knows of a person's devices: for `aceso people list` and the reason of a hold. */
   devices(userId: UserId): Promise<Outcome<{ readonly entitled: number; readonly unsigned: number }, 'unavailable'>>;
-  /** `ready` once identity and keys are published and the first sync is done. `problem`: what keeps it from syncing now, and what to do, for a person. */
-  status(): { readonly state: 'starting' | 'ready' | 'recovering' | 'stopped'; readonly restarts: number; readonly lastSyncAt?: number; readonly problem?: string };
+  /** `ready` once identity and keys are published and the first sync is done; `lost` when another process took the device over, for good. `problem`: what keeps it from syncing now, and what to do, for a person. */
+  status(): { readonly state: 'starting' | 'ready' | 'recovering' | 'lost' | 'stopped'; readonly restarts: number; readonly lastSyncAt?: number; readonly problem?: string };
   stop(): Promise<void>;
 };
 

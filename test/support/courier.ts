@@ -1,6 +1,6 @@
 /** The courier's device at the test hospital Mercy: started, given rooms and members, killed in a process of its own. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -52,7 +52,7 @@ export async function newPlace(changes: Partial<CourierOptions> = {}, at?: { rea
     hospital, userId, call,
     options: {
       homeserverUrl: hospital.baseUrl, asToken: slot.asToken, userId, deviceId: 'COURIER', deviceName: 'Aceso courier',
-      storePath: folder, storeKey: new Uint8Array(32).fill(7), trust: 'signed', deadlineMs: 20_000, ...changes,
+      storePath: folder, storeId: 'store', generation: 1, bornAt: 0, storeKey: new Uint8Array(32).fill(7), trust: 'signed', deadlineMs: 20_000, ...changes,
     },
     sync: (query) => matrix(hospital.baseUrl, `/_matrix/client/v3/sync?${new URLSearchParams([...query, ['user_id', userId], ['device_id', changes.deviceId ?? 'COURIER']]).toString()}`, { token: slot.asToken }),
     async room(people) {
@@ -122,23 +122,55 @@ export type ChildChanges = {
   /** How much later than here it is there; milliseconds. */
   readonly clockMs?: number;
   readonly engine?: 'previous' | 'current';
+  readonly options?: Partial<CourierOptions>;
 };
 
-/** Runs a courier in a process of its own until it has sent the messages or has killed itself; gives what it reported and how it ended. */
-export async function inProcess(place: Place, command: Omit<ChildCommand, 'options'>, { clockMs = 0, engine = 'current' }: ChildChanges = {}): Promise<{ readonly reports: readonly ChildReport[]; readonly ended: string }> {
-  const { storeKey, ...options } = place.options;
+/** A courier in a process of its own, while it runs. */
+export type Child = {
+  readonly reports: readonly Extract<ChildReport, { readonly id: string }>[];
+  /** Codes of what it logged. */
+  readonly logs: readonly string[];
+  /** Whether SIGSTOP holds it (proc(5), `stat`). */
+  isStopped(): boolean;
+  resume(): void;
+  /** How it ended. */
+  ended(): Promise<string>;
+  kill(): Promise<void>;
+};
+
+export async function startChild(place: Place, command: Omit<ChildCommand, 'options'>, { clockMs = 0, engine = 'current', options: changes = {} }: ChildChanges = {}): Promise<Child> {
+  const { storeKey, ...options } = { ...place.options, ...changes };
   const full: ChildCommand = { ...command, options: { ...options, storeKey: Buffer.from(storeKey).toString('hex') } };
   const hooks = pathToFileURL(join(import.meta.dirname, 'childHooks.ts')).href;
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--import', hooks, join(import.meta.dirname, 'courierChild.ts'), JSON.stringify(full)], {
     stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ACESO_CHILD_CLOCK_MS: `${clockMs}`, ACESO_CHILD_ENGINE: engine },
   });
-  const reports: ChildReport[] = [];
-  createInterface({ input: child.stdout }).on('line', (line) => reports.push(JSON.parse(line) as ChildReport));
+  const reports: Child['reports'][number][] = [];
+  const logs: string[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const report = JSON.parse(line) as ChildReport;
+    if ('log' in report) logs.push(report.log);
+    else reports.push(report);
+  });
   const closed = new Promise((resolve) => child.once('close', resolve));
   const owned = await own(child);
-  await until('the child to end', () => owned.ended(), 60_000, 10).finally(() => owned.kill());
-  await closed;
-  return { reports, ended: owned.ended() ?? '' };
+  return {
+    reports, logs,
+    isStopped: () => /\) T /u.test(readFileSync(`/proc/${owned.pid}/stat`, 'utf8')),
+    resume: () => void process.kill(owned.pid, 'SIGCONT'),
+    async ended() {
+      await until('the child to end', () => owned.ended(), 60_000, 10).finally(() => owned.kill());
+      await closed;
+      return owned.ended() ?? '';
+    },
+    kill: () => owned.kill(),
+  };
+}
+
+/** Runs a courier in a process of its own until it has sent the messages or has killed itself; gives what it reported and how it ended. */
+export async function inProcess(place: Place, command: Omit<ChildCommand, 'options'>, changes: ChildChanges = {}): Promise<{ readonly reports: Child['reports']; readonly ended: string }> {
+  const child = await startChild(place, command, changes);
+  return { ended: await child.ended(), reports: child.reports };
 }
 
 /** The place of a Megolm message in its session: which key encrypted it (Megolm's message format, §"Message format"). */

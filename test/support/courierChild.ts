@@ -1,4 +1,4 @@
-/** The program behind `inProcess`: drives a courier, and kills its own process at a named instant, as a power cut would. */
+/** The program behind `inProcess`: drives a courier, and kills or stops its own process at a named instant, as a power cut or a frozen machine would. */
 import { createCourier, type CourierOptions, type FaultPoint } from '../../src/adapters/crypto/courier.ts';
 import { message, ready } from './courier.ts';
 import type { RoomId } from '../../src/domain/brand.ts';
@@ -9,23 +9,27 @@ export type ChildCommand = {
   readonly rotationMessages?: number;
   /** Dies when it reaches this for the `time`th time. */
   readonly killAt?: { readonly name: FaultPoint; readonly time: number };
+  /** Stops (SIGSTOP) when it reaches this for the `time`th time, until somebody continues it. */
+  readonly stopAt?: { readonly name: FaultPoint; readonly time: number };
 };
 
-export type ChildReport = { readonly id: string; readonly outcome: { readonly ok: boolean; readonly value?: { readonly eventId: string }; readonly error?: { readonly code: string } } };
+export type ChildReport = { readonly id: string; readonly outcome: { readonly ok: boolean; readonly value?: { readonly eventId: string }; readonly error?: { readonly code: string } } } | { readonly log: string };
 
 if (process.argv[1] === import.meta.filename) await run(JSON.parse(process.argv[2] ?? '') as ChildCommand);
 
-async function run({ options, messages, killAt, rotationMessages }: ChildCommand): Promise<void> {
+async function run({ options, messages, killAt, stopAt, rotationMessages }: ChildCommand): Promise<void> {
   let times = 0;
   const faultPoint = (name: FaultPoint): undefined => {
-    if (name === killAt?.name && (times += 1) === killAt.time) process.kill(process.pid, 'SIGKILL');
+    const end = killAt ?? stopAt;
+    if (name === end?.name && (times += 1) === end.time) process.kill(process.pid, killAt ? 'SIGKILL' : 'SIGSTOP');
   };
-  const courier = await createCourier({ ...options, storeKey: Buffer.from(options.storeKey, 'hex'), log: () => undefined, ...(killAt ? { faultPoint } : {}) });
+  const say = (report: ChildReport): void => void process.stdout.write(`${JSON.stringify(report)}\n`);
+  const courier = await createCourier({ ...options, storeKey: Buffer.from(options.storeKey, 'hex'), log: ({ code }) => say({ log: code }), ...(killAt ?? stopAt ? { faultPoint } : {}) });
   await ready(courier);
   for (const { id, roomId, people, content } of messages) {
     const plain = message(id, roomId, people, '', { rotation: { periodMs: 604_800_000, messages: rotationMessages ?? 100 } });
     const outcome = await courier.send({ ...plain, content: plain.content.map(() => content) });
-    process.stdout.write(`${JSON.stringify({ id, outcome })}\n`);
+    say({ id, outcome });
   }
   await courier.stop();
 }

@@ -5,6 +5,8 @@ import { freePort } from './ports.ts';
 export type SyncGate = {
   /** To be used instead of the homeserver's own. */
   readonly baseUrl: string;
+  /** Every request that came by, e.g. `PUT /_matrix/client/v3/…`, in order. */
+  readonly requests: readonly string[];
   hold(): void;
   release(): void;
   stop(): Promise<void>;
@@ -14,7 +16,9 @@ export async function startSyncGate(homeserver: string): Promise<SyncGate> {
   const port = await freePort();
   let open = Promise.resolve();
   let release = (): void => undefined;
+  const requests: string[] = [];
   const server = createServer((request, response) => {
+    requests.push(`${request.method ?? ''} ${new URL(request.url ?? '/', homeserver).pathname}`);
     forward(homeserver, request, response, () => open).catch(() => response.destroy());
   });
   await new Promise<void>((resolve, reject) => {
@@ -23,6 +27,7 @@ export async function startSyncGate(homeserver: string): Promise<SyncGate> {
   server.unref();
   return {
     baseUrl: `http://127.0.0.1:${port}`,
+    requests,
     hold() {
       const { promise, resolve } = Promise.withResolvers<undefined>();
       open = promise.then(() => undefined);

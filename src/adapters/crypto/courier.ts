@@ -18,12 +18,12 @@ const usualDeadlineMs = 60_000;
 /**
  * Opens the store and starts the device; identity and keys are published, and syncing begins, in the background (`status()` says how far
  * it is), so that a homeserver that is down delays nothing else. Rejects, saying what to do, when the store can't be opened: a wrong key,
- * another user's or device's store, or a file that another process holds.
+ * another user's or device's store, or one that a later generation holds.
  */
 export async function createCourier(options: CourierOptions): Promise<CourierDevice> {
-  const { log, faultPoint, ...settings } = options;
+  const { log, faultPoint, identity, ...settings } = options;
   if (options.storeKey.length !== 32) throw new Error("the courier's store key must have 32 bytes");
-  const threadOptions: ThreadOptions = { ...settings, deadlineMs: options.deadlineMs ?? usualDeadlineMs, faults: faultPoint ? 'on' : 'off' };
+  const threadOptions: ThreadOptions = { ...settings, deadlineMs: options.deadlineMs ?? usualDeadlineMs, faults: faultPoint ? 'on' : 'off', keeper: identity ? 'given' : 'none' };
   const listeners: Parameters<Courier['onKeys']>[0][] = [];
   let state: ReturnType<Courier['status']>['state'] = 'starting';
   let lastSyncAt: number | undefined;
@@ -31,17 +31,23 @@ export async function createCourier(options: CourierOptions): Promise<CourierDev
 
   const thread: EngineThread = await startThread(threadOptions, {
     faultPoint,
+    identity,
     heard: (message) => {
       switch (message.kind) {
         case 'opened':
           return;
         case 'synced':
-          if (state !== 'stopped') state = 'ready';
+          if (state !== 'stopped' && state !== 'lost') state = 'ready';
           lastSyncAt = message.at;
           problem = undefined;
           return;
         case 'problem':
           problem = message.message;
+          return;
+        case 'fenced':
+          state = 'lost';
+          problem = 'another process has taken the device over.';
+          log({ level: 'error', code: 'fenced', userId: options.userId, reason: `generation ${options.generation}` });
           return;
         case 'keys':
           for (const listener of listeners) listener(message.change);
@@ -68,7 +74,7 @@ export async function createCourier(options: CourierOptions): Promise<CourierDev
       return answer === 'lost' ? fail('unavailable', 'the encryption engine was restarted. It is tried again.', { retry: true }) : answer;
     },
     async memberChanged(roomId, userId, membership) {
-      await untilTaken(() => thread.call('memberChanged', { roomId, userId, membership }), () => state === 'stopped');
+      await untilTaken(() => thread.call('memberChanged', { roomId, userId, membership }), () => state === 'stopped' || state === 'lost');
     },
     onKeys: (listener) => {
       listeners.push(listener);

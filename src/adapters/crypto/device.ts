@@ -12,7 +12,7 @@ import { createMedia } from './media.ts';
 import type { FaultPoint, ThreadOptions } from './options.ts';
 import { createOutgoing, serverOf } from './outgoing.ts';
 import { createPeople } from './people.ts';
-import type { Calls, FromThread } from './protocol.ts';
+import type { Calls, FromThread, IdentityAnswer, IdentityAsk } from './protocol.ts';
 import { createRoomKeys } from './roomKeys.ts';
 import { send, sendFailure } from './sending.ts';
 import { createSharedRooms } from './sharedRooms.ts';
@@ -35,15 +35,18 @@ export type DeviceHooks = {
   /** A call of the engine never came back: the thread must end. */
   readonly giveUp: (what: string) => void;
   readonly askFault: (name: FaultPoint) => Promise<Action>;
+  readonly askIdentity: (ask: IdentityAsk) => Promise<IdentityAnswer>;
+  /** Another holder has taken the store: the thread must end, for good. */
+  readonly fenced: () => void;
 };
 
 /** How long a call waits for the identity to be published; milliseconds. */
 const beginningMs = 5_000;
 
-export async function openDevice(options: ThreadOptions, { tell, giveUp, askFault }: DeviceHooks): Promise<Device> {
-  const store = await openStore(options.storePath, options.storeKey);
+export async function openDevice(options: ThreadOptions, { tell, giveUp, askFault, askIdentity, fenced }: DeviceHooks): Promise<Device> {
+  const store = await openStore(options, fenced);
   const engine = await openEngine(options, giveUp);
-  const homeserver = createHomeserver(options);
+  const homeserver = createHomeserver(options, () => store.checkFence());
   const faults = options.faults === 'on' ? createFaults(engine, askFault) : noFaults;
   const outgoing = createOutgoing(engine, homeserver, store, faults);
   const sharedRooms = await createSharedRooms(store);
@@ -79,7 +82,7 @@ export async function openDevice(options: ThreadOptions, { tell, giveUp, askFaul
   return {
     async run() {
       await untilStopped({ stopping, tell }, async () => {
-        await establishIdentity({ options, engine, homeserver, outgoing, store, faults, stopping });
+        await establishIdentity({ options, engine, homeserver, outgoing, store, faults, stopping, askIdentity, tell });
         return 'done';
       });
       identity = 'published';

@@ -3,22 +3,29 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { fail, ok } from '../../domain/outcome.ts';
 import { openDevice, type Device } from './device.ts';
 import type { Action } from './faults.ts';
+import { fencedBy } from './fence.ts';
 import type { FaultPoint, ThreadOptions } from './options.ts';
-import type { Ask, Calls, FromThread, ToThread } from './protocol.ts';
+import type { Ask, Calls, FromThread, IdentityAnswer, IdentityAsk, ToThread } from './protocol.ts';
 
 if (!parentPort) throw new Error('engine-worker.ts runs as a worker thread only');
 const port = parentPort;
 const options = workerData as ThreadOptions;
 const faultsPending = new Map<number, (action: Action) => void>();
+const identityPending = new Map<number, (answer: IdentityAnswer) => void>();
 const underWay = new Set<Promise<unknown>>();
 let stopped = false;
 
 const tell = (message: FromThread): void => port.postMessage(message);
-const opening = openDevice(options, { tell, giveUp, askFault });
+const opening = openDevice(options, { tell, giveUp, askFault, askIdentity, fenced });
 port.on('message', (message: ToThread) => {
   if (message.kind === 'fault-passed') {
     faultsPending.get(message.id)?.(message.action);
     faultsPending.delete(message.id);
+    return;
+  }
+  if (message.kind === 'identity-answer') {
+    identityPending.get(message.id)?.(message.answer);
+    identityPending.delete(message.id);
     return;
   }
   const work = answer(message.id, message.ask);
@@ -32,6 +39,10 @@ async function start(): Promise<void> {
   try {
     device = await opening;
   } catch (error) {
+    if (fencedBy(error)) {
+      fenced();
+      return;
+    }
     tell({ kind: 'fatal', message: `the courier's store can't be opened: ${error instanceof Error ? error.message : String(error)}` });
     setImmediate(() => process.exit(1));
     return;
@@ -80,10 +91,24 @@ function giveUp(what: string): void {
   setImmediate(() => process.exit(1)); // ends this thread, after the message has left
 }
 
+/** Nothing of ours can be written or sent any more: whoever asked us asks the new holder. */
+function fenced(): void {
+  tell({ kind: 'fenced' });
+  setImmediate(() => process.exit(1));
+}
+
 function askFault(name: FaultPoint): Promise<Action> {
-  const id = faultsPending.size === 0 ? 1 : Math.max(...faultsPending.keys()) + 1;
-  const { promise, resolve } = Promise.withResolvers<Action>();
-  faultsPending.set(id, resolve);
-  tell({ kind: 'fault', id, name });
+  return asked(faultsPending, (id) => tell({ kind: 'fault', id, name }));
+}
+
+function askIdentity(ask: IdentityAsk): Promise<IdentityAnswer> {
+  return asked(identityPending, (id) => tell({ kind: 'identity', id, ask }));
+}
+
+function asked<T>(pending: Map<number, (answer: T) => void>, tellIt: (id: number) => void): Promise<T> {
+  const id = pending.size === 0 ? 1 : Math.max(...pending.keys()) + 1;
+  const { promise, resolve } = Promise.withResolvers<T>();
+  pending.set(id, resolve);
+  tellIt(id);
   return promise;
 }

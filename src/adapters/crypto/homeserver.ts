@@ -52,7 +52,8 @@ export const pathOf = (...parts: readonly string[]): string => parts.map(encodeU
 
 const usualTimeoutMs = 20_000;
 
-export function createHomeserver(options: Pick<ThreadOptions, 'homeserverUrl' | 'asToken' | 'userId' | 'deviceId'>): Homeserver {
+/** `mayLeave` throws when nothing may be sent any more; it is asked last thing before each request. */
+export function createHomeserver(options: Pick<ThreadOptions, 'homeserverUrl' | 'asToken' | 'userId' | 'deviceId'>, mayLeave: () => void): Homeserver {
   const identity = { service: {}, user: { user_id: options.userId }, device: { user_id: options.userId, device_id: options.deviceId } };
 
   const text = async (request: Request): Promise<string> => {
@@ -63,6 +64,7 @@ export function createHomeserver(options: Pick<ThreadOptions, 'homeserverUrl' | 
     let status = 0;
     let body = '';
     let retryAfter: string | null = null;
+    mayLeave();
     try {
       const response = await fetch(url, { method: request.method, headers, redirect: 'error', signal: AbortSignal.any(signals), ...(request.body === undefined ? {} : { body: request.body }) });
       body = await response.text();

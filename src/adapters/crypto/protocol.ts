@@ -27,7 +27,12 @@ export type Ask = { readonly [Name in keyof Calls]: { readonly call: Name; reado
 
 export type ToThread =
   | { readonly kind: 'ask'; readonly id: number; readonly ask: Ask }
-  | { readonly kind: 'fault-passed'; readonly id: number; readonly action: 'go' | 'panic' | 'hang' | 'block' };
+  | { readonly kind: 'fault-passed'; readonly id: number; readonly action: 'go' | 'panic' | 'hang' | 'block' }
+  | { readonly kind: 'identity-answer'; readonly id: number; readonly answer: IdentityAnswer };
+
+/** What the keeper of the identity is asked, and says. */
+export type IdentityAsk = { readonly call: 'recall' } | { readonly call: 'keep'; readonly identity: Uint8Array };
+export type IdentityAnswer = { readonly is: 'kept'; readonly identity: Uint8Array } | { readonly is: 'none' } | { readonly is: 'refused' };
 
 export type FromThread =
   | { readonly kind: 'answer'; readonly id: number; readonly answer: Calls[keyof Calls]['answer'] }
@@ -37,6 +42,9 @@ export type FromThread =
   | { readonly kind: 'synced'; readonly at: number }
   /** Why it isn't ready, for a person; it goes on trying. */
   | { readonly kind: 'problem'; readonly message: string }
+  /** Another holder has the device: this thread ends, and none may follow it. */
+  | { readonly kind: 'fenced' }
+  | { readonly kind: 'identity'; readonly id: number; readonly ask: IdentityAsk }
   /** It can't run with what it was given; for a person. */
   | { readonly kind: 'fatal'; readonly message: string }
   | { readonly kind: 'keys'; readonly change: { readonly kind: 'room-keys' | 'devices'; readonly userIds: readonly UserId[] } }

@@ -3,24 +3,48 @@ import { hkdfSync } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { createFence, fencedBy } from './fence.ts';
 import { openIndexedDB } from './indexeddb/mod.ts';
+import type { ThreadOptions } from './options.ts';
 
 export type Store = {
-  /** Runs `work` in a transaction of its own. Resolves when it, and all that was committed before it, is on the disk. */
+  /** Runs `work` in a transaction of its own. Resolves when it, and all that was committed before it, is on the disk. Rejects with Fenced when it is another's. */
   durable<T>(work: (sql: DatabaseSync) => T): Promise<T>;
+  /** Throws Fenced when the store is another's now: to be asked before anything leaves. */
+  checkFence(): void;
   close(): Promise<void>;
 };
 
-/** Opens the file, makes the tables, and puts the IndexedDB in place for the engine. */
-export async function openStore(path: string, storeKey: Uint8Array): Promise<Store> {
-  const file = extname(path) === '' ? join(path, 'courier.sqlite') : path;
+/** Opens the file, takes it from whoever had it, makes the tables, and puts the IndexedDB in place for the engine. `fenced`: somebody took it from us. */
+export async function openStore(options: Pick<ThreadOptions, 'storePath' | 'storeKey' | 'generation' | 'storeId'>, fenced: () => void): Promise<Store> {
+  const file = storeFile(options.storePath);
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   // NORMAL: a commit survives a killed process, and `durable` makes it survive a power cut before anything leaves the machine.
-  const database = openIndexedDB(file, { key: subkey(storeKey, 'indexeddb'), synchronous: 'NORMAL' });
+  const database = openIndexedDB(file, { key: subkey(options.storeKey, 'indexeddb'), synchronous: 'NORMAL', fence: createFence(options, fenced) });
   database.install();
-  await database.barrier((sql) => sql.exec(tables));
-  return { durable: (work) => database.barrier(work), close: () => database.close() };
+  const durable: Store['durable'] = async (work) => {
+    try {
+      return await database.barrier(work);
+    } catch (error) {
+      throw fencedBy(error) ?? error;
+    }
+  };
+  await durable((sql) => sql.exec(tables));
+  return {
+    durable,
+    checkFence() {
+      try {
+        database.checkFence();
+      } catch (error) {
+        throw fencedBy(error) ?? error;
+      }
+    },
+    close: () => database.close(),
+  };
 }
+
+/** A path without an extension is a folder. */
+export const storeFile = (path: string): string => (extname(path) === '' ? join(path, 'courier.sqlite') : path);
 
 /** A key for one purpose, from the key of the store (RFC 5869). */
 export function subkey(storeKey: Uint8Array, purpose: string): Uint8Array {

@@ -8,7 +8,7 @@ import type { UserId } from '../../domain/brand.ts';
 import type { Engine } from './engine.ts';
 import type { Faults } from './faults.ts';
 import { asArray, asRecord, asTexts, HomeserverError, type Homeserver } from './homeserver.ts';
-import { IdentityRefused } from './identity.ts';
+import { IdentityRefused, IdentityUnavailable } from './identity.ts';
 import type { Outgoing } from './outgoing.ts';
 import { ids, type People } from './people.ts';
 import type { FromThread } from './protocol.ts';
@@ -75,6 +75,7 @@ export async function untilStopped({ stopping, tell }: Pick<Parts, 'stopping' | 
 function troubleOf(error: unknown): { readonly code: string; readonly reason: string; readonly message: string; readonly retryAfterMs: number } {
   if (error instanceof HomeserverError) return { code: 'homeserver-trouble', reason: `${error.message} ${error.path}`, message: problemOf(error), retryAfterMs: error.retryAfterMs ?? 0 };
   if (error instanceof IdentityRefused) return { code: 'identity-refused', reason: 'foreign-keys', message: error.message, retryAfterMs: 0 };
+  if (error instanceof IdentityUnavailable) return { code: 'identity-unavailable', reason: 'store', message: "the identity that all the courier's devices share can't be had from the store now, or another worker is making it. It is tried again.", retryAfterMs: 0 };
   const reason = error instanceof Error ? error.name : 'unknown';
   return { code: 'engine-error', reason, message: `the encryption engine failed (${reason}). It is tried again.`, retryAfterMs: 0 };
 }

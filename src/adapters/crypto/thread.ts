@@ -1,7 +1,7 @@
 /** Keeps the engine's thread alive: starts it, waits no longer than the deadline for an answer, and starts another when it ends. */
 import { Worker } from 'node:worker_threads';
 import type { CourierOptions, FaultPoint, ThreadOptions } from './options.ts';
-import type { Ask, Calls, FromThread, ToThread } from './protocol.ts';
+import type { Ask, Calls, FromThread, IdentityAnswer, IdentityAsk, ToThread } from './protocol.ts';
 
 export type EngineThread = {
   /** `lost`: the thread ended before it answered. What it had stored by then is stored; asking again is safe. */
@@ -13,9 +13,10 @@ export type EngineThread = {
 
 export type ThreadHooks = {
   /** Everything that isn't an answer. */
-  readonly heard: (message: Exclude<FromThread, { kind: 'answer' | 'fault' | 'fatal' }>) => void;
+  readonly heard: (message: Exclude<FromThread, { kind: 'answer' | 'fault' | 'fatal' | 'identity' }>) => void;
   readonly ended: (why: string) => void;
   readonly faultPoint: CourierOptions['faultPoint'];
+  readonly identity: CourierOptions['identity'];
 };
 
 type Pending = { readonly settle: (answer: Calls[keyof Calls]['answer'] | 'lost') => void };
@@ -55,6 +56,13 @@ export async function startThread(options: ThreadOptions, hooks: ThreadHooks): P
         case 'fault':
           void passFault(started, message.id, message.name, hooks.faultPoint);
           return;
+        case 'identity':
+          void passIdentity(started, message.id, message.ask, hooks.identity);
+          return;
+        case 'fenced':
+          state = 'stopping'; // another holder has the device: no thread of ours may follow
+          neverOpen(new Error('another holder has taken the store'));
+          break;
         case 'fatal':
           why = message.message;
           neverOpen(new Error(message.message));
@@ -138,4 +146,18 @@ export async function startThread(options: ThreadOptions, hooks: ThreadHooks): P
 async function passFault(worker: Worker, id: number, name: FaultPoint, faultPoint: CourierOptions['faultPoint']): Promise<void> {
   const action = await faultPoint?.(name);
   worker.postMessage({ kind: 'fault-passed', id, action: action ?? 'go' } satisfies ToThread);
+}
+
+async function passIdentity(worker: Worker, id: number, ask: IdentityAsk, keeper: CourierOptions['identity']): Promise<void> {
+  worker.postMessage({ kind: 'identity-answer', id, answer: await answerOf(ask, keeper) } satisfies ToThread);
+}
+
+async function answerOf(ask: IdentityAsk, keeper: CourierOptions['identity']): Promise<IdentityAnswer> {
+  try {
+    if (ask.call === 'keep') await keeper?.keep(ask.identity);
+    const identity = ask.call === 'keep' ? ask.identity : await keeper?.recall();
+    return identity === undefined ? { is: 'none' } : { is: 'kept', identity };
+  } catch {
+    return { is: 'refused' };
+  }
 }

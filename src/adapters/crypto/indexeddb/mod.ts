@@ -1,6 +1,6 @@
 /** A durable IndexedDB for Node, over `node:sqlite`. Start with README.md. */
 export { openIndexedDB, type OpenOptions, type SqliteIndexedDB } from './open.ts';
-export type { Synchronous } from './sql.ts';
+export type { Fence, Synchronous } from './sql.ts';
 export { IDBCursor, IDBCursorWithValue } from './cursor.ts';
 export { IDBDatabase, type ObjectStoreParameters, type TransactionOptions } from './database.ts';
 export { IDBVersionChangeEvent, type EventCallback, type IDBEvent } from './events.ts';

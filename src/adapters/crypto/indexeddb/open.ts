@@ -1,9 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { StorageError } from './errors.ts';
 import { IDBFactory } from './factory.ts';
 import { classes, install } from './install.ts';
 import { checkKey } from './keyCheck.ts';
 import { aesGcmSeal, unsealed } from './seal.ts';
-import { SqliteFile, type Synchronous } from './sql.ts';
+import { SqliteFile, type Fence, type Synchronous } from './sql.ts';
 import { Storage } from './storage.ts';
 
 export type OpenOptions = {
@@ -11,6 +12,8 @@ export type OpenOptions = {
   readonly key?: Uint8Array;
   /** For IndexedDB transactions of durability `default`; 'FULL' (an fsync each commit) if not given. Barriers always fsync. */
   readonly synchronous?: Synchronous;
+  /** Others may have the file open: the newest opening takes it, and those before it can't write any more. Without it, one opening at a time. */
+  readonly fence?: Fence;
 };
 
 export type SqliteIndexedDB = {
@@ -23,6 +26,8 @@ export type SqliteIndexedDB = {
    * names that start with `idb_` are this library's. Rejects, with everything rolled back, if `work` throws or gives a promise.
    */
   barrier<T>(work: (sql: DatabaseSync) => T): Promise<T>;
+  /** Throws, with the fence's own error as its cause, when another opening has raised the fence: to be asked before something leaves the machine. */
+  checkFence(): void;
   /** Closes the connections, lets running transactions and barriers end, and closes the file. */
   close(): Promise<void>;
   /** Puts `indexedDB` and the interfaces on globalThis, where libraries look for them. */
@@ -30,25 +35,37 @@ export type SqliteIndexedDB = {
 };
 
 /**
- * Opens the file at `path`, or makes it. It is this process's alone until `close`. Throws with what to do when the file is in use,
- * when the key is wrong or missing, when there is a key but the file was made without, and when a newer version wrote it.
+ * Opens the file at `path`, or makes it. It is this process's alone until `close`, or until another opening raises the fence. Throws with
+ * what to do when the file is in use, when the key is wrong or missing, when there is a key but the file was made without, and when a
+ * newer version wrote it; and what the fence throws.
  */
 export function openIndexedDB(path: string, options: OpenOptions = {}): SqliteIndexedDB {
   const seal = options.key === undefined ? undefined : aesGcmSeal(options.key);
-  const file = new SqliteFile(path);
+  const { fence } = options;
+  const file = new SqliteFile(path, fence === undefined ? 'alone' : 'fenced');
   try {
     checkKey(file, seal);
+    if (fence !== undefined) file.raise(fence); // before the catalog is read: afterwards nobody else can change it
     const storage = new Storage(file, seal ?? unsealed, options.synchronous ?? 'FULL');
     const indexedDB = new IDBFactory(storage);
     return {
       indexedDB,
       classes,
       barrier: (work) => storage.barrier(work),
+      checkFence: () => fenceOf(file),
       close: () => storage.close(),
       install: () => install(indexedDB),
     };
   } catch (error) {
     file.close();
     throw error;
+  }
+}
+
+function fenceOf(file: SqliteFile): void {
+  try {
+    file.checkFence();
+  } catch (error) {
+    throw error instanceof StorageError ? error.dom : error;
   }
 }

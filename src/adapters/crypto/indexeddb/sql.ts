@@ -1,5 +1,5 @@
 /**
- * The SQLite file: opened for this process alone, WAL, prepared statements kept. The only place that says BEGIN, COMMIT and ROLLBACK.
+ * The SQLite file: WAL, prepared statements kept; opened for this process alone, or fenced. The only place that says BEGIN, COMMIT and ROLLBACK.
  * Every error of SQLite leaves as StorageError.
  */
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
@@ -11,7 +11,20 @@ export type Synchronous = 'FULL' | 'NORMAL';
 
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
+/**
+ * Lets several processes have the file open, of which the last one alone may write. Both functions run on the file's own connection; what
+ * they throw is the `cause` of the error that the caller gets.
+ */
+export type Fence = {
+  /** At the opening, in a transaction of its own, before anything is read: shuts out whoever has the file, or throws to be shut out. */
+  readonly raise: (sql: DatabaseSync) => void;
+  /** At the beginning of every transaction that writes, once it has the file's only write lock, and whenever the caller asks. Throws when another opening raised it. */
+  readonly check: (sql: DatabaseSync) => void;
+};
+
 const SQLITE_BUSY = 5;
+/** How long a fenced opening waits for a transaction of the one that it shuts out. Milliseconds. */
+const FENCED_TIMEOUT = 2000;
 
 export class SqliteFile {
   readonly path: string;
@@ -21,19 +34,21 @@ export class SqliteFile {
   /** Something was committed without an fsync; only a barrier, which then surely writes, makes up for it. */
   #unsynced = false;
   #changes = 0;
+  #fence: Fence | undefined;
 
   /** Throws when another process or another opening holds the file, when it is no database, or when a newer version wrote it. */
-  constructor(path: string) {
+  constructor(path: string, sharing: 'alone' | 'fenced' = 'alone') {
     this.path = path;
-    this.#sql = opened(path);
+    this.#sql = opened(path, sharing === 'alone' ? 0 : FENCED_TIMEOUT);
     try {
-      this.#sql.exec('PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000; BEGIN IMMEDIATE');
+      this.#sql.exec(`PRAGMA locking_mode=${sharing === 'alone' ? 'EXCLUSIVE' : 'NORMAL'}; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000; BEGIN IMMEDIATE`);
       migrate(this.#sql, path);
       this.#sql.exec('COMMIT');
     } catch (error) {
       this.#sql.close();
       if (sqliteCode(error) === undefined) throw error;
       if (sqliteCode(error) !== SQLITE_BUSY) throw new Error(`${path}: can not be used as a database (${messageOf(error)}). Restore it from a copy, or name another file`, { cause: error });
+      if (sharing === 'fenced') throw new Error(`${path}: in use. A process that has it open is in the middle of a transaction and doesn't end it; end that process`, { cause: error });
       throw new Error(`${path}: in use. One process at a time may open it; stop the other one, or close the other opening in this one`, { cause: error });
     }
   }
@@ -57,6 +72,19 @@ export class SqliteFile {
     return { changes: Number(changes), id: Number(lastInsertRowid) };
   }
 
+  /** Raises the fence: from now on nobody else writes, and we do until somebody raises it again. Throws what `raise` throws. */
+  raise(fence: Fence): void {
+    this.durably((sql) => fence.raise(sql));
+    this.#fence = fence;
+  }
+
+  /** Throws a StorageError, with what the fence threw as its cause, when we may not write any more. */
+  checkFence(): void {
+    const fence = this.#fence;
+    if (fence !== undefined) storage(() => fence.check(this.#sql));
+  }
+
+  /** Throws, with nothing begun, when the file can't be locked or the fence is raised. */
   begin(synchronous: Synchronous): void {
     storage(() => {
       if (this.#synchronous !== synchronous) {
@@ -65,6 +93,12 @@ export class SqliteFile {
       }
       this.#statement('BEGIN IMMEDIATE').run();
     });
+    try {
+      this.checkFence();
+    } catch (error) {
+      this.rollback();
+      throw error;
+    }
   }
 
   commit(): void {
@@ -125,9 +159,9 @@ export function number(value: SQLOutputValue | undefined): number {
   throw new StorageError(new Error('the file is damaged: a number column holds something else'));
 }
 
-function opened(path: string): DatabaseSync {
+function opened(path: string, timeout: number): DatabaseSync {
   try {
-    return new DatabaseSync(path, { timeout: 0, enableForeignKeyConstraints: false });
+    return new DatabaseSync(path, { timeout, enableForeignKeyConstraints: false });
   } catch (error) {
     throw new Error(`${path}: can not be opened (${messageOf(error)}). Create its folder, or let this process read and write there`, { cause: error });
   }
