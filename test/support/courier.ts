@@ -1,11 +1,11 @@
 /** The courier's device at the test hospital Mercy: started, given rooms and members, killed in a process of its own. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
-import { createCourier, type CourierDevice, type CourierLog, type CourierOptions } from '../../src/adapters/crypto/courier.ts';
+import { createCourier, type CourierDevice, type CourierLog, type CourierOptions, type IdentityKeeper } from '../../src/adapters/crypto/courier.ts';
 import { as, type RoomId, type UserId } from '../../src/domain/brand.ts';
 import { Sealed } from '../../src/domain/sealed.ts';
 import type { EncryptedEvent, OutgoingMessage } from '../../src/ports/courier.ts';
@@ -118,6 +118,12 @@ export function message(id: string, roomId: RoomId, people: readonly string[], b
   };
 }
 
+/** Keeps the identity in a file, as the store of Aceso does for all workers. */
+export const keptIn = (file: string): IdentityKeeper => ({
+  recall: async () => (existsSync(file) ? readFileSync(file) : undefined),
+  keep: async (identity) => writeFileSync(file, identity),
+});
+
 export type ChildChanges = {
   /** How much later than here it is there; milliseconds. */
   readonly clockMs?: number;
@@ -139,7 +145,7 @@ export type Child = {
 };
 
 export async function startChild(place: Place, command: Omit<ChildCommand, 'options'>, { clockMs = 0, engine = 'current', options: changes = {} }: ChildChanges = {}): Promise<Child> {
-  const { storeKey, ...options } = { ...place.options, ...changes };
+  const { storeKey, identity: _, ...options } = { ...place.options, ...changes };
   const full: ChildCommand = { ...command, options: { ...options, storeKey: Buffer.from(storeKey).toString('hex') } };
   const hooks = pathToFileURL(join(import.meta.dirname, 'childHooks.ts')).href;
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--import', hooks, join(import.meta.dirname, 'courierChild.ts'), JSON.stringify(full)], {

@@ -5,7 +5,7 @@ import type { Courier } from '../../ports/courier.ts';
 import type { CourierOptions, ThreadOptions } from './options.ts';
 import { startThread, type EngineThread } from './thread.ts';
 
-export type { CourierLog, CourierOptions, FaultAction, FaultPoint } from './options.ts';
+export type { CourierLog, CourierOptions, FaultAction, FaultPoint, IdentityKeeper } from './options.ts';
 
 /** The port, and what its owner does for upkeep. */
 export type CourierDevice = Courier & {

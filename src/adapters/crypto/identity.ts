@@ -37,7 +37,7 @@ export async function establishIdentity(parts: Parts): Promise<void> {
   const identity = options.keeper === 'given' ? await shareIdentity(parts) : undefined;
   if (!done) await publishDeviceKeys(parts);
   if (identity) await adopt(parts, identity);
-  await signDevice(parts);
+  await signDevice(parts, identity);
   await checkOwnDevice(parts);
   await store.durable((sql) => sql.prepare("INSERT OR REPLACE INTO courier_fact VALUES ('identity', ?)").run(options.keeper === 'given' ? 'kept' : 'published'));
   await faults.reached('identity-published');
@@ -112,7 +112,8 @@ async function adopt({ options, engine, homeserver, outgoing, stopping, tell }: 
   if (!adopted.hasMaster || !adopted.hasSelfSigning || !adopted.hasUserSigning) throw new HomeserverError(0, 'identity-not-adopted', 'client/v3/keys/query');
 }
 
-async function signDevice({ engine, homeserver, faults, store, stopping, outgoing }: Parts): Promise<void> {
+/** The engine signs public keys anew only when it made the private ones itself: those of a shared identity are published as they were made. */
+async function signDevice({ engine, homeserver, faults, store, stopping, outgoing }: Parts, shared: KeptIdentity | undefined): Promise<void> {
   await outgoing.exclusively(stopping, async (send) => {
     using requests = await engine.within('bootstrapCrossSigning', engine.machine.bootstrapCrossSigning(false));
     await store.durable(() => undefined);
@@ -120,7 +121,7 @@ async function signDevice({ engine, homeserver, faults, store, stopping, outgoin
     const keys = requests.uploadKeysRequest as Parameters<typeof send>[0] | undefined;
     if (keys) await send(keys);
     using signingKeys = requests.uploadSigningKeysRequest;
-    await homeserver.text({ method: 'POST', path: 'client/v3/keys/device_signing/upload', body: signingKeys.body });
+    await homeserver.text({ method: 'POST', path: 'client/v3/keys/device_signing/upload', body: shared?.publicKeys ?? signingKeys.body });
     await faults.reached('cross-signing-uploaded');
     using signatures = requests.uploadSignaturesRequest;
     const { failures } = await homeserver.json({ method: 'POST', path: 'client/v3/keys/signatures/upload', body: signatures.body });
