@@ -31,10 +31,10 @@ export async function fuzzSync(hospital: Hospital, slot: Slot, { inputs, seed, s
   const place = await newPlace({}, { hospital, slot });
   try {
     const { answer, event, roomId } = await record(place, hospital, seed);
-    const options: ThreadOptions = { ...place.options, deadlineMs: 20_000, faults: 'off' };
-    const store = await openStore(options.storePath, options.storeKey);
+    const options: ThreadOptions = { ...place.options, deadlineMs: 20_000, faults: 'off', keeper: 'none' };
+    const store = await openStore(options, () => tally.failure('store', 'taken by somebody else'));
     const engine = await openEngine(options, (what) => tally.failure('engine', `never came back from ${what}`));
-    const homeserver = createHomeserver(options);
+    const homeserver = createHomeserver(options, () => store.checkFence());
     const outgoing = createOutgoing(engine, homeserver, store, noFaults);
     const sharedRooms = await createSharedRooms(store);
     const people = createPeople(options, engine, outgoing, sharedRooms);
