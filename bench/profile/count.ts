@@ -10,7 +10,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { isMainThread, threadId } from 'node:worker_threads';
 
 const LOOK_EVERY_MS = 100;
-const SAMPLE_EVERY_US = 500;
+const SAMPLE_EVERY_US = 1000;
 
 const folder = process.env['ACESO_BENCH_PROFILE'];
 const counts: Record<string, number> = {};
@@ -60,6 +60,7 @@ function countRequests(): void {
 
 function watch(into: string, thread: string): void {
   let window = '';
+  let told = false;
   let session: Session | undefined;
   const look = async (): Promise<void> => {
     const wanted = read(join(into, 'control'));
@@ -75,8 +76,10 @@ function watch(into: string, thread: string): void {
         await session.post('Profiler.setSamplingInterval', { interval: SAMPLE_EVERY_US });
         await session.post('Profiler.start');
       }
+      told = false;
     }
-    writeFileSync(join(into, `counts-${thread}.json`), JSON.stringify({ window, counts }));
+    if (!told) writeFileSync(join(into, `counts-${thread}.json`), JSON.stringify({ window, counts }));
+    told = true;
   };
   let looking = false;
   setInterval(() => {

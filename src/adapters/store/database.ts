@@ -1,46 +1,14 @@
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { Kysely, Migrator, PostgresDialect, SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
+import { Kysely, Migrator, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { migrations, type Dialect } from './migrations.ts';
+import { sqliteDialect } from './sqlite.ts';
 import type { Tables } from './tables.ts';
 
 export type Database = { readonly db: Kysely<Tables>; readonly dialect: Dialect };
 
-/** One file, WAL, every commit on the disk before it counts (`synchronous=FULL`). */
+/** One file, WAL, every commit on the disk before it counts. */
 export function openSqlite(path: string): Database {
-  const file = new DatabaseSync(path, { timeout: 10_000, enableForeignKeyConstraints: true });
-  file.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;');
-  return { db: new Kysely<Tables>({ dialect: new SqliteDialect({ database: kyselyOver(file) }) }), dialect: { name: 'sqlite', integer: 'integer', bytes: 'blob' } };
-}
-
-/** Kysely writes the same texts again and again: this many stay prepared. */
-const PREPARED = 200;
-
-/** Gives `node:sqlite` the shape that Kysely asks of a SQLite driver. */
-function kyselyOver(file: DatabaseSync): SqliteDatabase {
-  const prepared = new Map<string, SqliteStatement>();
-  return {
-    close: () => { file.close(); },
-    prepare(text) {
-      const known = prepared.get(text);
-      if (known) return known;
-      if (prepared.size >= PREPARED) prepared.clear();
-      const statement = prepare(file, text);
-      prepared.set(text, statement);
-      return statement;
-    },
-  };
-}
-
-function prepare(file: DatabaseSync, text: string): SqliteStatement {
-  // A deferred transaction that reads and then writes fails at once when another process wrote in between; an immediate one waits its turn.
-  const statement = file.prepare(text === 'begin' ? 'begin immediate' : text);
-  return {
-    reader: statement.columns().length > 0,
-    all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
-    run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
-    iterate: (parameters) => statement.iterate(...(parameters as SQLInputValue[])) as IterableIterator<unknown>,
-  };
+  return { db: new Kysely<Tables>({ dialect: sqliteDialect(path) }), dialect: { name: 'sqlite', integer: 'integer', bytes: 'blob' } };
 }
 
 /** Several workers may share it. `url` is a `postgres://` address; its password is never logged. */

@@ -1,0 +1,153 @@
+/** What the group needs of one SQLite connection. */
+export type GroupFile = {
+  exec(sql: string): void;
+  /** Whether a transaction is open: SQLite itself rolls one back when the disk is full or fails. */
+  readonly isTransaction: boolean;
+  /** Resolves when all that was committed before the call is on the disk. */
+  sync(): Promise<void>;
+};
+
+type Group = { units: number; readonly written: Promise<undefined>; readonly done: () => void; readonly failed: (error: unknown) => void };
+
+/** A group takes no more units than this: the first must not wait for ever. */
+const MOST_UNITS = 64;
+
+/**
+ * Several transactions of one process ("units") in one transaction of SQLite, and one write to the disk for all of them, made beside the main
+ * thread (docs/decisions/0009). Units run one after the other, each under a savepoint of its own, so that one that fails takes nothing from
+ * the others. Nothing that a unit wrote or read is given out before it is on the disk: when that fails, all of the group fail.
+ */
+export class GroupCommit {
+  readonly #file: GroupFile;
+  readonly #turns: (() => void)[] = [];
+  #isBusy = false;
+  #group: Group | undefined;
+  #closing: NodeJS.Immediate | undefined;
+  #syncing: Promise<void> | undefined;
+  #nextSync: Promise<void> | undefined;
+
+  constructor(file: GroupFile) {
+    this.#file = file;
+  }
+
+  /** Waits for the unit's turn and begins it. Every unit ends with `commit` or `rollback`. */
+  async begin(): Promise<void> {
+    await this.#turn();
+    try {
+      this.#group ??= this.#open();
+      this.#file.exec('savepoint unit');
+    } catch (error) {
+      this.#abandon(error);
+      this.#next();
+      throw error;
+    }
+  }
+
+  /** Ends the unit. Resolves when it is on the disk; rejects when it isn't, and then it never was. */
+  commit(): Promise<void> {
+    const group = this.#group;
+    if (!group) throw new Error('there is no unit to commit');
+    this.#file.exec('release unit');
+    group.units += 1;
+    const { written } = group;
+    this.#next();
+    return written;
+  }
+
+  rollback(): void {
+    try {
+      if (this.#file.isTransaction) this.#file.exec('rollback to unit; release unit');
+    } finally {
+      this.#abandon(new Error('the database gave up the transaction: is its disk full, or failing?'));
+      this.#next();
+    }
+  }
+
+  /** A statement that only reads: in the open group, or by itself when there is none. */
+  async read<T>(work: () => T): Promise<T> {
+    await this.#turn();
+    const group = this.#group;
+    let value: T;
+    try {
+      value = work();
+    } finally {
+      this.#next();
+    }
+    await (group ? group.written : this.#nextSync ?? this.#syncing);
+    return value;
+  }
+
+  /** Ends the open group and waits until all is on the disk. */
+  async finish(): Promise<void> {
+    await this.#turn();
+    this.#close();
+    this.#next();
+    await (this.#nextSync ?? this.#syncing);
+  }
+
+  #turn(): Promise<void> {
+    if (!this.#isBusy) {
+      this.#isBusy = true;
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => this.#turns.push(resolve));
+  }
+
+  #next(): void {
+    if (this.#group && this.#group.units >= MOST_UNITS) this.#close();
+    const next = this.#turns.shift();
+    if (next) {
+      next();
+      return;
+    }
+    this.#isBusy = false;
+    // What arrived in the same turn of the event loop still joins.
+    if (this.#group) this.#closing ??= setImmediate(() => {
+      this.#closing = undefined;
+      if (!this.#isBusy) this.#close();
+    });
+  }
+
+  #open(): Group {
+    this.#file.exec('begin immediate');
+    const { promise: written, resolve, reject } = Promise.withResolvers<undefined>();
+    written.catch(() => undefined); // a unit that was rolled back waits for nothing
+    return { units: 0, written, done: () => resolve(undefined), failed: reject };
+  }
+
+  #close(): void {
+    const group = this.#group;
+    if (!group) return;
+    this.#group = undefined;
+    try {
+      this.#file.exec('commit');
+    } catch (error) {
+      if (this.#file.isTransaction) this.#file.exec('rollback');
+      group.failed(error);
+      return;
+    }
+    this.#sync().then(group.done, group.failed);
+  }
+
+  /** SQLite has rolled everything back by itself: nobody in the group has anything. */
+  #abandon(error: unknown): void {
+    if (!this.#group || this.#file.isTransaction) return;
+    this.#group.failed(error);
+    this.#group = undefined;
+  }
+
+  /** One at a time; what is committed while one runs waits for the next, which serves all of it. */
+  #sync(): Promise<void> {
+    if (this.#syncing) {
+      this.#nextSync ??= this.#syncing.catch(() => undefined).then(() => {
+        this.#nextSync = undefined;
+        return this.#sync();
+      });
+      return this.#nextSync;
+    }
+    this.#syncing = this.#file.sync().finally(() => {
+      this.#syncing = undefined;
+    });
+    return this.#syncing;
+  }
+}

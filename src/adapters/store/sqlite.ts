@@ -1,0 +1,131 @@
+import { closeSync, fdatasync, openSync } from 'node:fs';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler, type CompiledQuery, type DatabaseConnection, type Dialect, type Driver, type QueryResult } from 'kysely';
+import { GroupCommit } from './groupCommit.ts';
+
+/** Kysely writes the same texts again and again: this many stay prepared. */
+const PREPARED = 200;
+
+type Prepared = { readonly statement: StatementSync; readonly returnsRows: boolean };
+
+/**
+ * Kysely over one file of `node:sqlite`, whose transactions are committed in groups. `synchronous=NORMAL` and a sync of our own of the
+ * write-ahead log after each group are together what `FULL` is, with the waiting outside of the main thread.
+ */
+export function sqliteDialect(path: string): Dialect {
+  const open = (): SqliteDriver => new SqliteDriver(path);
+  return { createDriver: open, createQueryCompiler: () => new SqliteQueryCompiler(), createAdapter: () => new SqliteAdapter(), createIntrospector: (db) => new SqliteIntrospector(db) };
+}
+
+class SqliteDriver implements Driver {
+  readonly #file: DatabaseSync;
+  readonly #group: GroupCommit;
+  readonly #prepared = new Map<string, Prepared>();
+  readonly #logPath: string;
+  #log: number | undefined;
+
+  constructor(path: string) {
+    this.#logPath = `${path}-wal`;
+    this.#file = new DatabaseSync(path, { timeout: 10_000, enableForeignKeyConstraints: true });
+    this.#file.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;');
+    const file = this.#file;
+    this.#group = new GroupCommit({ exec: (sql) => file.exec(sql), get isTransaction() { return file.isTransaction; }, sync: () => this.#sync() });
+  }
+
+  init = async (): Promise<void> => undefined;
+
+  acquireConnection = async (): Promise<SqliteConnection> => new SqliteConnection(this.#group, (query) => this.#run(query));
+
+  beginTransaction = (connection: DatabaseConnection): Promise<void> => unitOf(connection).begin();
+
+  commitTransaction = (connection: DatabaseConnection): Promise<void> => unitOf(connection).commit();
+
+  rollbackTransaction = async (connection: DatabaseConnection): Promise<void> => unitOf(connection).rollback();
+
+  releaseConnection = async (): Promise<void> => undefined;
+
+  async destroy(): Promise<void> {
+    await this.#group.finish();
+    if (this.#log !== undefined) closeSync(this.#log);
+    this.#prepared.clear();
+    this.#file.close();
+  }
+
+  #run({ sql, parameters }: CompiledQuery): QueryResult<never> {
+    const { statement, returnsRows } = this.#prepare(sql);
+    if (returnsRows) return { rows: statement.all(...(parameters as SQLInputValue[])) as never[] };
+    const { changes, lastInsertRowid } = statement.run(...(parameters as SQLInputValue[]));
+    return { numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid), rows: [] };
+  }
+
+  #prepare(text: string): Prepared {
+    const known = this.#prepared.get(text);
+    if (known) return known;
+    if (this.#prepared.size >= PREPARED) this.#prepared.clear();
+    const statement = this.#file.prepare(text);
+    const made = { statement, returnsRows: statement.columns().length > 0 };
+    this.#prepared.set(text, made);
+    return made;
+  }
+
+  /** The log stays the same file for as long as this connection is open. */
+  #sync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#log ??= openSync(this.#logPath, 'r+');
+      fdatasync(this.#log, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+}
+
+/** One transaction, or one statement by itself. */
+class SqliteConnection implements DatabaseConnection {
+  readonly #group: GroupCommit;
+  readonly #run: (query: CompiledQuery) => QueryResult<never>;
+  #isInUnit = false;
+
+  constructor(group: GroupCommit, run: (query: CompiledQuery) => QueryResult<never>) {
+    this.#group = group;
+    this.#run = run;
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    if (this.#isInUnit) return this.#run(query);
+    if (query.query.kind === 'SelectQueryNode') return this.#group.read(() => this.#run(query));
+    await this.begin();
+    try {
+      const result = this.#run(query);
+      await this.commit();
+      return result;
+    } catch (error) {
+      this.rollback();
+      throw error;
+    }
+  }
+
+  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new Error('results are not streamed');
+  }
+
+  async begin(): Promise<void> {
+    await this.#group.begin();
+    this.#isInUnit = true;
+  }
+
+  async commit(): Promise<void> {
+    const written = this.#group.commit();
+    this.#isInUnit = false;
+    await written;
+  }
+
+  /** Does nothing once the unit has ended: what was asked to be committed is on the disk, or is not there at all. */
+  rollback(): void {
+    if (!this.#isInUnit) return;
+    this.#isInUnit = false;
+    this.#group.rollback();
+  }
+}
+
+function unitOf(connection: DatabaseConnection): SqliteConnection {
+  if (connection instanceof SqliteConnection) return connection;
+  throw new Error('a connection of another database');
+}
