@@ -21,6 +21,8 @@ export type EffectBody =
   /** Makes the party's results room from its template, with the courier in it. */
   | { readonly type: 'room.create'; readonly party: Party }
   | { readonly type: 'room.invite'; readonly roomId: RoomId; readonly userId: UserId }
+  /** Sees whether the room that replaces `from` is the guardian's and as strict, and brings the courier there. */
+  | { readonly type: 'room.follow'; readonly party: Party; readonly from: RoomId; readonly to: RoomId }
   | { readonly type: 'room.send'; readonly roomId: RoomId; readonly party: PartyId; readonly recipients: readonly UserId[]; readonly content: Sealed<Readonly<Record<string, unknown>>> }
   | { readonly type: 'event.decrypt'; readonly roomId: RoomId; readonly event: EncryptedEvent }
   /** Tells the room's device that somebody's devices may have changed unseen (`Courier.memberChanged`). */
@@ -34,6 +36,7 @@ export type EffectResult =
   | { readonly type: 'room.redact'; readonly eventId: EventId }
   | { readonly type: 'room.create'; readonly roomId: RoomId }
   | { readonly type: 'room.invite'; readonly userId: UserId }
+  | { readonly type: 'room.follow'; readonly roomId: RoomId }
   | { readonly type: 'courier.member'; readonly userId: UserId }
   /** `unreached`: recipients who have no device that may read it, when others have one. */
   | { readonly type: 'room.send'; readonly eventId: EventId; readonly devices: number; readonly withheld: number; readonly unreached?: readonly UserId[] }

@@ -58,6 +58,8 @@ export type FactBody =
   | { readonly type: 'room.blocked'; readonly code: string; readonly message: string; readonly members: Readonly<Record<string, Membership>> }
   /** `m.room.member` as the homeserver pushed it. */
   | { readonly type: 'room.member'; readonly roomId: RoomId; readonly userId: UserId; readonly membership: 'invite' | 'join' | 'leave' | 'ban' | 'knock'; readonly sender: UserId; readonly eventId: EventId }
+  /** `m.room.tombstone`: somebody says that the room is replaced by another. */
+  | { readonly type: 'room.tombstone'; readonly roomId: RoomId; readonly eventId: EventId; readonly sender: UserId; readonly by: 'guardian' | 'another'; readonly successor?: RoomId }
   | { readonly type: 'recipient.membership'; readonly userId: UserId; readonly membership: Membership }
   /** An encrypted event of somebody else in a results room: ciphertext only. */
   | { readonly type: 'room.encrypted'; readonly roomId: RoomId; readonly event: EncryptedEvent }

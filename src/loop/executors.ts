@@ -4,6 +4,7 @@ import { fail, ok, type Outcome } from '../domain/outcome.ts';
 import { keyHolders, type RoomState } from '../domain/rooms/room.ts';
 import { planRoom, type RoomPeople, type RoomTemplate } from '../domain/rooms/template.ts';
 import { Sealed } from '../domain/sealed.ts';
+import { follow } from './following.ts';
 import type { Courier } from '../ports/courier.ts';
 import type { Executors } from '../ports/executor.ts';
 import type { Faults } from '../ports/faults.ts';
@@ -48,6 +49,8 @@ export function createExecutors(parts: ExecutorParts): Executors {
       faults.at('room.invited');
       return ok({ type: 'room.invite', userId });
     },
+
+    'room.follow': ({ body }) => follow(homeserver, template, people, body),
 
     async 'room.send'({ id, seat = 0, body }) {
       const courier = couriers.at(seat);

@@ -5,7 +5,7 @@ import type { MatrixTransaction, RoomEvent } from '../ports/homeserver.ts';
 import type { IncomingFact, Store } from '../ports/store.ts';
 import type { Log, Metrics } from '../ports/telemetry.ts';
 
-export type IntakeParts = { readonly store: Store; readonly ownUsers: readonly UserId[]; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly nudge: () => void };
+export type IntakeParts = { readonly store: Store; readonly guardian: UserId; readonly ownUsers: readonly UserId[]; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly nudge: () => void };
 
 /**
  * RECEIVE, from the homeserver: what happens in results rooms becomes facts. Returns once they are committed: only then may the transaction
@@ -34,12 +34,16 @@ export function createIntake(parts: IntakeParts): (transaction: MatrixTransactio
   };
 }
 
-const KNOWN = new Set(['m.room.member', 'm.room.encrypted', 'm.reaction', 'm.room.message', 'm.room.redaction', 'm.room.create', 'm.room.encryption', 'm.room.power_levels']);
+const KNOWN = new Set(['m.room.member', 'm.room.encrypted', 'm.reaction', 'm.room.message', 'm.room.redaction', 'm.room.create', 'm.room.encryption', 'm.room.power_levels', 'm.room.tombstone']);
 
-function bodyOf({ ownUsers }: IntakeParts, event: RoomEvent): FactBody | undefined {
+function bodyOf({ guardian, ownUsers }: IntakeParts, event: RoomEvent): FactBody | undefined {
   const { event_id: eventId, room_id: roomId, sender } = event;
   const membership = membershipOf(event);
   if (membership) return { type: 'room.member', roomId, userId: as<UserId>(event.state_key ?? ''), membership, sender, eventId };
+  if (event.type === 'm.room.tombstone' && event.state_key === '') {
+    const { replacement_room: successor } = event.content;
+    return { type: 'room.tombstone', roomId, eventId, sender, by: sender === guardian ? 'guardian' : 'another', ...(typeof successor === 'string' && successor.startsWith('!') ? { successor: as<RoomId>(successor) } : {}) };
+  }
   if (ownUsers.includes(sender)) return undefined;
   if (event.type === 'm.room.encrypted') {
     return { type: 'room.encrypted', roomId, event: { event_id: eventId, sender, type: 'm.room.encrypted', origin_server_ts: event.origin_server_ts, content: ciphertextOf(event.content) } };

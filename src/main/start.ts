@@ -79,7 +79,7 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
   const host = createBridgeHost({ ...parts, keys, nudge: loop.nudge, terms: termsOf(config) });
   const trust = createTrust(config, { keys, remember: store.remember, now, observe: (event) => host.observe({ bridge: 'auth', ...event }) });
   const bridge = createFhirPush(fhirPushConfig(config), { host, validator, authenticator: trust.authenticator });
-  const intake = createIntake({ ...parts, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge });
+  const intake = createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge });
   const isOurs = (name: string): boolean => name === homeserver.guardian || name === homeserver.courier;
 
   const doors = await Promise.all([

@@ -18,7 +18,7 @@ describe('What happens in a results room', () => {
     return first;
   };
   const intake = (): ReturnType<typeof createIntake> => createIntake({
-    store: open.store, ownUsers: [], now: () => T0, log: quiet, metrics: { count: () => undefined, observe: () => undefined }, faults: noFaults, nudge: () => undefined,
+    store: open.store, guardian: as('@guardian:x'), ownUsers: [as('@guardian:x')], now: () => T0, log: quiet, metrics: { count: () => undefined, observe: () => undefined }, faults: noFaults, nudge: () => undefined,
   });
   beforeEach(async () => {
     open = await openTestStore('sqlite', () => T0);
@@ -33,6 +33,15 @@ describe('What happens in a results room', () => {
     await intake()({ events: [{ event_id: as('$x'), room_id: as('!r'), sender: as('@a:x'), type: 'm.room.encrypted', origin_server_ts: 1, content }], ephemeral: [] });
     const { event } = (await claim()).work.body as FactOf<'room.encrypted'>;
     expect(event.content).to.deep.equal({ ...megolm, 'm.relates_to': { rel_type: 'm.thread', event_id: '$root', 'm.in_reply_to': { event_id: '$e' } } });
+  });
+
+  it('tells who replaces a room: the guardian, or another', async () => {
+    const tombstone = (id: string, sender: string): Parameters<ReturnType<typeof intake>>[0]['events'][number] => ({ event_id: as(id), room_id: as('!r'), sender: as(sender), type: 'm.room.tombstone', state_key: '', origin_server_ts: 1, content: { replacement_room: '!new' } });
+    await intake()({ events: [tombstone('$a', '@guardian:x'), tombstone('$b', '@a:x')], ephemeral: [] });
+    const first = await claim();
+    expect(first.work.body).to.deep.equal({ type: 'room.tombstone', roomId: '!r', eventId: '$a', sender: '@guardian:x', by: 'guardian', successor: '!new' });
+    await open.store.commit(first, 1, { state: {}, audit: [] });
+    expect((await claim()).work.body).to.include({ eventId: '$b', by: 'another' });
   });
 
   it('of a room that is not ours is left alone', async () => {

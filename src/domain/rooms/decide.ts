@@ -1,4 +1,4 @@
-import { as, type DeliveryId, type EffectId, type Millis, type UserId } from '../brand.ts';
+import { as, type DeliveryId, type EffectId, type Millis, type RoomId, type UserId } from '../brand.ts';
 import type { AuditEntry, Context, Decision, Lookup, Settings } from '../decision.ts';
 import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
@@ -6,6 +6,7 @@ import { entryName, serverOf, serversOf, type Party } from '../people/party.ts';
 import { answeredEvents, arrived, isUnreadTimer, opened, pass, patienceEnded, unreadable } from './answers.ts';
 import { creationOf, invitationOf, isComing, isInviting, OPEN_LIMIT, outside, roomLane, seatOf, serves, usable, type MemberChange, type RoomState } from './room.ts';
 import { seatFor } from './seat.ts';
+import { isFollowing, moved as movedTo, notFollowed, tombstoned } from './upgrade.ts';
 
 type RoomDecision = Decision<RoomState | undefined>;
 
@@ -32,6 +33,7 @@ export function decideRoom(state: RoomState | undefined, fact: Fact, context: Co
     case 'effect.done':
       if (body.result.type === 'room.create') return body.effect === creationOf(state) ? created(state, body.result.roomId, context.settings) : superseded(state, body.effect);
       if (body.result.type === 'room.invite') return invited(state, body.effect);
+      if (body.result.type === 'room.follow') return isFollowing(state, body.effect) ? upgraded(state, body.result.roomId, context.settings) : superseded(state, body.effect);
       if (body.result.type === 'courier.member') return { state: { ...state, untold: untoldOf(state).filter(({ effect }) => effect !== body.effect) }, audit: [] };
       if (body.result.type === 'event.decrypt') return opened(state, body.result, context);
       return ignored(state, body.type);
@@ -39,6 +41,8 @@ export function decideRoom(state: RoomState | undefined, fact: Fact, context: Co
       return failed(state, body, fact.at);
     case 'room.member':
       return member(state, body);
+    case 'room.tombstone':
+      return tombstoned(state, body);
     case 'room.encrypted':
       return arrived(state, body, context);
     case 'room.clear-text': {
@@ -110,6 +114,12 @@ function created(before: RoomState, roomId: NonNullable<RoomState['roomId']>, se
   return { ...settle(state), effects, names: [roomId, ...before.former], audit: [{ action: 'room.created', because: 'made from its template', detail: { room: roomId, party: state.party.id } }] };
 }
 
+function upgraded(before: RoomState, roomId: RoomId, settings: Settings): RoomDecision {
+  const { state: replaced, names, audit } = movedTo(before, roomId);
+  const { state, effects } = invite(replaced, settings);
+  return { ...settle(state), effects, names, audit };
+}
+
 /** Invites everybody of the party who is outside and not already on the way. */
 function invite(state: RoomState, { ownServer }: Settings): { readonly state: RoomState; readonly effects: readonly Effect[] } {
   const { roomId } = state;
@@ -173,6 +183,7 @@ const membershipOf = (before: Membership | undefined, now: MemberChange['members
 
 function failed(state: RoomState, body: FactOf<'effect.failed'>, at: Millis): RoomDecision {
   if (body.kind === 'event.decrypt') return unreadable(state, body, at);
+  if (body.kind === 'room.follow') return isFollowing(state, body.effect) ? notFollowed(state, body) : superseded(state, body.effect);
   const reason = { code: body.code, message: body.message };
   const audit: AuditEntry = { action: 'room.blocked', because: body.message, detail: { code: body.code, effect: body.effect, final: body.final } };
   if (body.kind === 'courier.member') return { state, audit: [{ ...audit, action: 'member.not-told' }] };

@@ -23,6 +23,8 @@ export type RoomState = {
   readonly waiting: readonly DeliveryId[];
   /** Told that the room can be used, newest last, at most `OPEN_LIMIT`: they are told of memberships too. */
   readonly open: readonly DeliveryId[];
+  /** The room that the guardian replaced this one by, while it is looked at. */
+  readonly successor?: RoomId;
   /** Encrypted events of people that have not been read yet, by event id, oldest first. */
   readonly unread?: Readonly<Record<string, UnreadReply>>;
   /** Why the room can't be used at present; the effect that failed keeps trying. */

@@ -1,0 +1,78 @@
+import { expect } from 'chai';
+import { as, type RoomId, type UserId } from '../../../src/domain/brand.ts';
+import type { Context, Decision } from '../../../src/domain/decision.ts';
+import type { FactBody } from '../../../src/domain/fact.ts';
+import { decideRoom } from '../../../src/domain/rooms/decide.ts';
+import type { RoomState } from '../../../src/domain/rooms/room.ts';
+import { planRoom, type RoomTemplate } from '../../../src/domain/rooms/template.ts';
+import { unfit } from '../../../src/domain/rooms/upgrade.ts';
+import { ada, T0 } from '../../support/reports.ts';
+
+const context: Context = { now: T0, found: new Map(), settings: { organisation: 'Mercy', recipientOrder: [], agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 1, courierSeats: 1, ownServer: as('mercy.example') } as Context['settings'] };
+const [user] = ada.members;
+const guardian = as<UserId>('@aceso_guardian:mercy.example');
+const from = as<RoomId>('!old:mercy.example');
+const to = as<RoomId>('!new:mercy.example');
+const ready: readonly FactBody[] = [
+  { type: 'room.wanted', party: ada, delivery: as('d1') },
+  { type: 'effect.done', effect: as('create:dr-okafor:1'), kind: 'room.create', result: { type: 'room.create', roomId: from } },
+  { type: 'effect.done', effect: as(`invite:${ada.id}:${user}:1`), kind: 'room.invite', result: { type: 'room.invite', userId: as(String(user)) } },
+];
+const tombstone = (change: Partial<Extract<FactBody, { type: 'room.tombstone' }>> = {}): FactBody => ({ type: 'room.tombstone', roomId: from, eventId: as('$t'), sender: guardian, by: 'guardian', successor: to, ...change });
+const followed: FactBody = { type: 'effect.done', effect: as(`follow:${to}`), kind: 'room.follow', result: { type: 'room.follow', roomId: to } };
+const refused: FactBody = { type: 'effect.failed', effect: as(`follow:${to}`), kind: 'room.follow', code: 'unfit', message: 'it admits other servers', final: true };
+
+function run(facts: readonly FactBody[]): Decision<RoomState | undefined> {
+  let decision: Decision<RoomState | undefined> = { state: undefined, audit: [] };
+  for (const [index, body] of facts.entries()) decision = decideRoom(decision.state, { id: as(`f${index}`), aggregate: { kind: 'room', id: ada.id }, at: T0, body }, context);
+  return decision;
+}
+const seen = ({ state, effects = [], raise = [], audit }: Decision<RoomState | undefined>): unknown => ({ room: state?.roomId, effects: effects.map(({ body }) => body.type), raised: raise.map(({ body }) => body.type), audit: audit.map(({ action }) => action) });
+
+describe('A results room that is replaced by another', () => {
+  it('by the guardian: the other is looked at first', () => expect(seen(run([...ready, tombstone()]))).to.deep.equal({ room: from, effects: ['room.follow'], raised: [], audit: ['room.tombstone'] }));
+  it('by somebody else: it is an alarm, and results stay', () => expect(seen(run([...ready, tombstone({ by: 'another', sender: as('@eve:evil.example') })]))).to.deep.equal({ room: from, effects: [], raised: [], audit: ['room.tombstone-refused'] }));
+  it('by nothing: results stay', () => expect(seen(run([...ready, tombstone({ successor: undefined } as never)]))).to.deep.equal({ room: from, effects: [], raised: [], audit: ['room.upgrade-refused'] }));
+  it('when it was a former one already: nothing', () => expect(seen(run([...ready, tombstone({ roomId: as('!older:m') })]))).to.deep.equal({ room: from, effects: [], raised: [], audit: ['room.tombstone-former'] }));
+  it('by a room that fits: its members are invited there, and answers from the former one still count', () => {
+    const decision = run([...ready, tombstone(), followed]);
+    expect(seen(decision)).to.deep.equal({ room: to, effects: ['room.invite'], raised: [], audit: ['room.upgraded'] });
+    expect(decision.names).to.deep.equal([to, from]);
+  });
+  it('and once they are invited, what was not sent yet goes to the new room', () => {
+    const decision = run([...ready, tombstone(), followed, { type: 'effect.done', effect: as(`invite:${ada.id}:${user}:2`), kind: 'room.invite', result: { type: 'room.invite', userId: as(String(user)) } }]);
+    expect(decision.raise).to.deep.include({ aggregate: { kind: 'delivery', id: 'd1' }, body: { type: 'room.ready', roomId: to, party: ada, members: { [String(user)]: 'invited' }, seat: 0 } });
+  });
+  it('by a room that does not fit: it is an alarm, and results stay', () => expect(seen(run([...ready, tombstone(), refused]))).to.deep.equal({ room: from, effects: [], raised: [], audit: ['room.upgrade-refused'] }));
+  it('twice: the one that was named last is followed', () => expect(seen(run([...ready, tombstone(), tombstone({ successor: as('!newer:m') }), followed]))).to.deep.equal({ room: from, effects: [], raised: [], audit: ['room.superseded'] }));
+});
+
+describe('A successor fits', () => {
+  const template: RoomTemplate = { id: 'results', roomVersion: '12', name: 'Clinical results', topic: '', history: 'invited', rotation: { periodMs: 604_800_000, messages: 100 } };
+  const plan = planRoom(template, ada, { ownServer: 'mercy.example', guardian, partnerVersions: {} });
+  type StateOf = Parameters<typeof unfit>[3];
+  type Change = { readonly type: string; readonly content?: Readonly<Record<string, unknown>>; readonly sender?: UserId };
+  const create = (content: Readonly<Record<string, unknown>>, sender = guardian): StateOf[number] => ({ type: 'm.room.create', stateKey: '', sender, content });
+  const stateOf = (changes: readonly Change[] = []): StateOf => [create({ room_version: '12', predecessor: { room_id: from } }), ...plan.initialState, { type: 'm.room.power_levels', stateKey: '', content: plan.powerLevels }].map((event) => {
+    const change = changes.find(({ type }) => type === event.type);
+    return change ? { ...event, sender: change.sender ?? guardian, content: { ...event.content, ...change.content } } : event;
+  });
+  const why = (...changes: readonly Change[]): string | undefined => unfit(plan, guardian, from, stateOf(), stateOf(changes));
+  const levels = (content: Readonly<Record<string, unknown>>): Change => ({ type: 'm.room.power_levels', content });
+
+  it('when it is as the template says', () => expect(why()).to.equal(undefined));
+  it('when it lacks the note of its template, which an upgrade does not copy', () => expect(unfit(plan, guardian, from, stateOf(), stateOf().filter(({ type }) => type !== 'org.aceso.template'))).to.equal(undefined));
+  for (const [what, change, said] of [
+    ['somebody else made it', { type: 'm.room.create', sender: as<UserId>('@eve:evil.example') }, /made by somebody else/u],
+    ['it replaces another room', { type: 'm.room.create', content: { predecessor: { room_id: '!x' } } }, /doesn't name this room/u],
+    ['it has a second creator', { type: 'm.room.create', content: { additional_creators: ['@eve:evil.example'] } }, /further creators/u],
+    ['it is not encrypted as it must be', { type: 'm.room.encryption', content: { algorithm: 'none' } }, /m\.room\.encryption/u],
+    ['anybody may join', { type: 'm.room.join_rules', content: { join_rule: 'public' } }, /join_rules/u],
+    ['it admits another server', { type: 'm.room.server_acl', content: { allow: ['*'] } }, /other servers/u],
+    ['a member may invite', levels({ invite: 0 }), /invite is lower/u],
+    ['a member has power', levels({ users: { '@eve:evil.example': 50 } }), /has power/u],
+    ['all members have power', levels({ users_default: 100 }), /members have power/u],
+    ['a member may replace it', levels({ events: { ...plan.powerLevels['events'] as object, 'm.room.tombstone': 0 } }), /m\.room\.tombstone/u],
+    ['members can\'t write', levels({ events: { 'm.room.encrypted': 50 } }), /may not send/u],
+  ] as const satisfies readonly (readonly [string, Change, RegExp])[]) it(`not when ${what}`, () => expect(why(change)).to.match(said));
+});
