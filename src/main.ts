@@ -63,6 +63,14 @@ program.command('start').description('run Aceso until it is told to stop (SIGTER
   process.on('unhandledRejection', (error) => log.error('process.unhandled', { error: errorCode(error) }));
   const running = await Promise.race([startAceso(loaded, { log, faults: faultsFromEnvironment() }), stopping]);
   if (typeof running === 'string') process.exit(0);
+  process.on('SIGHUP', () => {
+    try {
+      running.reloadTls();
+      log.info('tls.reloaded');
+    } catch (error) {
+      log.error('tls.not-reloaded', { error: errorCode(error) });
+    }
+  });
   log.info('process.stopping', { signal: await stopping });
   await running.stop();
   process.exit(0);

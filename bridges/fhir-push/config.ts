@@ -31,6 +31,8 @@ export type SourceConfig = {
   readonly maxEntries?: number | undefined;
   /** No limit when absent. */
   readonly requestsPerMinute?: number | undefined;
+  /** Requests at one time. Default 100. */
+  readonly maxInFlight?: number | undefined;
   /** The source's own FHIR base, `https://ehr.mercy.example/r4`: absolute references under it are the source's own. */
   readonly fhirBase?: string | undefined;
   /** The types are those of an access token's scopes: a refusal says so. */
@@ -45,6 +47,7 @@ export type SourceConfig = {
 
 export const DEFAULT_MAX_BYTES = 5 * 1024 * 1024;
 export const DEFAULT_MAX_ENTRIES = 500;
+export const DEFAULT_MAX_IN_FLIGHT = 100;
 export const DEFAULT_BASE_SYSTEM = 'urn:aceso:source';
 
 export const isTakenType = (type: string): type is TakenType => (TAKEN_TYPES as readonly string[]).includes(type);

@@ -3,10 +3,11 @@ import { performance } from 'node:perf_hooks';
 import type { Admission, Authenticator, Bridge, BridgeHost, FhirValidator, HttpHead, HttpReply } from '../../src/ports/bridge.ts';
 import { createAuthorise } from './authorise.ts';
 import { capabilityStatement } from './capability.ts';
-import { DEFAULT_MAX_BYTES } from './config.ts';
+import { DEFAULT_MAX_BYTES, DEFAULT_MAX_IN_FLIGHT } from './config.ts';
 import type { FhirPushConfig, SourceConfig } from './config.ts';
 import { create } from './create.ts';
 import type { Asked, Desk, Done } from './create.ts';
+import { createInFlight } from './inFlight.ts';
 import { parseJson } from './json.ts';
 import { acceptsJson, preferenceOf, sendsJson } from './negotiate.ts';
 import { operationOf } from './operation.ts';
@@ -32,6 +33,7 @@ export type FhirPushParts = {
 export const createFhirPush = (config: FhirPushConfig, { host, validator, authenticator, clock = () => performance.now() }: FhirPushParts): Bridge => {
   const authorise = createAuthorise(config, authenticator);
   const rate = createRate();
+  const inFlight = createInFlight();
   const desk: Desk = { config, host, validator };
   const capabilities = capabilityStatement(config, new Date().toISOString());
 
@@ -52,10 +54,14 @@ export const createFhirPush = (config: FhirPushConfig, { host, validator, authen
       if (!operation.ok) return refused(operation.refusal, source);
       const fine = [permitted(operation.value, source), acceptsJson(head), sendsJson(head), fits(head, source)].find((each) => !each.ok);
       if (fine?.ok === false) return refused(fine.refusal, source);
+      const done = inFlight(source);
+      if (done === undefined) return refused(refusal(429, 'too-many-in-flight', problem('throttled', `This source may have ${source.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT} requests at one time.`), { 'retry-after': '1' }), source);
       const condition = head.headers['if-none-exist'];
       const asked: Asked = { source, preference: preferenceOf(head), ...(condition === undefined ? {} : { ifNoneExist: condition }) };
       return {
         maxBytes: maxBytesOf(source),
+        done,
+        busy: () => observe('busy', replyRefusal(BUSY), source),
         tooLarge: () => observe('too-large', replyRefusal(tooLarge(source)), source),
         take: async (body) => answer(desk, asked, operation.value, head.query, body).then(
           (done) => (done.ok ? observe(done.value.event, done.value.reply, source, body.length, done.value.ids) : observe(done.refusal.event, replyRefusal(done.refusal), source, body.length)),
@@ -83,6 +89,8 @@ const answer = async (desk: Desk, asked: Asked, operation: Operation, query: URL
 
 /** Fixed text: what went wrong inside is nobody's business outside, and may hold PHI. */
 const EXCEPTION: Refusal = refusal(500, 'exception', problem('exception', 'This could not be handled, and nothing of it was stored. Tell the operator of this endpoint.'));
+
+const BUSY: Refusal = refusal(503, 'busy', problem('transient', 'As much is being taken in as can be at one time, and nothing of this was. Send it again.'), { 'retry-after': '2' });
 
 const maxBytesOf = ({ maxBytes }: SourceConfig): number => maxBytes ?? DEFAULT_MAX_BYTES;
 

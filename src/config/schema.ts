@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 /**
@@ -44,6 +45,18 @@ const issuer = z.strictObject({
   scopes: z.enum(['required', 'optional']).default('required').describe('optional: a token without scopes may send all that its source may'),
 });
 
+const tls = z.strictObject({
+  certificate: z.string().describe('PEM file: the certificate and what leads to its CA'),
+  key: z.string(),
+  client_ca: z.string().optional().describe('PEM file: whose client certificates are believed'),
+});
+const network = z.string().refine((text) => { const [address = '', bits, ...more] = text.split('/'); const family = isIP(address); return family > 0 && more.length === 0 && (bits === undefined || (/^\d{1,3}$/u.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))); }, 'an address or a network, e.g. 10.1.2.3 or 10.1.0.0/16');
+const proxies = z.strictObject({
+  addresses: z.array(network).min(1),
+  secret_sha256: z.string().regex(/^[0-9a-f]{64}$/u, 'the SHA-256, in hex, of what the proxies send as X-Aceso-Proxy').optional(),
+  certificate_header: z.enum(['client-cert', 'x-ssl-client-cert']).optional().describe('Where they put the client certificate that they verified: RFC 9440, or nginx\'s $ssl_client_escaped_cert beside X-SSL-Client-Verify'),
+});
+
 const source = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/u, 'lower-case letters, digits and dashes'),
   name: z.string().min(1),
@@ -57,6 +70,7 @@ const source = z.strictObject({
   max_bytes: z.int().positive().default(5 * 1024 * 1024),
   max_entries: z.int().positive().default(500),
   requests_per_minute: z.int().positive().optional(),
+  max_in_flight: z.int().positive().default(100).describe('Requests at one time'),
   fhir_base: z.url().optional().describe('The source\'s own FHIR base: absolute references under it are its own'),
   identifier_systems: z.strictObject({ patient: z.array(z.string()).optional(), filler: z.array(z.string()).optional() }).optional().describe('Which systems are medical record numbers and filler numbers'),
   pool: partyId.optional().describe('Who gets what names nobody: a person or team of the directory'),
@@ -76,8 +90,16 @@ export const configSchema = z.strictObject({
     url: z.url().describe('Where the homeserver reaches Aceso'),
     host: z.string().default('127.0.0.1'),
     port: port.default(9100),
+    tls: z.strictObject({ certificate: z.string(), key: z.string() }).optional().describe('TLS of the homeserver\'s door; url begins with https:// then'),
   }),
-  http: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.default(9101), public_url: z.url().optional().describe('What sources call it, e.g. https://aceso.mercy.example') }).prefault({}),
+  http: z.strictObject({
+    host: z.string().default('127.0.0.1'),
+    port: port.default(9101),
+    public_url: z.url().optional().describe('What sources call it, e.g. https://aceso.mercy.example'),
+    tls: tls.optional().describe('TLS in this process; without it, a proxy in front has it'),
+    trusted_proxies: proxies.optional().describe('Proxies whose word about the client counts; from anybody else it is thrown away'),
+    max_bytes_in_flight: z.int().min(1024 * 1024).default(64 * 1024 * 1024).describe('Request bodies in hand at one time, over all sources'),
+  }).prefault({}),
   authorization: z.strictObject({
     token_seconds: z.int().min(30).max(300).default(300).describe('Life of an access token from /auth/token'),
     issuers: z.array(issuer).default([]).describe('Authorization servers of the hospital whose access tokens count'),

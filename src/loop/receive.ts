@@ -6,6 +6,7 @@ import type { Arrival, BridgeHost } from '../ports/bridge.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { KeyRing } from '../ports/keys.ts';
 import type { IncomingFact, Store } from '../ports/store.ts';
+import type { Refusals } from './refusals.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 
 export type SourceTerms = {
@@ -18,6 +19,7 @@ export type ReceiveParts = {
   readonly store: Store; readonly keys: KeyRing; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults;
   readonly terms: (source: SourceId) => SourceTerms;
   readonly nudge: () => void;
+  readonly refusals: Pick<Refusals, 'note'>;
 };
 
 /** RECEIVE: stores what a bridge brings, once, and only then lets it say 2xx (invariant 1). */
@@ -45,9 +47,12 @@ export function createBridgeHost(parts: ReceiveParts): BridgeHost {
         return fail('unavailable', 'the store cannot be asked now', { retry: true, retryAfterMs: 5000 });
       }
     },
-    observe({ bridge, code, source, status, bytes, durationMs, ids }) {
+    observe({ bridge, code, source, status, bytes, durationMs, ids, peer }) {
       metrics.count('http_requests', { bridge, code, status: String(status) });
       if (durationMs !== undefined) metrics.observe('http_seconds', durationMs / 1000, { bridge });
+      if (status >= 400 && status !== 500) parts.refusals.note({ door: bridge, code, status, ...(source === undefined ? {} : { source }), ...(peer === undefined ? {} : { peer }) });
+      // What strangers are refused is logged in sums (refusals.ts): a line for each would let them fill the disk.
+      if (status >= 400 && status < 500 && source === undefined) return;
       const fields = { bridge, code, status, bytes, ms: durationMs === undefined ? undefined : Math.round(durationMs), source, ids: ids?.join(' ') };
       if (status >= 500) log.error('bridge.request', fields);
       else log.info('bridge.request', fields);

@@ -2,11 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { createCourier } from '../adapters/crypto/courier.ts';
 import { createFhirValidator } from '../adapters/fhir/validator.ts';
-import { startHttpServer } from '../adapters/http/server.ts';
 import { createMetrics } from '../adapters/log/metrics.ts';
-import { createAppserviceRoutes } from '../adapters/matrix/appservice.ts';
 import { createHomeserver } from '../adapters/matrix/homeserver.ts';
-import { createFhirPush } from '../../bridges/fhir-push/index.ts';
 import { loadTemplate, type LoadedConfig } from '../config/load.ts';
 import { as, type Millis } from '../domain/brand.ts';
 import type { RoomTemplate } from '../domain/rooms/template.ts';
@@ -14,15 +11,14 @@ import { FHIR_CONTENT_KEY } from '../domain/clinical/render.ts';
 import { createExecutors } from '../loop/executors.ts';
 import { createIntake } from '../loop/intake.ts';
 import { createLoop } from '../loop/loop.ts';
-import { createBridgeHost, type SourceTerms } from '../loop/receive.ts';
 import { noFaults, type Faults } from '../ports/faults.ts';
 import { errorCode, type Log } from '../ports/telemetry.ts';
 import { courierLocalpart, guardianLocalpart, openStore, partiesOf, readRegistration, settingsOf } from './compose.ts';
 import { bringParties } from './directory.ts';
+import { openDoors } from './doors.ts';
 import { operationsRoutes } from './operations.ts';
-import { createTrust } from './trust.ts';
 
-export type Running = { readonly httpPort: number; readonly appservicePort: number; stop(): Promise<void> };
+export type Running = { readonly httpPort: number; readonly appservicePort: number; /** Takes the doors' certificates as they are now; throws when they can't be used. */ reloadTls(): void; stop(): Promise<void> };
 
 export type StartOptions = { readonly log: Log; readonly faults: Faults };
 
@@ -75,25 +71,18 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
   courier.onKeys(({ kind }) => {
     void loop.wake(kind === 'devices' ? 'no-device' : 'keys-missing').catch((error: unknown) => log.warn('wake.failed', { error: errorCode(error) }));
   });
-  const failed = (error: unknown): void => log.error('http.failed', { error: errorCode(error) });
-  const host = createBridgeHost({ ...parts, keys, nudge: loop.nudge, terms: termsOf(config) });
-  const trust = createTrust(config, { keys, remember: store.remember, now, observe: (event) => host.observe({ bridge: 'auth', ...event }) });
-  const bridge = createFhirPush(fhirPushConfig(config), { host, validator, authenticator: trust.authenticator });
-  const intake = createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge });
   const isOurs = (name: string): boolean => name === homeserver.guardian || name === homeserver.courier;
-
-  const doors = await Promise.all([
-    startHttpServer({ host: config.http.host, port: config.http.port, failed, routes: [...trust.routes, ...bridge.routes, ...operationsRoutes({ store, courier, homeserver, metrics })] }),
-    startHttpServer({ host: config.appservice.host, port: config.appservice.port, failed, routes: [createAppserviceRoutes({ hsToken, take: intake, isOurs, failed })] }),
-  ]);
+  const doors = await openDoors(config, {
+    ...parts, keys, nudge: loop.nudge, validator, operations: operationsRoutes({ store, courier, homeserver, metrics }),
+    appservice: { hsToken, isOurs, take: createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge }) },
+  });
   loop.start();
   const pruning = setInterval(() => void courier.prune(now() - JOURNAL_MS), HOURLY_MS).unref();
-  const [http, appservice] = doors;
-  log.info('aceso.started', { http: http.port, appservice: appservice.port });
+  const { httpPort, appservicePort, reloadTls } = doors;
+  log.info('aceso.started', { http: httpPort, appservice: appservicePort });
   return {
-    httpPort: http.port,
-    appservicePort: appservice.port,
-    stop: () => stopInOrder(log, [async () => clearInterval(pruning), () => Promise.all(doors.map((door) => door.stop(2000))), () => loop.stop(STOP_MS - 3000), () => courier.stop(), () => store.close()]),
+    httpPort, appservicePort, reloadTls,
+    stop: () => stopInOrder(log, [async () => clearInterval(pruning), () => doors.stop(2000), () => loop.stop(STOP_MS - 3000), () => courier.stop(), () => store.close()]),
   };
 }
 
@@ -107,16 +96,3 @@ function templateOf(config: LoadedConfig): RoomTemplate {
   const { id, room_version: roomVersion, name, topic, history_visibility: history, encryption } = loadTemplate(config.at(join(config.templates_dir, 'results.yaml')));
   return { id, roomVersion, name, topic, history, rotation: { periodMs: encryption.rotation_period_ms, messages: encryption.rotation_period_msgs } };
 }
-
-function termsOf(config: LoadedConfig): (source: string) => SourceTerms {
-  const terms = new Map(config.sources.map(({ id, owner, pool }) => [id, { owner, ...(pool === undefined ? {} : { pool }) }]));
-  return (source) => terms.get(source) ?? { owner: config.organisation.name };
-}
-
-const fhirPushConfig = (config: LoadedConfig): Parameters<typeof createFhirPush>[0] => ({
-  ...(config.http.public_url === undefined ? {} : { baseUrl: `${config.http.public_url.replace(/\/$/u, '')}/fhir` }),
-  sources: config.sources.map((source) => ({
-    id: as(source.id), name: source.name, resourceTypes: source.resource_types, maxBytes: source.max_bytes, maxEntries: source.max_entries,
-    requestsPerMinute: source.requests_per_minute, fhirBase: source.fhir_base, identifierSystems: source.identifier_systems,
-  })),
-});

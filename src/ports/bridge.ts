@@ -61,6 +61,8 @@ export type Peer = {
   readonly address: string;
   /** Only one that was verified: its chain leads to the door's client CA, and the client holds its key. */
   readonly certificate?: ClientCertificate;
+  /** One was shown that isn't trusted; the code of why, e.g. `CERT_HAS_EXPIRED`. */
+  readonly untrusted?: string;
 };
 
 export type ClientCertificate = {
@@ -95,7 +97,17 @@ export type Authenticator = {
 export type HttpReply = { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string };
 
 /** Decided before a byte of the body is read: an answer, or how much may come and who takes it. */
-export type Admission = { readonly reply: HttpReply } | { readonly maxBytes: number; readonly tooLarge: () => HttpReply; readonly take: (body: Uint8Array) => Promise<HttpReply> };
+export type Admission = { readonly reply: HttpReply } | Admitted;
+
+export type Admitted = {
+  readonly maxBytes: number;
+  readonly tooLarge: () => HttpReply;
+  /** The answer when the door has as much in hand as it may; 503 without a body when absent. */
+  readonly busy?: () => HttpReply;
+  readonly take: (body: Uint8Array) => Promise<HttpReply>;
+  /** Called once, whatever became of the request: also when its sender went away. */
+  readonly done?: () => void;
+};
 
 /** An HTTP door. The server that calls it adds no meaning: limits, parsing and answers are the bridge's. */
 export type HttpRoute = { readonly prefix: string; admit(head: HttpHead): Promise<Admission> | Admission };

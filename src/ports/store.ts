@@ -4,7 +4,7 @@
  * commit is refused (`false`), never merged.
  */
 import type { EffectId, FactId, Millis, SourceId } from '../domain/brand.ts';
-import type { Decision, FoundAggregate, Lookup } from '../domain/decision.ts';
+import type { AuditEntry, Decision, FoundAggregate, Lookup } from '../domain/decision.ts';
 import type { DeliveryState } from '../domain/delivery/delivery.ts';
 import type { Effect } from '../domain/effect.ts';
 import type { Aggregate, AggregateKind, Fact, FactBody } from '../domain/fact.ts';
@@ -51,6 +51,9 @@ export type EffectSettlement =
   | { readonly state: 'waiting'; readonly notBefore: Millis; readonly code: string; readonly fact?: FactBody }
   | { readonly state: 'failed'; readonly code: string; readonly fact: FactBody };
 
+/** A line of the audit beside those of decisions. Never PHI. */
+export type AuditNote = AuditEntry & { readonly at: Millis; readonly kind: 'door'; /** The source, or the door when it isn't known. */ readonly aggregate: string };
+
 export type Store = {
   /** Stores facts, all or none, each once. */
   receive(facts: readonly IncomingFact[]): Promise<readonly Taken[]>;
@@ -92,6 +95,8 @@ export type Store = {
   saveSecret(lease: Lease, name: string, value: Uint8Array): Promise<boolean>;
 
   remember: Remember;
+  /** Adds lines to the audit that no decision made: what a door refused. */
+  audit(notes: readonly AuditNote[]): Promise<void>;
 
   deliveries(filter: { readonly held?: boolean; readonly limit: number }): Promise<readonly DeliveryState[]>;
   /** By id or a unique beginning of it. */

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const EXAMPLE = readFileSync(join(ROOT, 'config', 'aceso.example.yaml'), 'utf8');
 
 const BAD: readonly (readonly [given: string, change: (text: string) => string, says: RegExp])[] = [
-  ['a misspelt key', (text) => text.replace('max_bytes', 'max_byte'), /sources\[0\]: Unrecognized key: "max_byte"/u],
+  ['a misspelt key', (text) => text.replace('max_bytes:', 'max_byte:'), /sources\[0\]: Unrecognized key: "max_byte"/u],
   ['a key twice', (text) => `${text}\nlog: { level: warn }\n`, /Map keys must be unique/u],
   ['no organisation', (text) => text.replace(/organisation:\n.*\n/u, ''), /organisation:/u],
   ['a token instead of its hash', (text) => text.replace(/- sha256: .*/u, '- sha256: secret'), /sources\[0\]\.tokens\[0\]\.sha256: the SHA-256 of its bearer token.*aceso source token/u],
@@ -19,8 +19,12 @@ const BAD: readonly (readonly [given: string, change: (text: string) => string, 
   ['keys from two places', (text) => text.replace('smart: { client_id', 'smart: { jwks_file: x, client_id'), /sources\[0\]\.smart: give jwks_url or jwks_file/u],
   ['a SMART client, and no address of its own', (text) => text.replace(/ *public_url: .*/u, ''), /sources\[0\]\.smart: needs http\.public_url/u],
   ['an issuer that isn\'t named', (text) => text.replace('issued: [{ issuer: "https://sso', 'issued: [{ issuer: "https://sos'), /sources\[0\]\.issued\[0\]\.issuer: is not among/u],
-  ['a certificate beside tokens, and no certificate', (text) => text.replace('    resource_types', '    certificate: beside-tokens\n    resource_types'), /sources\[0\]\.certificate: beside-tokens needs/u],
-  ['a certificate known by nothing', (text) => text.replace('    resource_types', '    certificates: [{ issuer: x }]\n    resource_types'), /sources\[0\]\.certificates\[0\]: one of sha256/u],
+  ['a certificate beside tokens, and no certificate', (text) => text.replace(/    certificates:[\s\S]*?certificate: enough/u, '    certificate: beside-tokens'), /sources\[0\]\.certificate: beside-tokens needs/u],
+  ['certificates that nothing shows', (text) => text.replace(/ *client_ca:.*/u, '').replace(/ *certificate_header:.*/u, ''), /sources\[0\]\.certificates: nothing shows Aceso a client certificate/u],
+  ['everybody as a trusted proxy', (text) => text.replace('10.1.0.0/16', '0.0.0.0/0'), /trusted_proxies\.addresses: a network of \/0 is everybody/u],
+  ['a proxy that is no address', (text) => text.replace('10.1.0.0/16', '10.1.0.0/99'), /trusted_proxies\.addresses\[1\]: an address or a network/u],
+  ['TLS at the homeserver\'s door, and an http address', (text) => text.replace('  port: 9100 ', '  tls: { certificate: a, key: b }\n  port: 9100 '), /appservice\.url: begins with http/u],
+  ['a certificate known by nothing', (text) => text.replace('name: DNS:lis', 'nome: DNS:lis'), /sources\[0\]\.certificates\[1\]: one of sha256/u],
   ['two people under one name', (text) => text.replace('id: icu-team', 'id: dr-okafor'), /directory: dr-okafor is there twice/u],
   ['an NPI with nine digits', (text) => text.replace('"1234567893"', '"123456789"'), /directory\.people\[0\]\.npi: ten digits/u],
   ['a Matrix id without a server', (text) => text.replace('user_id: "@ada:stanne.example"', 'user_id: ada'), /directory\.people\[0\]\.user_id: a Matrix user id/u],

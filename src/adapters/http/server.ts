@@ -1,6 +1,11 @@
 import express, { type Request, type Response } from 'express';
 import { createServer, type Server } from 'node:http';
-import type { Admission, HttpReply, HttpRoute } from '../../ports/bridge.ts';
+import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import type { Admission, Admitted, HttpReply, HttpRoute } from '../../ports/bridge.ts';
+import { createBudget, type Budget } from './budget.ts';
+import { createPeerOf, type Seen, type TrustedProxies } from './peer.ts';
+import { readTls, watchTls, type TlsFiles } from './tls.ts';
 
 export type HttpServerOptions = {
   readonly host: string;
@@ -8,39 +13,109 @@ export type HttpServerOptions = {
   readonly port: number;
   readonly routes: readonly HttpRoute[];
   readonly failed: (error: unknown) => void;
+  /** Told of what the door itself refuses, and no route can tell: codes only. */
+  readonly refused?: (refusal: DoorRefusal) => void;
+  /** Without: plain HTTP, for a proxy in front. */
+  readonly tls?: TlsFiles;
+  /** How often the TLS files are looked at. */
+  readonly tlsLookMs?: number;
+  readonly proxies?: TrustedProxies;
+  /** Bytes of request bodies in hand at one time; beyond it, 503 with `Retry-After`. */
+  readonly maxBytesInFlight?: number;
 };
+
+export type DoorRefusal = { readonly code: 'no-such-path' | 'busy' | 'tls-failed' | 'bad-request'; readonly status: number; readonly peer: string };
 
 /** How long a refused client may go on sending, unread, so that it sees its answer instead of a reset. Milliseconds. */
 const LINGER_MS = 10_000;
+const MOST_IN_FLIGHT = 64 * 1024 * 1024;
+const TLS_LOOK_MS = 5000;
+const LIMITS = { keepAliveTimeout: 65_000, headersTimeout: 20_000, requestTimeout: 120_000, maxHeaderSize: 16_384 };
 
-export type HttpServer = { readonly port: number; stop(withinMs: number): Promise<void> };
+export type HttpServer = {
+  readonly port: number;
+  /** Takes the TLS files as they are now, for new connections. Throws, and changes nothing, when they can't be used. */
+  reloadTls(): void;
+  stop(withinMs: number): Promise<void>;
+};
+
+type Door = { readonly budget: Budget; readonly seen: (request: Request) => Seen; readonly refused: (refusal: DoorRefusal) => void };
 
 /** Serves routes; admits or refuses each request before its body is read, and never reads more of it than its route allows. */
-export async function startHttpServer({ host, port, routes, failed }: HttpServerOptions): Promise<HttpServer> {
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { host, port, routes, failed, tls, refused = () => undefined } = options;
+  const door: Door = { budget: createBudget(options.maxBytesInFlight ?? MOST_IN_FLIGHT), seen: createPeerOf(options.proxies), refused };
   const app = express();
   app.disable('x-powered-by').disable('etag');
   for (const route of routes) {
-    app.use(route.prefix, (request, response) => serve(route, request, response).catch((error: unknown) => {
+    app.use(route.prefix, (request, response) => serve(door, route, request, response).catch((error: unknown) => {
       failed(error);
       if (!response.headersSent) send(response, { status: 500 });
     }));
   }
-  app.use((_request, response) => send(response, { status: 404 }));
-  const server = createServer({ keepAliveTimeout: 65_000, headersTimeout: 20_000, requestTimeout: 120_000, maxHeaderSize: 16_384 }, app);
+  app.use((request, response) => {
+    refused({ code: 'no-such-path', status: 404, peer: door.seen(request).peer.address });
+    send(response, { status: 404 });
+  });
+  const secure = tls === undefined ? undefined : createTlsServer({ ...LIMITS, ...readTls(tls) }, app);
+  const server: Server = secure ?? createServer(LIMITS, app);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => answerMalformed(error, socket, refused));
   await listen(server, host, port);
+  const reloadTls = (): void => { if (tls !== undefined) secure?.setSecureContext(readTls(tls)); };
+  const unwatch = tls === undefined ? undefined : watchTls(tls, options.tlsLookMs ?? TLS_LOOK_MS, () => {
+    try {
+      reloadTls();
+    } catch (error) {
+      failed(error);
+    }
+  });
   const address = server.address();
-  return { port: typeof address === 'object' && address ? address.port : port, stop: (withinMs) => close(server, withinMs) };
+  return {
+    port: typeof address === 'object' && address ? address.port : port,
+    reloadTls,
+    stop: (withinMs) => { unwatch?.(); return close(server, withinMs); },
+  };
 }
 
-async function serve(route: HttpRoute, request: Request, response: Response): Promise<void> {
+async function serve(door: Door, route: HttpRoute, request: Request, response: Response): Promise<void> {
   const url = new URL(`http://localhost${request.url}`);
-  const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]));
-  const admission = await route.admit({ method: request.method, path: url.pathname, query: url.searchParams, headers, peer: { address: (request.socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/iu, '') } });
+  const { headers, peer } = door.seen(request);
+  const admission: Admission = await route.admit({ method: request.method, path: url.pathname, query: url.searchParams, headers, peer });
   if ('reply' in admission) { refuse(request, response, admission.reply); return; }
-  const body = await read(request, admission);
-  if (body === 'too-large') { refuse(request, response, admission.tooLarge()); return; }
-  if (body === 'gone') return;
-  send(response, await admission.take(body));
+  try {
+    await take(door, admission, peer.address, request, response);
+  } finally {
+    admission.done?.();
+  }
+}
+
+async function take({ budget, refused }: Door, admission: Admitted, peer: string, request: Request, response: Response): Promise<void> {
+  // What isn't said beforehand may be as much as is allowed.
+  const bytes = Math.min(Number(request.headers['content-length'] ?? admission.maxBytes), admission.maxBytes);
+  if (!budget.take(bytes)) {
+    if (admission.busy === undefined) refused({ code: 'busy', status: 503, peer });
+    refuse(request, response, admission.busy?.() ?? { status: 503, headers: { 'retry-after': '2' } });
+    return;
+  }
+  try {
+    const body = await read(request, admission);
+    if (body === 'too-large') { refuse(request, response, admission.tooLarge()); return; }
+    if (body === 'gone') return;
+    send(response, await admission.take(body));
+  } finally {
+    budget.give(bytes);
+  }
+}
+
+/** Not TLS, not HTTP, or more of it than is taken: Node's own answers, counted. */
+function answerMalformed(error: NodeJS.ErrnoException, socket: Socket, refused: Door['refused']): void {
+  const peer = socket.remoteAddress ?? '';
+  const isTls = error.code?.startsWith('ERR_SSL_') === true || error.code?.startsWith('ERR_TLS_') === true;
+  if (isTls) refused({ code: 'tls-failed', status: 0, peer });
+  if (isTls || error.code === 'ECONNRESET' || !socket.writable) { socket.destroy(); return; }
+  const [status, reason] = error.code === 'HPE_HEADER_OVERFLOW' ? [431, 'Request Header Fields Too Large'] : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? [408, 'Request Timeout'] : [400, 'Bad Request'];
+  refused({ code: 'bad-request', status, peer });
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\n\r\n`);
 }
 
 /**
@@ -56,7 +131,7 @@ function refuse(request: Request, response: Response, reply: HttpReply): void {
   send(response, reply);
 }
 
-function read(request: Request, { maxBytes }: Extract<Admission, { maxBytes: number }>): Promise<Uint8Array | 'too-large' | 'gone'> {
+function read(request: Request, { maxBytes }: Admitted): Promise<Uint8Array | 'too-large' | 'gone'> {
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) return Promise.resolve('too-large');
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];

@@ -9,6 +9,8 @@ export type AppserviceOptions = {
   readonly take: (transaction: MatrixTransaction) => Promise<void>;
   readonly isOurs: (userOrAlias: string) => boolean;
   readonly failed: (error: unknown) => void;
+  /** Told of what is refused before it is read. */
+  readonly refused?: (refusal: { readonly code: 'wrong-token' | 'unrecognised'; readonly status: number; readonly peer: string }) => void;
 };
 
 const PREFIX = '/_matrix/app/v1';
@@ -18,17 +20,23 @@ const json = (status: number, body: unknown): HttpReply => ({ status, headers: {
 const refusal = (status: number, errcode: string, error: string): HttpReply => json(status, { errcode, error });
 
 /** The application service API, as the homeserver calls it (application service API v1: transactions, users, rooms, ping). */
-export function createAppserviceRoutes({ hsToken, take, isOurs, failed }: AppserviceOptions): HttpRoute {
+export function createAppserviceRoutes({ hsToken, take, isOurs, failed, refused }: AppserviceOptions): HttpRoute {
+  const decide = (head: HttpHead): Admission => {
+    if (!mayEnter(head, hsToken)) return { reply: refusal(head.headers['authorization'] === undefined ? 401 : 403, 'M_FORBIDDEN', 'This token is not the hs_token of the registration.') };
+    const [, area = '', name = ''] = head.path.startsWith(`${PREFIX}/`) ? head.path.slice(PREFIX.length).split('/').map(decode) : [];
+    if (area === 'transactions' && head.method === 'PUT' && name !== '') return body(async (content) => takeTransaction(content, take, failed));
+    if (area === 'ping' && head.method === 'POST') return body(async () => json(200, {}));
+    if ((area === 'users' || area === 'rooms') && head.method === 'GET') return { reply: isOurs(name) ? json(200, {}) : refusal(404, 'M_NOT_FOUND', 'Not one of Aceso.') };
+    return { reply: refusal(404, 'M_UNRECOGNIZED', 'Not an endpoint of the application service API.') };
+  };
   return {
     // The whole door: whatever else is asked for is refused in the protocol's form too.
     prefix: '/',
     admit(head) {
-      if (!mayEnter(head, hsToken)) return { reply: refusal(head.headers['authorization'] === undefined ? 401 : 403, 'M_FORBIDDEN', 'This token is not the hs_token of the registration.') };
-      const [, area = '', name = ''] = head.path.startsWith(`${PREFIX}/`) ? head.path.slice(PREFIX.length).split('/').map(decode) : [];
-      if (area === 'transactions' && head.method === 'PUT' && name !== '') return body(async (content) => takeTransaction(content, take, failed));
-      if (area === 'ping' && head.method === 'POST') return body(async () => json(200, {}));
-      if ((area === 'users' || area === 'rooms') && head.method === 'GET') return { reply: isOurs(name) ? json(200, {}) : refusal(404, 'M_NOT_FOUND', 'Not one of Aceso.') };
-      return { reply: refusal(404, 'M_UNRECOGNIZED', 'Not an endpoint of the application service API.') };
+      const admission = decide(head);
+      const status = 'reply' in admission ? admission.reply.status : 200;
+      if (status >= 400) refused?.({ code: status < 404 ? 'wrong-token' : 'unrecognised', status, peer: head.peer.address });
+      return admission;
     },
   };
 }

@@ -50,6 +50,11 @@ export function createStore({ db }: Database, keyRing: KeyRing, now: () => numbe
 
     remember: createRemember(db, keyRing),
 
+    async audit(notes) {
+      if (notes.length === 0) return;
+      await db.insertInto('audit').values(notes.map(({ detail, ...note }) => ({ ...note, fact: '', detail: JSON.stringify(detail ?? {}) }))).execute();
+    },
+
     async findByName(source, name) {
       const rows = await db.selectFrom('inbox_name').innerJoin('inbox', 'inbox.id', 'inbox_name.fact').select(['inbox.id', 'inbox.resource', 'inbox.version'])
         .where('inbox_name.source', '=', source).where('inbox_name.name', '=', nameOf(name)).orderBy('inbox.version', 'desc').execute();

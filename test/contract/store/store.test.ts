@@ -218,6 +218,13 @@ for (const kind of STORE_KINDS) {
       await again.close();
     });
 
+    it('audits what no decision made, such as what a door refused', async () => {
+      await open.store.audit([]);
+      await open.store.audit([{ at: T0, kind: 'door', aggregate: 'lab', action: 'request.refused', because: 'forbidden', detail: { door: 'fhir-push', status: 403, times: 2 } }]);
+      const row = only(await open.database.db.selectFrom('audit').selectAll().execute());
+      expect(row).to.deep.include({ at: T0, fact: '', kind: 'door', aggregate: 'lab', action: 'request.refused', because: 'forbidden', detail: '{"door":"fhir-push","status":403,"times":2}' });
+    });
+
     it('migrates an up-to-date database to itself', async () => {
       expect(await migrate(open.database)).to.deep.equal([]);
     });

@@ -1,0 +1,82 @@
+import { startHttpServer, type DoorRefusal, type HttpServerOptions } from '../adapters/http/server.ts';
+import { createAppserviceRoutes, type AppserviceOptions } from '../adapters/matrix/appservice.ts';
+import { createFhirPush } from '../../bridges/fhir-push/index.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import { as, type Millis } from '../domain/brand.ts';
+import { createBridgeHost, type SourceTerms } from '../loop/receive.ts';
+import { createRefusals, type Refusals } from '../loop/refusals.ts';
+import type { FhirValidator, HttpRoute } from '../ports/bridge.ts';
+import type { Faults } from '../ports/faults.ts';
+import type { KeyRing } from '../ports/keys.ts';
+import type { Store } from '../ports/store.ts';
+import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
+import { createTrust } from './trust.ts';
+
+export type DoorParts = {
+  readonly store: Store; readonly keys: KeyRing; readonly log: Log; readonly metrics: Metrics; readonly now: () => Millis; readonly faults: Faults;
+  readonly nudge: () => void;
+  readonly validator: FhirValidator;
+  readonly appservice: Pick<AppserviceOptions, 'hsToken' | 'take' | 'isOurs'>;
+  /** `/healthz` and its like, beside FHIR. */
+  readonly operations: readonly HttpRoute[];
+};
+
+export type Doors = {
+  readonly httpPort: number;
+  readonly appservicePort: number;
+  /** Takes the certificates as they are now. Throws, and changes nothing, when they can't be used. */
+  reloadTls(): void;
+  stop(withinMs: number): Promise<void>;
+};
+
+/** Opens both doors: for sources (FHIR, tokens, operations) and for the homeserver. What either refuses is counted and audited. */
+export async function openDoors(config: LoadedConfig, parts: DoorParts): Promise<Doors> {
+  const { store, keys, log, now, metrics } = parts;
+  const refusals = createRefusals({ store, keys, log, metrics, now });
+  const failed = (error: unknown): void => log.error('http.failed', { error: errorCode(error) });
+  const host = createBridgeHost({ ...parts, refusals, terms: termsOf(config) });
+  const trust = createTrust(config, { keys, remember: store.remember, now, observe: (event) => host.observe({ bridge: 'auth', ...event }) });
+  const bridge = createFhirPush(fhirPushConfig(config), { host, validator: parts.validator, authenticator: trust.authenticator });
+  const doors = await Promise.all([
+    startHttpServer({ ...httpOptions(config), failed, refused: noting(refusals, 'http'), routes: [...trust.routes, ...bridge.routes, ...parts.operations] }),
+    startHttpServer({ ...appserviceOptions(config), failed, refused: noting(refusals, 'appservice'), routes: [createAppserviceRoutes({ ...parts.appservice, failed, refused: noting(refusals, 'appservice') })] }),
+  ]);
+  const [http, appservice] = doors;
+  return {
+    httpPort: http.port,
+    appservicePort: appservice.port,
+    reloadTls: () => { for (const door of doors) door.reloadTls(); },
+    async stop(withinMs) {
+      await Promise.all(doors.map((door) => door.stop(withinMs)));
+      await refusals.stop();
+    },
+  };
+}
+
+const noting = (refusals: Refusals, door: string) => (refusal: Omit<DoorRefusal, 'code'> & { readonly code: string }): void => refusals.note({ door, ...refusal });
+
+function httpOptions({ http, at }: LoadedConfig): Pick<HttpServerOptions, 'host' | 'port' | 'tls' | 'proxies' | 'maxBytesInFlight'> {
+  const { host, port, tls, trusted_proxies: proxies, max_bytes_in_flight: maxBytesInFlight } = http;
+  return {
+    host, port, maxBytesInFlight,
+    ...(tls === undefined ? {} : { tls: { certificate: at(tls.certificate), key: at(tls.key), ...(tls.client_ca === undefined ? {} : { clientCa: at(tls.client_ca) }) } }),
+    ...(proxies === undefined ? {} : { proxies: { addresses: proxies.addresses, ...(proxies.secret_sha256 === undefined ? {} : { secretSha256: proxies.secret_sha256 }), ...(proxies.certificate_header === undefined ? {} : { certificateHeader: proxies.certificate_header }) } }),
+  };
+}
+
+function appserviceOptions({ appservice: { host, port, tls }, at }: LoadedConfig): Pick<HttpServerOptions, 'host' | 'port' | 'tls'> {
+  return { host, port, ...(tls === undefined ? {} : { tls: { certificate: at(tls.certificate), key: at(tls.key) } }) };
+}
+
+function termsOf(config: LoadedConfig): (source: string) => SourceTerms {
+  const terms = new Map(config.sources.map(({ id, owner, pool }) => [id, { owner, ...(pool === undefined ? {} : { pool }) }]));
+  return (source) => terms.get(source) ?? { owner: config.organisation.name };
+}
+
+const fhirPushConfig = (config: LoadedConfig): Parameters<typeof createFhirPush>[0] => ({
+  ...(config.http.public_url === undefined ? {} : { baseUrl: `${config.http.public_url.replace(/\/$/u, '')}/fhir` }),
+  sources: config.sources.map((source) => ({
+    id: as(source.id), name: source.name, resourceTypes: source.resource_types, maxBytes: source.max_bytes, maxEntries: source.max_entries,
+    requestsPerMinute: source.requests_per_minute, maxInFlight: source.max_in_flight, fhirBase: source.fhir_base, identifierSystems: source.identifier_systems,
+  })),
+});
