@@ -9,6 +9,7 @@ import { openStore } from './main/compose.ts';
 import { enrol, enrolCsv, listPeople } from './main/people.ts';
 import type { Printed } from './main/print.ts';
 import { status } from './main/status.ts';
+import { addUpkeep } from './main/upkeep.ts';
 import { errorCode } from './ports/telemetry.ts';
 import type { Store } from './ports/store.ts';
 
@@ -31,7 +32,7 @@ const print = ({ text, json }: Printed): void => {
 /** Runs a command over the store, and closes it. */
 const withStore = async (run: (store: Store, loaded: LoadedConfig) => Promise<Printed>): Promise<void> => {
   const loaded = config();
-  const { store } = await openStore(loaded);
+  const { store } = await openStore(loaded, 'as-is');
   try {
     print(await run(store, loaded));
   } finally {
@@ -112,6 +113,8 @@ configuration.command('check').description('say everything that is wrong with it
   print({ json: { ok: true, path: loaded.path }, text: `${loaded.path} is fine: ${loaded.sources.length} source(s), ${loaded.directory.people.length} people, ${loaded.partners.length} partner(s).` });
 });
 configuration.command('schema').description('its JSON Schema').action(() => print({ json: configJsonSchema(), text: JSON.stringify(configJsonSchema(), null, 2) }));
+
+addUpkeep(program, { config, configFile: () => program.opts<{ readonly config: string }>().config, print });
 
 program.command('registration').description('the registration file that the homeserver loads').option('--renew', 'make new tokens').action(({ renew }: { readonly renew?: true }) => print(registration(config(), renew)));
 program.command('source').description('systems that push').command('token').description('make a bearer token').action(() => print(sourceToken()));

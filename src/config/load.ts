@@ -19,23 +19,28 @@ export class ConfigError extends Error {
 }
 
 /** Reads and checks a configuration file. Throws `ConfigError` that names every problem at once. */
-export function loadConfig(path: string): LoadedConfig {
-  const config = check(path, configSchema);
+export const loadConfig = (path: string): LoadedConfig => parseConfig(path, textOf(path));
+
+/** The same for a text that is to be, or was, the file at `path`. */
+export function parseConfig(path: string, text: string): LoadedConfig {
+  const config = check(path, text, configSchema);
   const problems = crossCheck(config);
   if (problems.length > 0) throw new ConfigError(path, problems);
   const base = dirname(resolve(path));
   return { ...config, path: resolve(path), at: (relative) => (isAbsolute(relative) ? relative : join(base, relative)) };
 }
 
-export const loadTemplate = (path: string): TemplateConfig => check(path, templateSchema);
+export const loadTemplate = (path: string): TemplateConfig => check(path, textOf(path), templateSchema);
 
-function check<Schema extends z.ZodType>(path: string, schema: Schema): z.infer<Schema> {
-  let text: string;
+function textOf(path: string): string {
   try {
-    text = readFileSync(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (error) {
     throw new ConfigError(path, [`cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}). Run \`aceso init\`, or name another file with --config.`]);
   }
+}
+
+function check<Schema extends z.ZodType>(path: string, text: string, schema: Schema): z.infer<Schema> {
   const document = parseDocument(text, { uniqueKeys: true });
   if (document.errors.length > 0) throw new ConfigError(path, document.errors.map(({ message }) => message.split('\n')[0] ?? 'not YAML'));
   const result = schema.safeParse(document.toJS() as unknown);

@@ -1,8 +1,10 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { openKeyFile } from '../adapters/keys/keyfile.ts';
-import { migrate, openPostgres, openSqlite, type Database } from '../adapters/store/database.ts';
+import { migrate, openDatabase, type Database, type DatabaseLocation } from '../adapters/store/database.ts';
+import { createNotes } from '../adapters/store/notes.ts';
+import { schemaState } from '../adapters/store/schema.ts';
 import { createStore } from '../adapters/store/store.ts';
 import { ConfigError, type LoadedConfig } from '../config/load.ts';
 import { as, type UserId } from '../domain/brand.ts';
@@ -10,24 +12,45 @@ import type { Settings } from '../domain/decision.ts';
 import type { Party } from '../domain/people/party.ts';
 import { NPI } from '../domain/people/recipient.ts';
 import type { KeyRing } from '../ports/keys.ts';
+import type { Notes } from '../ports/notes.ts';
 import type { Store } from '../ports/store.ts';
 
-export type Opened = { readonly keys: KeyRing; readonly store: Store; readonly migrated: readonly string[] };
+export type Opened = { readonly keys: KeyRing; readonly store: Store; readonly notes: Notes; readonly database: Database; readonly migrated: readonly string[] };
 
-/** Opens the keys and the database, and brings its schema up to date. For the server and for every command. */
-export async function openStore(config: LoadedConfig): Promise<Opened> {
+/**
+ * Opens the keys and the database. `migrate` brings its schema up to date: for the server, and the command that is there for it. Other commands take it
+ * `as-is`: a newer version's must not change what an older server works on. What was never used is made, by either. A database newer than this
+ * Aceso is refused.
+ */
+export async function openStore(config: LoadedConfig, schema: 'migrate' | 'as-is'): Promise<Opened> {
   const keys = openKeyFile(config.at(config.keys_file));
-  const database = openDatabase(config);
-  const migrated = await migrate(database);
-  return { keys, store: createStore(database, keys), migrated };
+  const database = openHospital(config);
+  try {
+    const migrated = await bringSchema(database, schema);
+    return { keys, store: createStore(database, keys), notes: createNotes(database.db), database, migrated };
+  } catch (error) {
+    await database.db.destroy();
+    throw error;
+  }
 }
 
-function openDatabase(config: LoadedConfig): Database {
+export async function bringSchema(database: Database, schema: 'migrate' | 'as-is'): Promise<readonly string[]> {
+  const { applied, pending } = await schemaState(database);
+  if (schema === 'as-is' && applied.length > 0 && pending.length > 0) throw new Error(`the database is older than this Aceso (${pending.join(', ')} to apply). Back it up, then run \`aceso migrate\`, or start the server, which does it too.`);
+  return migrate(database);
+}
+
+/** Opens the database as it is, and writes nothing. */
+export function openHospital(config: LoadedConfig): Database {
+  const location = locationOf(config);
+  if (location.kind === 'sqlite') mkdirSync(dirname(location.file), { recursive: true, mode: 0o700 });
+  return openDatabase(location);
+}
+
+/** Where the configuration says that the database is. */
+export function locationOf(config: LoadedConfig): DatabaseLocation {
   const { postgres_url_file: urlFile } = config.store;
-  if (urlFile !== undefined) return openPostgres(readText(config, 'store.postgres_url_file', urlFile).trim());
-  const folder = config.at(config.data_dir);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return openSqlite(join(folder, 'aceso.db'));
+  return urlFile === undefined ? { kind: 'sqlite', file: join(config.at(config.data_dir), 'aceso.db') } : { kind: 'postgres', url: readText(config, 'store.postgres_url_file', urlFile).trim() };
 }
 
 function readText(config: LoadedConfig, name: string, path: string): string {

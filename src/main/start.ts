@@ -35,7 +35,7 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
   const now = (): Millis => as<Millis>(Date.now());
   const { asToken, hsToken } = readRegistration(config);
   const template = templateOf(config);
-  const { keys, store, migrated } = await openStore(config);
+  const { keys, store, migrated } = await openStore(config, 'migrate');
   log.info('store.opened', { kind: config.store.postgres_url_file === undefined ? 'sqlite' : 'postgres', migrated: migrated.length });
   const metrics = createMetrics(() => store.counts(now()));
   const brought = await bringParties(store, partiesOf(config), 'configuration', 'on-demand');

@@ -1,74 +1,91 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { createHmac, hkdfSync } from 'node:crypto';
+import { statSync } from 'node:fs';
 import type { KeyRing } from '../../ports/keys.ts';
+import { base32, openBytes, sealBytes } from './boxes.ts';
+import { newRing, readRing, replaceRing, withNewKey, withoutKey, writeNewRing, type RingFile } from './ringFile.ts';
 
-type KeyFile = { readonly keyId: string; readonly keyEncryptionKey: string; readonly pseudonymKey: string };
+export type { RingFile, RingKey } from './ringFile.ts';
+export { readRing } from './ringFile.ts';
 
 /** Makes a new key file, readable by its owner alone. Refuses to replace one: losing it loses everything that it sealed. */
-export function createKeyFile(path: string): void {
-  const keys: KeyFile = { keyId: `k${randomBytes(4).toString('hex')}`, keyEncryptionKey: randomBytes(32).toString('base64'), pseudonymKey: randomBytes(32).toString('base64') };
-  const file = openSync(path, 'wx', 0o600);
-  writeSync(file, `${JSON.stringify(keys, null, 2)}\n`);
-  fsyncSync(file);
-  closeSync(file);
+export const createKeyFile = (path: string): void => writeNewRing(path, newRing());
+
+/** Puts a new key in force and gives its id. What the others wrapped stays readable. A running server sees it within a second. */
+export function addKey(path: string): string {
+  const before = readRing(path);
+  const after = withNewKey(before);
+  replaceRing(path, before, after);
+  return after.current;
 }
 
-/** Opens a key file. Errors say what to do and hold no key. */
+/** Takes a key out of the file. The caller has seen that nothing is wrapped under it. */
+export function removeKey(path: string, id: string): void {
+  const before = readRing(path);
+  replaceRing(path, before, withoutKey(before, id));
+}
+
+/** How often a running process looks whether the file changed. Milliseconds. */
+const LOOK_EVERY_MS = 1000;
+
+/** Opens a key file, and reads it again when it changed. Errors say what to do and hold no key. */
 export function openKeyFile(path: string): KeyRing {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new Error(`keys.file: cannot read ${path} (${(error as NodeJS.ErrnoException).code ?? 'unknown'}). Run \`aceso init\`, or restore it from the backup: without it nothing that is stored can be read.`, { cause: error });
+  let ring = readRing(path);
+  let changed = changeOf(path);
+  let lookedAt = Date.now();
+  let isPinned = false;
+
+  function look(): void {
+    lookedAt = Date.now();
+    const now = changeOf(path);
+    if (now === changed) return;
+    try {
+      const next = readRing(path);
+      // Another ring altogether is not a newer one of this: with its pseudonyms nothing that is stored would be found.
+      if (next.pseudonymKey === ring.pseudonymKey && next.derivationKey === ring.derivationKey) ring = next;
+      changed = now;
+    } catch {
+      // A file that is gone or broken while the server runs: what was read stays in force, and `aceso doctor` tells.
+    }
   }
-  if ((statSync(path).mode & 0o077) !== 0) throw new Error(`keys.file: ${path} can be read by others. Run \`chmod 600 ${path}\`.`);
-  const keys = parse(text, path);
-  const kek = Buffer.from(keys.keyEncryptionKey, 'base64');
-  const pepper = Buffer.from(keys.pseudonymKey, 'base64');
-  if (kek.length !== 32 || pepper.length !== 32) throw new Error(`keys.file: ${path} does not hold two 32-byte keys. Restore it from the backup.`);
+  /** The same ring for everything that one turn does: a key's id and what it wrapped must belong together. */
+  function current(): RingFile {
+    if (!isPinned) {
+      isPinned = true;
+      queueMicrotask(() => { isPinned = false; });
+      if (Date.now() - lookedAt >= LOOK_EVERY_MS) look();
+    }
+    return ring;
+  }
+  function keyOf(keyId: string): Uint8Array {
+    const find = (): string | undefined => ring.keys.find(({ id }) => id === keyId)?.key;
+    let found = find();
+    if (found === undefined) {
+      look();
+      found = find();
+    }
+    if (found === undefined) throw new Error(`data was sealed under key ${keyId}, the key file holds ${ring.keys.map(({ id }) => id).join(', ')}: use the key file that belongs to this database`);
+    return Buffer.from(found, 'base64');
+  }
+
   return {
-    keyId: keys.keyId,
-    wrap: (dataKey, subject) => sealBytes(kek, dataKey, `wrap:${keys.keyId}:${subject}`),
-    unwrap: (wrapped, subject, keyId) => {
-      if (keyId !== keys.keyId) throw new Error(`data was sealed under key ${keyId}, the key file holds ${keys.keyId}: use the key file that belongs to this database`);
-      return openBytes(kek, wrapped, `wrap:${keyId}:${subject}`);
+    get keyId() { return current().current; },
+    get keyIds() { return current().keys.map(({ id }) => id); },
+    wrap(dataKey, subject) {
+      const { current: keyId } = current();
+      return sealBytes(keyOf(keyId), dataKey, `wrap:${keyId}:${subject}`);
     },
-    pseudonym: (kind, text_) => base32(createHmac('sha256', pepper).update(`${kind}\0${text_}`).digest().subarray(0, 16)),
-    derive: (purpose) => new Uint8Array(hkdfSync('sha256', kek, Buffer.alloc(0), `aceso:${purpose}`, 32)),
+    unwrap: (wrapped, subject, keyId) => openBytes(keyOf(keyId), wrapped, `wrap:${keyId}:${subject}`),
+    pseudonym: (kind, text) => base32(createHmac('sha256', Buffer.from(ring.pseudonymKey, 'base64')).update(`${kind}\0${text}`).digest().subarray(0, 16)),
+    derive: (purpose) => new Uint8Array(hkdfSync('sha256', Buffer.from(ring.derivationKey, 'base64'), Buffer.alloc(0), `aceso:${purpose}`, 32)),
   };
 }
 
-function parse(text: string, path: string): KeyFile {
+/** What changes with every replacement of the file; empty when it can't be looked at. */
+function changeOf(path: string): string {
   try {
-    const value = JSON.parse(text) as Partial<KeyFile>;
-    if (typeof value.keyId === 'string' && typeof value.keyEncryptionKey === 'string' && typeof value.pseudonymKey === 'string') return value as KeyFile;
+    const { mtimeMs, ino, size } = statSync(path);
+    return `${mtimeMs}/${ino}/${size}`;
   } catch {
-    // Falls through: the parser's message could quote key material.
+    return '';
   }
-  throw new Error(`keys.file: ${path} is not a key file of Aceso. Restore it from the backup.`);
-}
-
-/** AES-256-GCM: 12-byte nonce, ciphertext, 16-byte tag. */
-function sealBytes(key: Uint8Array, plain: Uint8Array, aad: string): Uint8Array {
-  const nonce = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(aad));
-  return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
-}
-
-function openBytes(key: Uint8Array, box: Uint8Array, aad: string): Uint8Array {
-  const decipher = createDecipheriv('aes-256-gcm', key, box.subarray(0, 12)).setAAD(Buffer.from(aad)).setAuthTag(box.subarray(-16));
-  return Buffer.concat([decipher.update(box.subarray(12, -16)), decipher.final()]);
-}
-
-const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
-
-function base32(bytes: Uint8Array): string {
-  let bits = 0;
-  let value = 0;
-  let text = '';
-  for (const byte of bytes) {
-    value = ((value << 8) | byte) & 0xfff;
-    for (bits += 8; bits >= 5; bits -= 5) text += ALPHABET[(value >>> (bits - 5)) & 31] ?? '';
-  }
-  return bits > 0 ? text + (ALPHABET[(value << (5 - bits)) & 31] ?? '') : text;
 }

@@ -1,10 +1,16 @@
 import { Kysely, Migrator, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { migrations, type Dialect } from './migrations.ts';
+import { refuseNewer, schemaState } from './schema.ts';
 import { sqliteDialect } from './sqlite.ts';
 import type { Tables } from './tables.ts';
 
 export type Database = { readonly db: Kysely<Tables>; readonly dialect: Dialect };
+
+/** Where a database is: a file, or a `postgres://` address, whose password is never logged. */
+export type DatabaseLocation = { readonly kind: 'sqlite'; readonly file: string } | { readonly kind: 'postgres'; readonly url: string };
+
+export const openDatabase = (location: DatabaseLocation): Database => (location.kind === 'sqlite' ? openSqlite(location.file) : openPostgres(location.url));
 
 /** One file, WAL, every commit on the disk before it counts. */
 export function openSqlite(path: string): Database {
@@ -20,8 +26,13 @@ export function openPostgres(url: string): Database {
   return { db: new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }), dialect: { name: 'postgres', integer: 'bigint', bytes: 'bytea' } };
 }
 
-/** Brings the schema up to date (or, for tests, up to `last`), under the migrator's lock; gives the names of what was applied. */
-export async function migrate({ db, dialect }: Database, last?: string): Promise<readonly string[]> {
+/**
+ * Brings the schema up to date (or up to `last`), under the migrator's lock; gives the names of what was applied. A database newer than this Aceso
+ * is refused before anything is written.
+ */
+export async function migrate(database: Database, last?: string): Promise<readonly string[]> {
+  const { db, dialect } = database;
+  refuseNewer(await schemaState(database));
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations(dialect) } });
   const { error, results } = await (last === undefined ? migrator.migrateToLatest() : migrator.migrateTo(last));
   if (error !== undefined) throw new Error('the database could not be migrated; it was left as it was', { cause: error });

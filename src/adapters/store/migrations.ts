@@ -70,5 +70,11 @@ export function migrations(dialect: Dialect): Record<string, Migration> {
         await db.schema.createIndex('once_until').on('once').column('until').execute();
       },
     },
+    '0004_operations': {
+      async up({ schema }: Kysely<unknown>) {
+        await finish(count(text(schema.createTable('note'), 'name', 'value'), 'changed_at').addPrimaryKeyConstraint('note_pk', ['name'])).execute();
+        await finish(count(text(schema.createTable('found_event'), 'txn', 'room_id', 'event_id'), 'sent_at').addPrimaryKeyConstraint('found_event_pk', ['txn'])).execute();
+      },
+    },
   };
 }

@@ -19,6 +19,8 @@ export type Tables = {
   readonly courier_seat: { seat: number; device_id: string; store_id: string; born_at: number };
   readonly secret: { name: string; key_id: string; wrapped: Uint8Array; changed_at: number };
   readonly worker: { id: string; roles: string; address: string; started_at: number; seen_at: number };
+  readonly note: { name: string; value: string; changed_at: number };
+  readonly found_event: { txn: string; room_id: string; event_id: string; sent_at: number };
   readonly timer: { kind: string; aggregate: string; name: string; due_at: number };
   readonly audit: { seq: Generated<number>; at: number; fact: string; kind: string; aggregate: string; action: string; because: string; detail: string };
   readonly subject_key: { subject: string; key_id: string; wrapped: Uint8Array; created_at: number };
