@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { sql, type Transaction } from 'kysely';
 import { migrate, openDatabase, type Database, type DatabaseLocation } from './database.ts';
 import { migrations } from './migrations.ts';
@@ -46,7 +47,8 @@ export async function copyInto(location: DatabaseLocation, source: CopySource): 
   mkdirSync(dirname(location.file), { recursive: true, mode: 0o700 });
   for (const file of [temporary, `${temporary}-wal`, `${temporary}-shm`]) rmSync(file, { force: true });
   const database = openDatabase({ kind: 'sqlite', file: temporary });
-  await fill(database, source).then(() => sql`pragma wal_checkpoint(truncate)`.execute(database.db)).finally(() => database.db.destroy());
+  await fill(database, source).finally(() => database.db.destroy());
+  intoOneFile(temporary);
   durably(temporary);
   renameSync(temporary, location.file);
   durably(dirname(location.file));
@@ -89,6 +91,13 @@ async function countOn(tx: Transaction<Tables>): Promise<void> {
     if (!columns.some((column) => column.name === 'seq')) continue;
     await sql`select setval(pg_get_serial_sequence(${name}, 'seq'), greatest((select coalesce(max(seq), 0) from ${sql.table(name)}), 1))`.execute(tx);
   }
+}
+
+/** The file is renamed alone: nothing of it may be left in its write-ahead log. */
+function intoOneFile(path: string): void {
+  const file = new DatabaseSync(path);
+  file.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  file.close();
 }
 
 function durably(path: string): void {

@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import type { Database } from './database.ts';
 import { migrations } from './migrations.ts';
 
@@ -12,7 +11,7 @@ export const MIGRATION_LOCK_TABLE = 'kysely_migration_lock';
 /** Looks, and writes nothing. */
 export async function schemaState({ db, dialect }: Database): Promise<SchemaState> {
   const known = Object.keys(migrations(dialect)).sort();
-  const applied = (await hasTable(db, MIGRATION_TABLE)) ? (await sql<{ readonly name: string }>`select name from ${sql.table(MIGRATION_TABLE)} order by name`.execute(db)).rows.map(({ name }) => name) : [];
+  const applied = (await hasTable(db, MIGRATION_TABLE)) ? (await db.withTables<{ [MIGRATION_TABLE]: { name: string } }>().selectFrom(MIGRATION_TABLE).select('name').orderBy('name').execute()).map(({ name }) => name) : [];
   return { applied, pending: known.filter((name) => !applied.includes(name)), unknown: applied.filter((name) => !known.includes(name)) };
 }
 
