@@ -52,7 +52,7 @@ export function createExecutors(parts: ExecutorParts): Executors {
 
     'room.follow': ({ body }) => follow(homeserver, template, people, body),
 
-    async 'room.send'({ id, seat = 0, body }) {
+    async 'room.send'({ id, createdAt, seat = 0, body }) {
       const courier = couriers.at(seat);
       if (!courier) return noCourier(seat);
       const room = (await store.load({ kind: 'room', id: body.party }))?.state as RoomState | undefined;
@@ -61,7 +61,7 @@ export function createExecutors(parts: ExecutorParts): Executors {
       if (recipients.length === 0) return fail('no-member', 'none of the recipients is in the results room: they were invited and left or declined', { retry: true });
       // What the homeserver told of its members counts before the keys go out, whichever effect's turn came first.
       for (const { userId, membership } of room?.untold ?? []) await courier.memberChanged(body.roomId, userId, membership);
-      const send = (responsible: readonly UserId[]): ReturnType<Courier['send']> => courier.send({ id, roomId: body.roomId, members, recipients: responsible, type: 'm.room.message', content: body.content, rotation: template.rotation });
+      const send = (responsible: readonly UserId[]): ReturnType<Courier['send']> => courier.send({ id, createdAt, mark: keys.pseudonym('txn', id), roomId: body.roomId, members, recipients: responsible, type: 'm.room.message', content: body.content, rotation: template.rotation });
       const sent = await send(recipients);
       if (sent.ok) return ok({ type: 'room.send', ...sent.value });
       if (sent.error.code !== 'no-device') return sent;

@@ -3,7 +3,7 @@
  * Contract (test/contract/courier): every method may be called again with the same arguments after a crash at any instant and gives the
  * same answer; nothing is sent twice. Facts on the wire: Matrix client-server API §11.12 (end-to-end encryption), §11.12.4 (Megolm).
  */
-import type { EffectId, EventId, RoomId, UserId } from '../domain/brand.ts';
+import type { EffectId, EventId, Millis, RoomId, UserId } from '../domain/brand.ts';
 import type { EncryptedEvent } from '../domain/encryptedEvent.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { Sealed } from '../domain/sealed.ts';
@@ -31,6 +31,10 @@ export type Courier = {
 
 export type OutgoingMessage = {
   readonly id: EffectId;
+  /** When it was first to be sent: a device that is younger looks in the room before it encrypts it, because the device before it may have sent it. */
+  readonly createdAt: Millis;
+  /** Opaque and unique, one for `id`: stands beside the ciphertext (`org.aceso.txn`), where a later device finds it. */
+  readonly mark: string;
   readonly roomId: RoomId;
   /** Joined and invited members other than the courier itself: who gets the keys. */
   readonly members: readonly UserId[];
@@ -43,10 +47,11 @@ export type OutgoingMessage = {
   readonly rotation: { readonly periodMs: number; readonly messages: number };
 };
 
+/** `devices` and `withheld` are 0 when it was found in the room: how many the device before it reached isn't known. */
 export type Sent = { readonly eventId: EventId; readonly devices: number; readonly withheld: number };
 
-/** `no-device`: a recipient has no device that may get keys. `forbidden`/`not-found`: the room refuses it. `too-large`: beyond what media take. */
-export type SendFailure = 'no-device' | 'unavailable' | 'limited' | 'forbidden' | 'too-large' | 'engine';
+/** `no-device`: a recipient has no device that may get keys. `forbidden`/`not-found`: the room refuses it. `too-large`: beyond what media take. `in-doubt`: it may have been sent, and the room can't be read now. */
+export type SendFailure = 'no-device' | 'unavailable' | 'limited' | 'forbidden' | 'too-large' | 'in-doubt' | 'engine';
 
 export type { EncryptedEvent };
 

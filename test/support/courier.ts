@@ -113,7 +113,7 @@ export async function joinedRoom(place: Place, people: readonly Client[]): Promi
 export function message(id: string, roomId: RoomId, people: readonly string[], body: string, changes: Partial<OutgoingMessage> = {}): OutgoingMessage {
   const members = people.map((person) => as<UserId>(person));
   return {
-    id: as(id), roomId, members, recipients: members, type: 'm.room.message',
+    id: as(id), createdAt: as(Date.now()), mark: `mark of ${id}`, roomId, members, recipients: members, type: 'm.room.message',
     content: Sealed.of(as('subject'), { msgtype: 'm.text', body }), rotation: { periodMs: 604_800_000, messages: 100 }, ...changes,
   };
 }

@@ -9,7 +9,7 @@ import { establishIdentity } from './identity.ts';
 import { createJournal } from './journal.ts';
 import { createLocks, orAborted } from './locks.ts';
 import { createMedia } from './media.ts';
-import type { FaultPoint, ThreadOptions } from './options.ts';
+import type { CourierLog, FaultPoint, ThreadOptions } from './options.ts';
 import { createOutgoing, serverOf } from './outgoing.ts';
 import { createPeople } from './people.ts';
 import type { Calls, FromThread, IdentityAnswer, IdentityAsk } from './protocol.ts';
@@ -56,7 +56,7 @@ export async function openDevice(options: ThreadOptions, { tell, giveUp, askFaul
   const roomKeys = await createRoomKeys(options, engine, outgoing, people, store);
   const stop = new AbortController();
   const stopping = stop.signal;
-  const sending = { options, engine, homeserver, journal, media, roomKeys, rooms: createLocks(), faults };
+  const sending = { options, engine, homeserver, journal, media, roomKeys, rooms: createLocks(), faults, log: (event: CourierLog) => tell({ kind: 'log', event }) };
   const { promise: published, resolve: nowPublished } = Promise.withResolvers<undefined>();
   let identity: 'unpublished' | 'published' = 'unpublished';
   const untilPublished = (signal: AbortSignal): Promise<undefined> => orAborted(published, AbortSignal.any([signal, AbortSignal.timeout(beginningMs)]));

@@ -20,6 +20,8 @@ export type Journal = {
   media(id: string, roomId: string, file: string): Promise<void>;
   ready(id: string, roomId: string, ciphertext: string, reached: { readonly devices: number; readonly withheld: number }): Promise<void>;
   sent(id: string, eventId: string): Promise<void>;
+  /** An earlier device sent it. */
+  found(id: string, roomId: string, eventId: string): Promise<void>;
   /** The homeserver refused it, so there is no such event, and its ciphertext may be forgotten. */
   refused(id: string): Promise<void>;
   /** Forgets what was sent before `before` (milliseconds since the epoch); gives how many. What isn't known to be sent stays. */
@@ -49,6 +51,9 @@ export function createJournal(store: Store, storeKey: Uint8Array): Journal {
     },
     async sent(id, eventId) {
       await store.durable((sql) => sql.prepare("UPDATE courier_message SET state = 'sent', event_id = ?, sent_at = ?, ciphertext = NULL, media = NULL WHERE id = ?").run(eventId, Date.now(), id));
+    },
+    async found(id, roomId, eventId) {
+      await store.durable((sql) => sql.prepare(`INSERT OR REPLACE INTO courier_message (id, room_id, state, created_at, devices, withheld, event_id, sent_at) VALUES (?, ?, 'sent', ?, 0, 0, ?, ?)`).run(id, roomId, Date.now(), eventId, Date.now()));
     },
     async refused(id) {
       await store.durable((sql) => {

@@ -1,18 +1,18 @@
 /**
  * One message's way out, safe to begin again after a crash at any instant:
- * keys to devices → encrypt → ciphertext on the disk → PUT with the message's id as transaction id → note the event.
+ * was it sent by the device before? → keys to devices → encrypt → ciphertext on the disk → PUT with the message's id as transaction id → note the event.
  */
 import { RoomId } from '@matrix-org/matrix-sdk-crypto-wasm';
 import { fail, ok, type Outcome } from '../../domain/outcome.ts';
 import type { SendFailure, Sent } from '../../ports/courier.ts';
 import type { Engine } from './engine.ts';
 import type { Faults } from './faults.ts';
-import { HomeserverError, pathOf, type Homeserver } from './homeserver.ts';
+import { asRecord, HomeserverError, pathOf, type Homeserver } from './homeserver.ts';
 import type { Entry, Journal } from './journal.ts';
 import type { Locks } from './locks.ts';
-import { findInRoom } from './lookup.ts';
+import { findInRoom, MARK, RoomUnread } from './lookup.ts';
 import type { Media } from './media.ts';
-import type { ThreadOptions } from './options.ts';
+import type { CourierLog, ThreadOptions } from './options.ts';
 import type { PlainMessage } from './protocol.ts';
 import type { RoomKeys } from './roomKeys.ts';
 
@@ -25,6 +25,7 @@ export type Parts = {
   readonly roomKeys: RoomKeys;
   readonly rooms: Locks;
   readonly faults: Faults;
+  readonly log: (event: CourierLog) => void;
 };
 
 type Ready = Omit<Extract<Entry, { state: 'ready' }>, 'state'>;
@@ -37,6 +38,8 @@ export function send(parts: Parts, message: PlainMessage, signal: AbortSignal): 
     const entry = await parts.journal.find(message.id, message.roomId);
     if (entry?.state === 'sent') return ok({ eventId: entry.eventId, devices: entry.devices, withheld: entry.withheld });
     if (entry?.state === 'ready') return sendAgain(parts, message, entry, signal);
+    const known = await sentByFormer(parts, message, signal);
+    if (known) return ok(known);
     const content = await fitted(parts, message, entry?.file, signal);
     if (!content.ok) return content;
     const shared = await parts.roomKeys.share(message, signal);
@@ -44,7 +47,7 @@ export function send(parts: Parts, message: PlainMessage, signal: AbortSignal): 
     await parts.faults.reached('keys-shared');
 
     using room = new RoomId(message.roomId);
-    const ciphertext = await parts.engine.within('encryptRoomEvent', parts.engine.machine.encryptRoomEvent(room, message.type, JSON.stringify(content.value)));
+    const ciphertext = marked(message, await parts.engine.within('encryptRoomEvent', parts.engine.machine.encryptRoomEvent(room, message.type, JSON.stringify(content.value))));
     await parts.faults.reached('encrypted');
     await parts.journal.ready(message.id, message.roomId, ciphertext, shared.value);
     await parts.faults.reached('journalled');
@@ -57,10 +60,22 @@ export function send(parts: Parts, message: PlainMessage, signal: AbortSignal): 
   });
 }
 
+const marked = ({ mark }: PlainMessage, ciphertext: string): string => JSON.stringify({ ...asRecord(JSON.parse(ciphertext)), [MARK]: mark });
+
+/** What a device that is no more, and whose journal with it, may have sent: if the room has it, it isn't encrypted again. */
+async function sentByFormer({ homeserver, options, journal, log }: Parts, { id, roomId, mark, createdAt }: PlainMessage, signal: AbortSignal): Promise<Sent | undefined> {
+  if (createdAt >= options.bornAt) return undefined;
+  const eventId = await findInRoom(homeserver, options.userId, roomId, { mark }, createdAt, signal);
+  log({ level: 'info', code: eventId === undefined ? 'in-doubt-not-sent' : 'in-doubt-sent', id, roomId });
+  if (eventId === undefined) return undefined;
+  await journal.found(id, roomId, eventId);
+  return { eventId, devices: 0, withheld: 0 };
+}
+
 /** The ciphertext may have arrived: it goes out as it is, with the same transaction id, so that it can't become two events. */
 async function sendAgain(parts: Parts, message: PlainMessage, entry: Ready, signal: AbortSignal): Promise<Outcome<Sent, SendFailure>> {
   if (Date.now() - entry.createdAt > rememberedMs) {
-    const eventId = await findInRoom(parts.homeserver, parts.options.userId, message.roomId, entry.ciphertext, entry.createdAt, signal);
+    const eventId = await findInRoom(parts.homeserver, parts.options.userId, message.roomId, { ciphertext: entry.ciphertext }, entry.createdAt, signal);
     if (eventId !== undefined) {
       await parts.journal.sent(message.id, eventId);
       return ok({ eventId, devices: entry.devices, withheld: entry.withheld });
@@ -110,6 +125,7 @@ export function sendFailure(error: unknown): Outcome<Sent, SendFailure> | undefi
   const { status, errcode, retryAfterMs } = error;
   const wait = { retry: true, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
   if (status === 429) return fail('limited', 'the homeserver limits the courier. Set rate_limited: false in its registration.', wait);
+  if (error instanceof RoomUnread) return fail('in-doubt', `it may have been sent already, and the room can't be read to see: ${status} ${errcode}. It is tried again, and not sent before.`, wait);
   if (error instanceof RoomRefused && status !== 401) {
     if (status === 413 || errcode === 'M_TOO_LARGE') return fail('too-large', 'the homeserver says that the event is too large.');
     return fail('forbidden', `the homeserver refuses the event: ${errcode}. See that the courier is in the room and may speak there.`);
