@@ -78,7 +78,8 @@ export function createExecutors(parts: ExecutorParts): Executors {
       if (!courier) return noCourier(seat);
       await courier.memberChanged(roomId, userId, membership);
       // A device that was stopped meanwhile may not have taken it.
-      return courier.status().state === 'stopped' ? noCourier(seat) : ok({ type: 'courier.member', userId });
+      const { state } = courier.status();
+      return state === 'stopped' || state === 'lost' ? noCourier(seat) : ok({ type: 'courier.member', userId });
     },
 
     async 'room.redact'({ id, body: { roomId, eventId, reason } }) {

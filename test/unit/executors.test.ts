@@ -17,14 +17,14 @@ const told: DueEffect<'courier.member'> = { id: as('member:$1'), lane: 'member',
 
 describe('An effect that needs a device', () => {
   let calls: string[];
-  let state: 'ready' | 'stopped';
+  let state: 'ready' | 'stopped' | 'lost';
   const executors = (held: number, room_ = room()): ReturnType<typeof createExecutors> => {
     const courier = {
       memberChanged: async (_: RoomId, userId: string, membership: string) => { calls.push(`${userId} ${membership}`); },
       send: async () => { calls.push('send'); return ok({ eventId: as<EventId>('$e'), devices: 1, withheld: 0 }); },
       status: () => ({ state, restarts: 0 }),
     } as unknown as Courier;
-    return createExecutors({ couriers: { at: (seat: number) => (seat === held ? courier : undefined) }, store: { load: async () => ({ state: room_, version: 1 }) }, faults: noFaults, template: { rotation: { periodMs: 1, messages: 1 } } } as unknown as ExecutorParts);
+    return createExecutors({ couriers: { at: (seat: number) => (seat === held ? courier : undefined) }, store: { load: async () => ({ state: room_, version: 1 }) }, keys: { pseudonym: (kind: string, text: string) => `${kind} of ${text}` }, faults: noFaults, template: { rotation: { periodMs: 1, messages: 1 } } } as unknown as ExecutorParts);
   };
   beforeEach(() => { calls = []; state = 'ready'; });
 
@@ -45,8 +45,9 @@ describe('An effect that needs a device', () => {
   });
 
   it('is not taken for told when the device was stopped meanwhile', async () => {
-    state = 'stopped';
-    const outcome = await executors(2)['courier.member'](told);
-    expect(!outcome.ok && outcome.error.code).to.equal('no-courier');
+    for (state of ['stopped', 'lost'] as const) {
+      const outcome = await executors(2)['courier.member'](told);
+      expect(!outcome.ok && outcome.error.code).to.equal('no-courier');
+    }
   });
 });
