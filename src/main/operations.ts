@@ -1,12 +1,12 @@
 import type { MetricsEndpoint } from '../adapters/log/metrics.ts';
 import type { HttpReply, HttpRoute } from '../ports/bridge.ts';
 import type { Courier } from '../ports/courier.ts';
-import type { Homeserver } from '../ports/homeserver.ts';
-import type { Store } from '../ports/store.ts';
+import type { Health, Problem } from './health.ts';
 
-export type OperationsParts = { readonly store: Store; readonly courier: Courier; readonly homeserver: Homeserver; readonly metrics: MetricsEndpoint };
+export type OperationsParts = { readonly courier: Pick<Courier, 'status'>; readonly health: Health; readonly metrics: MetricsEndpoint };
 
-export type Readiness = { readonly ready: boolean; readonly store: string; readonly courier: string; readonly homeserver: string; /** Why the courier isn't ready, and what to do. */ readonly problem?: string };
+/** `store`, `courier`, `homeserver`: `ready`, or the code of what is wrong. */
+export type Readiness = { readonly ready: boolean; readonly store: string; readonly courier: string; readonly homeserver: string; readonly problems: readonly Problem[] };
 
 /** `/healthz`: the process answers. `/readyz`: it can do its work, and which part can't. `/metrics`: Prometheus text. No PHI, no token. */
 export function operationsRoutes(parts: OperationsParts): readonly HttpRoute[] {
@@ -15,7 +15,7 @@ export function operationsRoutes(parts: OperationsParts): readonly HttpRoute[] {
     get('/healthz', async () => json(200, { ok: true })),
     get('/readyz', async () => {
       const readiness = await readinessOf(parts);
-      return json(readiness.ready ? 200 : 503, readiness);
+      return { ...json(readiness.ready ? 200 : 503, readiness), ...(readiness.ready ? {} : { headers: { 'content-type': 'application/json', 'retry-after': '5' } }) };
     }),
     get('/metrics', async () => ({ status: 200, headers: { 'content-type': 'text/plain; version=0.0.4' }, body: await parts.metrics.text() })),
   ];
@@ -26,8 +26,11 @@ const get = (prefix: string, answer: () => Promise<HttpReply>): HttpRoute => ({
   admit: async ({ method, path }) => ({ reply: path !== '/' ? { status: 404 } : method === 'GET' || method === 'HEAD' ? await answer() : { status: 405, headers: { allow: 'GET' } } }),
 });
 
-async function readinessOf({ store, courier, homeserver }: OperationsParts): Promise<Readiness> {
-  const [stored, answered] = await Promise.all([store.check().then(() => true, () => false), homeserver.ping()]);
-  const { state, problem } = courier.status();
-  return { ready: stored && state === 'ready', store: stored ? 'ready' : 'unavailable', courier: state, homeserver: answered.ok ? 'ready' : answered.error.code, ...(problem === undefined ? {} : { problem }) };
+/** Ready: what is pushed now is taken and kept, and the device has been seen to work. That the homeserver is away is told, and is no reason to push elsewhere. */
+async function readinessOf({ courier, health }: OperationsParts): Promise<Readiness> {
+  const problems = await health.look();
+  const codeOf = (part: Problem['part']): string => problems.find((problem) => problem.part === part)?.code ?? 'ready';
+  const { state } = courier.status();
+  const full = problems.some(({ part, code }) => part === 'disk' && code === 'full');
+  return { ready: codeOf('store') === 'ready' && !full && state === 'ready', store: codeOf('store'), courier: state, homeserver: codeOf('homeserver'), problems };
 }

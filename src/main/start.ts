@@ -16,6 +16,7 @@ import { errorCode, type Log } from '../ports/telemetry.ts';
 import { courierLocalpart, guardianLocalpart, openStore, partiesOf, readRegistration, settingsOf } from './compose.ts';
 import { bringParties } from './directory.ts';
 import { openDoors } from './doors.ts';
+import { createHealth } from './health.ts';
 import { operationsRoutes } from './operations.ts';
 
 export type Running = { readonly httpPort: number; readonly appservicePort: number; /** Takes the doors' certificates as they are now; throws when they can't be used. */ reloadTls(): void; stop(): Promise<void> };
@@ -37,7 +38,7 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
   const template = templateOf(config);
   const { keys, store, migrated } = await openStore(config, 'migrate');
   log.info('store.opened', { kind: config.store.postgres_url_file === undefined ? 'sqlite' : 'postgres', migrated: migrated.length });
-  const metrics = createMetrics(() => store.counts(now()));
+  const metrics = createMetrics(() => store.counts(now()), () => health.known());
   const brought = await bringParties(store, partiesOf(config), 'configuration', 'on-demand');
   log.info('directory.loaded', { changed: brought.length });
 
@@ -72,8 +73,15 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
     void loop.wake(kind === 'devices' ? 'no-device' : 'keys-missing').catch((error: unknown) => log.warn('wake.failed', { error: errorCode(error) }));
   });
   const isOurs = (name: string): boolean => name === homeserver.guardian || name === homeserver.courier;
+
+  // Waits grow while an outage lasts; when it ends, nothing waits out the last of them.
+  const wakeAll = (): void => {
+    for (const code of ['unavailable', 'unauthorized', 'limited', 'invalid', 'engine']) void loop.wake(code).catch((error: unknown) => log.warn('wake.failed', { error: errorCode(error) }));
+  };
+  const health = createHealth({ store, courier, homeserver, log, dataDir: config.at(config.data_dir), now, steady: () => performance.now(), ended: wakeAll });
+  const stopWatching = health.watch();
   const doors = await openDoors(config, {
-    ...parts, keys, nudge: loop.nudge, validator, operations: operationsRoutes({ store, courier, homeserver, metrics }),
+    ...parts, keys, nudge: loop.nudge, validator, operations: operationsRoutes({ courier, health, metrics }),
     appservice: { hsToken, isOurs, take: createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge }) },
   });
   loop.start();
@@ -82,7 +90,7 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
   log.info('aceso.started', { http: httpPort, appservice: appservicePort });
   return {
     httpPort, appservicePort, reloadTls,
-    stop: () => stopInOrder(log, [async () => clearInterval(pruning), () => doors.stop(2000), () => loop.stop(STOP_MS - 3000), () => courier.stop(), () => store.close()]),
+    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), () => doors.stop(2000), () => loop.stop(STOP_MS - 3000), () => courier.stop(), () => store.close()]),
   };
 }
 

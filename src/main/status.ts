@@ -12,7 +12,8 @@ export async function status(store: Store, config: LoadedConfig): Promise<Printe
   return {
     json: { server, ...counts },
     text: [
-      `Server      ${server === undefined ? 'not running here' : server.ready ? 'ready' : `not ready (store ${server.store}, courier ${server.courier}, homeserver ${server.homeserver})${server.problem === undefined ? '' : `: ${server.problem}`}`}`,
+      `Server      ${server === undefined ? 'not running here' : server.ready ? 'ready' : `not ready (store ${server.store}, courier ${server.courier}, homeserver ${server.homeserver})`}`,
+      ...(server?.problems ?? []).map(({ part, code, message, since }) => `Problem     ${part}: ${message} [${code}, for ${age(Date.now() - since)}]`),
       `Deliveries  ${phases || 'none yet'}`,
       `Held        ${counts.held}${counts.held > 0 ? ': see `aceso held list`' : ''}`,
       `Undecided   ${counts.undecided}${counts.undecided > 0 ? `, the oldest for ${age(counts.oldestUndecidedMs)}` : ''}`,

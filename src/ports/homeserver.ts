@@ -5,7 +5,8 @@
 import type { EventId, Millis, RoomId, ServerName, UserId } from '../domain/brand.ts';
 import type { Outcome } from '../domain/outcome.ts';
 
-export type HomeserverFailure = 'limited' | 'forbidden' | 'not-found' | 'in-use' | 'unavailable' | 'invalid';
+/** `unauthorized`: it doesn't know our token (any more). */
+export type HomeserverFailure = 'limited' | 'unauthorized' | 'forbidden' | 'not-found' | 'in-use' | 'unavailable' | 'invalid';
 
 export type StateEvent = { readonly type: string; readonly stateKey: string; readonly content: Readonly<Record<string, unknown>>; readonly sender?: UserId };
 
@@ -33,6 +34,7 @@ export type Homeserver = {
   /** Redacts as the guardian. `id` is the transaction id; redacting twice changes nothing more. */
   redact(roomId: RoomId, eventId: EventId, id: string, reason: string): Promise<Outcome<void, HomeserverFailure>>;
   state(roomId: RoomId): Promise<Outcome<readonly StateEvent[], HomeserverFailure>>;
+  /** Whether it answers, and takes our token. */
   ping(): Promise<Outcome<{ readonly versions: readonly string[] }, HomeserverFailure>>;
 };
 

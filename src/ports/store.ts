@@ -8,6 +8,7 @@ import type { AuditEntry, Decision, FoundAggregate, Lookup } from '../domain/dec
 import type { DeliveryState } from '../domain/delivery/delivery.ts';
 import type { Effect } from '../domain/effect.ts';
 import type { Aggregate, AggregateKind, Fact, FactBody } from '../domain/fact.ts';
+import type { Outcome } from '../domain/outcome.ts';
 import type { Remember } from './once.ts';
 
 /** A fact as it comes in. `key` is unique for its source: the same key again is the same fact (invariant 2). */
@@ -104,8 +105,8 @@ export type Store = {
   states(kind: AggregateKind): Promise<readonly unknown[]>;
   deferred(): Promise<readonly { readonly id: FactId; readonly aggregate: Aggregate; readonly type: string; readonly code: string; readonly attempts: number; readonly at: Millis }[]>;
   counts(now: Millis): Promise<StoreCounts>;
-  /** Resolves when the database answers a write: for `/readyz`. */
-  check(): Promise<void>;
+  /** Whether the database takes a write now; if not, why, and what to do. */
+  check(): Promise<Outcome<void>>;
   close(): Promise<void>;
 };
 

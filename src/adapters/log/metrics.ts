@@ -21,8 +21,8 @@ const HELP: Readonly<Record<MetricName, readonly [kind: 'counter' | 'histogram',
 
 const BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** Prometheus metrics: numbers and fixed labels. `counts` is asked when somebody looks. */
-export function createMetrics(counts: () => Promise<StoreCounts>): MetricsEndpoint {
+/** Prometheus metrics: numbers and fixed labels. `counts` and `problems` are asked when somebody looks; without the database, what it would count is left out. */
+export function createMetrics(counts: () => Promise<StoreCounts>, problems: () => readonly { readonly part: string; readonly code: string }[] = () => []): MetricsEndpoint {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'aceso_' });
   const counters = new Map<string, Counter>();
@@ -37,13 +37,17 @@ export function createMetrics(counts: () => Promise<StoreCounts>): MetricsEndpoi
   const held = gauge('deliveries_held', 'Deliveries that wait for somebody');
   const undecided = gauge('facts_undecided', 'Facts not decided yet');
   const oldest = gauge('facts_oldest_undecided_seconds', 'Age of the oldest undecided fact');
+  const problem = gauge('problem', 'What keeps Aceso from its work now, or soon will: 1 for each', ['part', 'code']);
   const effects = gauge('effects_waiting', 'Effects not done yet');
   return {
     count: (name, labels = {}) => counters.get(name)?.inc(labels),
     observe: (name, seconds, labels = {}) => histograms.get(name)?.observe(labels, seconds),
     async text() {
-      const now = await counts();
-      deliveries.reset();
+      problem.reset();
+      for (const { part, code } of problems()) problem.set({ part, code }, 1);
+      for (const each of [deliveries, held, undecided, oldest, effects]) each.reset();
+      const now = await counts().catch(() => undefined);
+      if (!now) return registry.metrics();
       for (const [phase, count] of Object.entries(now.deliveries)) deliveries.set({ phase }, count);
       held.set(now.held);
       undecided.set(now.undecided);

@@ -29,12 +29,13 @@ function failureOf(what: string, error: unknown): Outcome<never, HomeserverFailu
         return fail('in-use', said);
       case 'M_UNKNOWN_TOKEN':
       case 'M_MISSING_TOKEN':
-        return fail('unavailable', `${said}. Is the registration file of Aceso loaded by the homeserver, and is its as_token the one in use?`, { retry: true });
+        return fail('unauthorized', `${said}. Is the registration file of Aceso loaded by the homeserver, and is its as_token the one in use?`, { retry: true });
       default:
         return (error.httpStatus ?? 500) >= 500 ? fail('unavailable', said, { retry: true }) : fail('invalid', said, { retry: error.httpStatus === 429 });
     }
   }
   if (error instanceof HTTPError) return fail('unavailable', `${what}: the homeserver answered ${error.httpStatus ?? '?'} without a Matrix error`, { retry: true });
   if (error instanceof ConnectionError || (error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError'))) return fail('unavailable', `${what}: the homeserver can't be reached`, { retry: true });
-  throw error;
+  // Cut off in the middle, or not in the protocol's form: something else answers in its place.
+  return fail('unavailable', `${what}: the answer can't be read (is the homeserver's address right, and nothing else in its place?)`, { retry: true });
 }

@@ -117,7 +117,11 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
     state: roomState,
     async ping() {
       const versions = await attempt('ask for the versions', () => request<{ readonly versions: readonly string[] }>(unversioned, Method.Get, '/versions'));
-      return versions.ok ? ok({ versions: versions.value.versions }) : versions;
+      if (!versions.ok) return versions;
+      if (!Array.isArray(versions.value.versions)) return fail('invalid', 'ask for the versions: the answer is not that of a homeserver', { retry: true });
+      const known = await attempt('ask who we are', () => request(asGuardian, Method.Get, '/account/whoami'));
+      // Before its first use the guardian isn't registered: the token is right all the same.
+      return known.ok || known.error.code === 'forbidden' ? ok({ versions: versions.value.versions }) : known;
     },
   };
 }

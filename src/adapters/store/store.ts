@@ -4,6 +4,7 @@ import type { FoundAggregate } from '../../domain/decision.ts';
 import type { DeliveryState } from '../../domain/delivery/delivery.ts';
 import type { Effect, EffectKind } from '../../domain/effect.ts';
 import type { Aggregate, AggregateKind, Fact } from '../../domain/fact.ts';
+import { ok } from '../../domain/outcome.ts';
 import type { KeyRing } from '../../ports/keys.ts';
 import type { Store } from '../../ports/store.ts';
 import { commitDecision } from './commit.ts';
@@ -13,10 +14,14 @@ import { createLeases } from './leases.ts';
 import { createRemember } from './once.ts';
 import { receiveFacts, taken } from './receive.ts';
 import { settleEffect, tickTimers, WAITING, type Leased } from './settle.ts';
+import { troubleOf } from './trouble.ts';
 
 /** Why a claim is put off whose body can't be opened, and how long. */
 const UNREADABLE = 'unreadable';
 const UNREADABLE_WAIT_MS = 60_000;
+
+/** When a timer is due that never is. */
+const FAR_AWAY = 9_007_199_254_740_991;
 
 /** The store over one database, SQLite or PostgreSQL: the same queries on both. */
 export function createStore({ db }: Database, keyRing: KeyRing, now: () => number = Date.now): Store {
@@ -175,7 +180,13 @@ export function createStore({ db }: Database, keyRing: KeyRing, now: () => numbe
     },
 
     async check() {
-      await db.transaction().execute((tx) => tx.updateTable('timer').set({ due_at: 0 }).where('kind', '=', 'check').execute());
+      try {
+        // A row that is truly written: a full disk lets everything else through.
+        await db.insertInto('timer').values({ kind: 'check', aggregate: '', name: '', due_at: FAR_AWAY }).onConflict((conflict) => conflict.columns(['kind', 'aggregate', 'name']).doUpdateSet({ due_at: FAR_AWAY })).execute();
+        return ok(undefined);
+      } catch (error) {
+        return troubleOf(error);
+      }
     },
 
     close: () => db.destroy(),
