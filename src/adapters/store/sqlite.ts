@@ -6,6 +6,9 @@ import { GroupCommit } from './groupCommit.ts';
 /** Kysely writes the same texts again and again: this many stay prepared. */
 const PREPARED = 200;
 
+/** How long a write waits for another program's; the whole process waits with it. Milliseconds. */
+const BUSY_MS = 2000;
+
 type Prepared = { readonly statement: StatementSync; readonly returnsRows: boolean };
 
 /**
@@ -26,7 +29,7 @@ class SqliteDriver implements Driver {
 
   constructor(path: string) {
     this.#logPath = `${path}-wal`;
-    this.#file = new DatabaseSync(path, { timeout: 10_000, enableForeignKeyConstraints: true });
+    this.#file = new DatabaseSync(path, { timeout: BUSY_MS, enableForeignKeyConstraints: true });
     this.#file.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;');
     const file = this.#file;
     this.#group = new GroupCommit({ exec: (sql) => file.exec(sql), get isTransaction() { return file.isTransaction; }, sync: () => this.#sync() });
