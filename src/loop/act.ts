@@ -7,6 +7,7 @@ import type { EffectClaim, EffectSettlement, Store } from '../ports/store.ts';
 import { NO_COURIER } from './executors.ts';
 import { LEASE_MS, type Hands } from './lease.ts';
 import { nextWait } from './patience.ts';
+import type { Slots } from './slots.ts';
 import { errorCode, type Log, type LogFields, type Metrics } from '../ports/telemetry.ts';
 
 export type ActParts = { readonly store: Store; readonly executors: Executors; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string; readonly hands: Hands; /** The courier's seats that this worker holds now. */ readonly seats: () => readonly number[] };
@@ -17,14 +18,21 @@ const WOKEN_WAIT_MS = 500;
 /** How often effects that wait for a reason were woken, by reason, since this process began. */
 export type Wakes = ReadonlyMap<string, number>;
 
-/** Starts the effects that are due, at most `free` of them; `done` is called as each ends. Gives how many were started. */
-export async function actOnDue(parts: ActParts, wakes: Wakes, free: number, done: () => void): Promise<number> {
-  const claims = await parts.store.claimEffects(parts.worker, parts.now(), LEASE_MS, free, parts.seats());
+/** Starts the effects that are due, as many as have a slot; `done` is called as each ends. Gives how many were started. */
+export async function actOnDue(parts: ActParts, wakes: Wakes, slots: Slots, done: () => void): Promise<number> {
+  const { store, worker, now, seats } = parts;
+  const free = slots.free();
+  if (free === 0) return 0;
+  const idle = slots.idle();
+  const claims = [...(await store.claimEffects(worker, now(), LEASE_MS, free, seats(), { except: slots.slow() }))];
+  for (const only of idle) claims.push(...(await store.claimEffects(worker, now(), LEASE_MS, 1, seats(), { only })));
   if (claims.length > 0) parts.faults.at('effect.claimed');
   for (const claim of claims) {
     parts.hands.effects.add(claim.work.id);
+    slots.began(claim.work);
     void actOnOne(parts, wakes, claim).finally(() => {
       parts.hands.effects.delete(claim.work.id);
+      slots.ended(claim.work);
       done();
     });
   }

@@ -36,7 +36,12 @@ async function decideOne(parts: DecideParts, claim: Claim<Fact>): Promise<void> 
     const decision = decide(before?.state, fact, { now: now(), settings, found });
     const isOurs = await store.commit(claim, before?.version ?? 0, decision);
     parts.faults.at('decide.committed');
-    if (!isOurs) { log.warn('decide.lease-lost', ids); return; }
+    if (!isOurs) {
+      // Another fact of this aggregate was decided meanwhile: this one is taken again at once. Unless the claim itself was lost.
+      await store.defer(claim, 'changed', now());
+      log.warn('decide.lease-lost', ids);
+      return;
+    }
     metrics.count('facts_decided', { type: fact.body.type });
     metrics.observe('decision_seconds', (performance.now() - started) / 1000);
     for (const { action, detail } of decision.audit) {

@@ -1,6 +1,7 @@
 import { errorCode } from '../ports/telemetry.ts';
 import { actOnDue, type ActParts } from './act.ts';
 import { decideDue, type DecideParts } from './decide.ts';
+import { createSlots } from './slots.ts';
 import { LEASE_MS, RENEW_EVERY_MS, type Hands } from './lease.ts';
 
 export type Loop = {
@@ -14,7 +15,6 @@ export type Loop = {
 };
 
 const IDLE_MS = 250;
-const CONCURRENT_EFFECTS = 16;
 const TIMERS_AT_ONCE = 100;
 
 /** Decide, act and tick around one store, each at its own pace (docs/architecture.md). */
@@ -51,10 +51,7 @@ export function createLoop(given: Omit<DecideParts & ActParts, 'hands'>): Loop {
     }
   }
 
-  const act = async (): Promise<number> => {
-    const free = CONCURRENT_EFFECTS - hands.effects.size;
-    return free > 0 ? actOnDue(parts, wakes, free, nudge) : 0;
-  };
+  const slots = createSlots(() => performance.now());
   const renew = (): Promise<void> => parts.store.renew(parts.worker, { facts: [...hands.facts], effects: [...hands.effects] }, parts.now(), LEASE_MS)
     .catch((error: unknown) => parts.log.warn('lease.not-renewed', { error: errorCode(error) }));
 
@@ -63,7 +60,7 @@ export function createLoop(given: Omit<DecideParts & ActParts, 'hands'>): Loop {
       if (isRunning) return;
       isRunning = true;
       renewals = setInterval(() => void renew(), RENEW_EVERY_MS);
-      turns.push(turn('decide', () => decideDue(parts)), turn('act', act), turn('tick', () => parts.store.tick(parts.now(), TIMERS_AT_ONCE)));
+      turns.push(turn('decide', () => decideDue(parts)), turn('act', () => actOnDue(parts, wakes, slots, nudge)), turn('tick', () => parts.store.tick(parts.now(), TIMERS_AT_ONCE)));
     },
     nudge,
     async wake(code) {

@@ -35,6 +35,9 @@ export type EffectClaim = Claim<Effect> & {
   readonly createdAt: Millis;
 };
 
+/** Which effects are meant by the other server that they may wait for (`Effect.destination`): all but those of some, or those of one. */
+export type Destinations = { readonly except: readonly string[] } | { readonly only: string };
+
 /**
  * A right that one worker has at a time. `generation` rises with each new holder, so that a stale one can be refused: whoever writes in the
  * lease's name gives it along (`saveSeat`), or keeps the generation beside what is written.
@@ -56,6 +59,8 @@ export type EffectSettlement =
 export type AuditNote = AuditEntry & { readonly at: Millis; readonly kind: 'door'; /** The source, or the door when it isn't known. */ readonly aggregate: string };
 
 export type Store = {
+  /** The time by which leases and timers go: the database's own, so that workers agree whose machines don't. On SQLite, this machine's. */
+  clock(): Promise<Millis>;
   /** Stores facts, all or none, each once. */
   receive(facts: readonly IncomingFact[]): Promise<readonly Taken[]>;
   findByName(source: SourceId, name: string): Promise<readonly Taken[]>;
@@ -73,7 +78,7 @@ export type Store = {
    * Effects that are due, the oldest of each lane only, leased to `worker`. Those that need a device (`Effect.seat`) go to who holds its seat:
    * `seats` are the ones that this worker holds now.
    */
-  claimEffects(worker: string, now: Millis, leaseMs: number, limit: number, seats: readonly number[]): Promise<readonly EffectClaim[]>;
+  claimEffects(worker: string, now: Millis, leaseMs: number, limit: number, seats: readonly number[], destinations?: Destinations): Promise<readonly EffectClaim[]>;
   /** Records what became of an effect, and the fact that tells, in one transaction. False when the lease was lost. */
   settle(claim: Claim<Effect>, aggregate: Aggregate, settlement: EffectSettlement, now: Millis): Promise<boolean>;
   /** Makes the leases of what `worker` has in hand run on; those of what it let go, or had in hand when it died, end by themselves. */

@@ -5,6 +5,7 @@ import type { Claim } from '../../ports/store.ts';
 import type { Codec } from './dataKeys.ts';
 import { wakeLanes } from './settle.ts';
 import type { Tables } from './tables.ts';
+import { inTransaction } from './transaction.ts';
 
 /** Thrown inside the transaction, so that it rolls back: somebody else holds the lease, or changed the aggregate. */
 class Fenced extends Error {}
@@ -17,7 +18,7 @@ class NameTaken extends Error {
 /** One decision, one transaction (invariant 3). False when the claim is no longer ours: nothing was written. */
 export async function commitDecision(db: Kysely<Tables>, codec: Codec, claim: Claim<Fact>, version: number, decision: Decision<unknown>, now: number): Promise<boolean> {
   try {
-    await db.transaction().execute(async (tx) => {
+    await inTransaction(db, async (tx) => {
       await mark(tx, claim, now);
       await writeState(tx, codec, claim.work, version, decision, now);
       await writeEffects(tx, codec, claim.work, decision, now);

@@ -36,7 +36,8 @@ export function createCodec(keyRing: KeyRing, now: () => number): Codec {
 
   async function making(tx: Kysely<Tables>, subjects: readonly string[]): Promise<DataKeys> {
     const keys = await stored(tx, subjects);
-    for (const subject of subjects) {
+    // In one order for all: two who make the same keys must not wait for each other.
+    for (const subject of [...subjects].sort()) {
       if (keys.has(subject)) continue;
       await tx
         .insertInto('subject_key')

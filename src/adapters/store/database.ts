@@ -1,6 +1,7 @@
 import { Kysely, Migrator, PostgresDialect } from 'kysely';
 import pg from 'pg';
-import { migrations, type Dialect } from './migrations.ts';
+import { postgres, sqlite, type Dialect } from './dialect.ts';
+import { migrations } from './migrations.ts';
 import { refuseNewer, schemaState } from './schema.ts';
 import { sqliteDialect } from './sqlite.ts';
 import type { Tables } from './tables.ts';
@@ -14,7 +15,7 @@ export const openDatabase = (location: DatabaseLocation): Database => (location.
 
 /** One file, WAL, every commit on the disk before it counts. */
 export function openSqlite(path: string): Database {
-  return { db: new Kysely<Tables>({ dialect: sqliteDialect(path) }), dialect: { name: 'sqlite', integer: 'integer', bytes: 'blob' } };
+  return { db: new Kysely<Tables>({ dialect: sqliteDialect(path) }), dialect: sqlite };
 }
 
 /** Several workers may share it. `url` is a `postgres://` address; its password is never logged. */
@@ -23,7 +24,7 @@ export function openPostgres(url: string): Database {
   const pool = new pg.Pool({ connectionString: url, max: 10, connectionTimeoutMillis: 10_000, application_name: 'aceso' });
   // An idle connection that breaks is replaced by the pool; the query that needed it fails by itself.
   pool.on('error', () => undefined);
-  return { db: new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }), dialect: { name: 'postgres', integer: 'bigint', bytes: 'bytea' } };
+  return { db: new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }), dialect: postgres };
 }
 
 /**

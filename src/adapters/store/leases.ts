@@ -3,11 +3,12 @@ import { as, type Millis } from '../../domain/brand.ts';
 import type { KeyRing } from '../../ports/keys.ts';
 import type { Lease, Store } from '../../ports/store.ts';
 import type { Tables } from './tables.ts';
+import { inTransaction } from './transaction.ts';
 
 /** Rights that one worker has at a time, and what is written in their name. */
 export function createLeases(db: Kysely<Tables>, keyRing: KeyRing, now: () => number): Pick<Store, 'lease' | 'release' | 'seat' | 'saveSeat' | 'secret' | 'saveSecret'> {
   /** Runs `write` when the lease is still ours. Its row stays locked till the end of the transaction: nobody can take it in between. */
-  const fenced = ({ name, worker, generation }: Lease, write: (tx: Kysely<Tables>) => Promise<unknown>): Promise<boolean> => db.transaction().execute(async (tx) => {
+  const fenced = ({ name, worker, generation }: Lease, write: (tx: Kysely<Tables>) => Promise<unknown>): Promise<boolean> => inTransaction(db, async (tx) => {
     const { numUpdatedRows } = await tx.updateTable('lease').set({ generation }).where('name', '=', name).where('worker', '=', worker).where('generation', '=', generation).executeTakeFirst();
     if (numUpdatedRows !== 1n) return false;
     await write(tx);

@@ -1,11 +1,5 @@
 import { sql, type CreateTableBuilder, type Kysely, type Migration } from 'kysely';
-
-/** The few words in which the two databases differ. */
-export type Dialect = {
-  readonly name: 'sqlite' | 'postgres';
-  readonly integer: 'integer' | 'bigint';
-  readonly bytes: 'blob' | 'bytea';
-};
+import type { Dialect } from './dialect.ts';
 
 type Create = CreateTableBuilder<string, string>;
 

@@ -3,14 +3,17 @@ import { as, type FactId } from '../../domain/brand.ts';
 import type { KeyRing } from '../../ports/keys.ts';
 import type { IncomingFact, Taken } from '../../ports/store.ts';
 import type { Codec } from './dataKeys.ts';
+import type { Dialect } from './dialect.ts';
 import type { Tables } from './tables.ts';
 
 export const taken = (row: { readonly resource: string; readonly version: number }, created: boolean): Taken => ({ id: as<FactId>(row.resource), version: row.version, created });
 
 /** Stores each fact once (invariant 2): its id is the keyed hash of its source and key, so that no identifier of a patient is kept for comparing. */
-export async function receiveFacts(tx: Kysely<Tables>, codec: Codec, keyRing: KeyRing, facts: readonly IncomingFact[]): Promise<readonly Taken[]> {
+export async function receiveFacts(tx: Kysely<Tables>, dialect: Dialect, codec: Codec, keyRing: KeyRing, facts: readonly IncomingFact[]): Promise<readonly Taken[]> {
   const bodies = await codec.encode(tx, facts.map(({ body }) => body));
   const results: Taken[] = [];
+  // Two who bring the same name at once are one after the other: the later sees what the earlier made of it.
+  await dialect.lockNames(tx, facts.flatMap(({ source, names = [] }) => names.map((name) => keyRing.pseudonym('lock', `${source}\0${name}`))));
   for (const [index, fact] of facts.entries()) {
     const id = keyRing.pseudonym('fact', `${fact.source}\0${fact.key}`);
     const names = (fact.names ?? []).map((name) => keyRing.pseudonym('name', name));

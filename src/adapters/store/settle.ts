@@ -4,8 +4,10 @@ import type { Aggregate, AggregateKind } from '../../domain/fact.ts';
 import type { KeyRing } from '../../ports/keys.ts';
 import type { EffectSettlement } from '../../ports/store.ts';
 import type { Codec } from './dataKeys.ts';
+import type { Dialect } from './dialect.ts';
 import { receiveFacts } from './receive.ts';
 import type { Tables } from './tables.ts';
+import { inTransaction } from './transaction.ts';
 
 /** A claim as the tables know it. */
 export type Leased = { readonly id: string; readonly generation: number };
@@ -15,7 +17,7 @@ export const WAITING = sql.lit('waiting');
 
 /** What became of an effect and the fact that tells it, in one transaction. False when the lease was lost: another worker answers for it. */
 export function settleEffect(db: Kysely<Tables>, codec: Codec, { id, generation }: Leased, aggregate: Aggregate, settlement: EffectSettlement, now: number): Promise<boolean> {
-  return db.transaction().execute(async (tx) => {
+  return inTransaction(db, async (tx) => {
     const change = settlement.state === 'done' ? { state: 'done', code: null } : settlement.state === 'failed' ? { state: 'failed', code: settlement.code } : { not_before: settlement.notBefore, code: settlement.code };
     const { numUpdatedRows } = await tx.updateTable('outbox').set({ ...change, lease_owner: null, lease_until: 0, attempts: sql`attempts + 1` })
       .where('id', '=', id).where('generation', '=', generation).where('state', '=', WAITING).executeTakeFirst();
@@ -38,14 +40,14 @@ export async function wakeLanes(db: Kysely<Tables>, lanes: readonly string[], no
 }
 
 /** A due timer becomes a fact, in the transaction that removes it. */
-export function tickTimers(db: Kysely<Tables>, codec: Codec, keyRing: KeyRing, now: Millis, limit: number): Promise<number> {
-  return db.transaction().execute(async (tx) => {
-    const due = await tx.selectFrom('timer').selectAll().where('due_at', '<=', now).orderBy('due_at').limit(limit).execute();
+export function tickTimers(db: Kysely<Tables>, dialect: Dialect, codec: Codec, keyRing: KeyRing, now: Millis, limit: number): Promise<number> {
+  return inTransaction(db, async (tx) => {
+    const due = await dialect.locked(tx.selectFrom('timer as t').selectAll().where('t.due_at', '<=', now).orderBy('t.due_at').limit(limit), 't').execute();
     let turned = 0;
     for (const { kind, aggregate, name, due_at: dueAt } of due) {
       const { numDeletedRows } = await tx.deleteFrom('timer').where('kind', '=', kind).where('aggregate', '=', aggregate).where('name', '=', name).where('due_at', '=', dueAt).executeTakeFirst();
       if (numDeletedRows !== 1n) continue;
-      await receiveFacts(tx, codec, keyRing, [{ source: 'timer', key: `${kind}/${aggregate}/${name}/${dueAt}`, aggregate: { kind: kind as AggregateKind, id: aggregate }, body: { type: 'timer.due', name }, at: as<Millis>(now) }]);
+      await receiveFacts(tx, dialect, codec, keyRing, [{ source: 'timer', key: `${kind}/${aggregate}/${name}/${dueAt}`, aggregate: { kind: kind as AggregateKind, id: aggregate }, body: { type: 'timer.due', name }, at: as<Millis>(now) }]);
       turned += 1;
     }
     return turned;

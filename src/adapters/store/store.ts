@@ -1,48 +1,29 @@
 import { sql } from 'kysely';
-import { as, type EffectId, type FactId, type Millis, type ServerName } from '../../domain/brand.ts';
+import { as, type FactId, type Millis } from '../../domain/brand.ts';
 import type { FoundAggregate } from '../../domain/decision.ts';
 import type { DeliveryState } from '../../domain/delivery/delivery.ts';
-import type { Effect, EffectKind } from '../../domain/effect.ts';
-import type { Aggregate, AggregateKind, Fact } from '../../domain/fact.ts';
 import { ok } from '../../domain/outcome.ts';
 import type { KeyRing } from '../../ports/keys.ts';
 import type { Store } from '../../ports/store.ts';
+import { aggregateOf, createClaims } from './claims.ts';
 import { commitDecision } from './commit.ts';
 import { createCodec } from './dataKeys.ts';
 import type { Database } from './database.ts';
 import { createLeases } from './leases.ts';
 import { createRemember } from './once.ts';
 import { receiveFacts, taken } from './receive.ts';
-import { settleEffect, tickTimers, WAITING, type Leased } from './settle.ts';
+import { settleEffect, tickTimers, WAITING } from './settle.ts';
+import { inTransaction } from './transaction.ts';
 import { troubleOf } from './trouble.ts';
-
-/** Why a claim is put off whose body can't be opened, and how long. */
-const UNREADABLE = 'unreadable';
-const UNREADABLE_WAIT_MS = 60_000;
 
 /** When a timer is due that never is. */
 const FAR_AWAY = 9_007_199_254_740_991;
 
 /** The store over one database, SQLite or PostgreSQL: the same queries on both. */
-export function createStore({ db }: Database, keyRing: KeyRing, now: () => number = Date.now): Store {
+export function createStore(database: Database, keyRing: KeyRing, now: () => number = Date.now): Store {
+  const { db, dialect } = database;
   const codec = createCodec(keyRing, now);
   const nameOf = (name: string): string => keyRing.pseudonym('name', name);
-
-  async function defer({ id, generation }: Leased, code: string, notBefore: number): Promise<void> {
-    await db.updateTable('inbox').set({ lease_owner: null, lease_until: 0, not_before: notBefore, attempts: sql`attempts + 1`, code })
-      .where('id', '=', id).where('generation', '=', generation).where('decided_at', 'is', null).execute();
-  }
-
-  /** Opens what was claimed. What can't be opened is put off, visibly, and keeps nothing else from being done. */
-  async function opened<Row extends { readonly body: string }, T>(rows: readonly Row[], claim: (row: Row, body: unknown) => T, putOff: (row: Row) => Promise<unknown>): Promise<readonly T[]> {
-    const claims: T[] = [];
-    for (const row of rows) {
-      const body = await codec.decode(db, [row.body]).catch(() => undefined);
-      if (body === undefined) await putOff(row);
-      else claims.push(claim(row, body[0]));
-    }
-    return claims;
-  }
 
   /** What can be opened, for people who look: one damaged row hides no other. Its own facts show it, put off as unreadable. */
   async function readable(rows: readonly { readonly state: string }[]): Promise<readonly unknown[]> {
@@ -51,7 +32,12 @@ export function createStore({ db }: Database, keyRing: KeyRing, now: () => numbe
   }
 
   return {
-    receive: (facts) => db.transaction().execute((tx) => receiveFacts(tx, codec, keyRing, facts)),
+    ...createClaims(database, codec),
+    ...createLeases(db, keyRing, now),
+
+    clock: async () => as<Millis>(await dialect.clock(db, now)),
+
+    receive: (facts) => inTransaction(db, (tx) => receiveFacts(tx, dialect, codec, keyRing, facts)),
 
     remember: createRemember(db, keyRing),
 
@@ -66,21 +52,6 @@ export function createStore({ db }: Database, keyRing: KeyRing, now: () => numbe
       const newest = new Map<string, (typeof rows)[number]>();
       for (const row of rows) if (!newest.has(row.resource)) newest.set(row.resource, row);
       return [...newest.values()].map((row) => taken(row, false));
-    },
-
-    async claimFacts(worker, at, leaseMs, limit) {
-      const due = db.selectFrom('inbox as i').select('i.seq').where('i.decided_at', 'is', null).where('i.lease_until', '<=', at).where('i.not_before', '<=', at)
-        .where(({ not, exists, selectFrom }) => not(exists(
-          selectFrom('inbox as b').select('b.seq').whereRef('b.kind', '=', 'i.kind').whereRef('b.aggregate', '=', 'i.aggregate').where('b.decided_at', 'is', null).whereRef('b.seq', '<', 'i.seq'),
-        ))).orderBy('i.seq').limit(limit);
-      const rows = await db.updateTable('inbox').set({ lease_owner: worker, lease_until: at + leaseMs, generation: sql`generation + 1` })
-        .where('seq', 'in', due).where('lease_until', '<=', at).where('decided_at', 'is', null).returningAll().execute();
-      rows.sort((a, b) => a.seq - b.seq);
-      return opened(rows, (row, body) => ({
-        work: { id: as<FactId>(row.id), aggregate: aggregateOf(row), at: as<Millis>(row.received_at), body: body as Fact['body'] },
-        generation: row.generation,
-        attempts: row.attempts,
-      }), (row) => defer(row, UNREADABLE, at + UNREADABLE_WAIT_MS));
     },
 
     async load({ kind, id }) {
@@ -104,46 +75,13 @@ export function createStore({ db }: Database, keyRing: KeyRing, now: () => numbe
 
     commit: (claim, version, decision) => commitDecision(db, codec, claim, version, decision, now()),
 
-    defer: ({ work: { id }, generation }, code, notBefore) => defer({ id, generation }, code, notBefore),
-
-    async claimEffects(worker, at, leaseMs, limit, seats) {
-      const due = db.selectFrom('outbox as o').select('o.seq').where('o.state', '=', WAITING).where('o.lease_until', '<=', at).where('o.not_before', '<=', at)
-        .where((o) => o.or([o('o.seat', 'is', null), ...(seats.length > 0 ? [o('o.seat', 'in', seats)] : [])]))
-        .where(({ not, exists, selectFrom }) => not(exists(selectFrom('outbox as b').select('b.seq').whereRef('b.lane', '=', 'o.lane').where('b.state', '=', WAITING).whereRef('b.seq', '<', 'o.seq')))).orderBy('o.seq').limit(limit);
-      const rows = await db.updateTable('outbox').set({ lease_owner: worker, lease_until: at + leaseMs, generation: sql`generation + 1` })
-        .where('seq', 'in', due).where('lease_until', '<=', at).where('state', '=', WAITING).returningAll().execute();
-      rows.sort((a, b) => a.seq - b.seq);
-      return opened(rows, (row, body) => ({
-        work: {
-          id: as<EffectId>(row.id), lane: row.lane, body: body as Effect['body'],
-          ...(row.seat === null ? {} : { seat: row.seat }), ...(row.destination === null ? {} : { destination: as<ServerName>(row.destination) }),
-        },
-        generation: row.generation,
-        attempts: row.attempts,
-        aggregate: aggregateOf(row),
-        createdAt: as<Millis>(row.created_at),
-        ...(row.code === null ? {} : { lastCode: row.code }),
-      }), async (row) => {
-        const fact = { type: 'effect.failed', effect: as<EffectId>(row.id), kind: row.type as EffectKind, code: UNREADABLE, message: 'what is to be sent can\'t be opened: its key was destroyed, or the database was changed by hand', final: false } as const;
-        await settleEffect(db, codec, row, aggregateOf(row), { state: 'waiting', code: UNREADABLE, notBefore: as<Millis>(at + UNREADABLE_WAIT_MS), ...(row.code === UNREADABLE ? {} : { fact }) }, at);
-      });
-    },
-
-    async renew(worker, { facts, effects }, at, leaseMs) {
-      const until = { lease_until: at + leaseMs };
-      if (facts.length > 0) await db.updateTable('inbox').set(until).where('id', 'in', facts).where('lease_owner', '=', worker).execute();
-      if (effects.length > 0) await db.updateTable('outbox').set(until).where('id', 'in', effects).where('lease_owner', '=', worker).execute();
-    },
-
     settle: ({ work: { id }, generation }, aggregate, settlement, at) => settleEffect(db, codec, { id, generation }, aggregate, settlement, at),
 
     async wake(code, at) {
-      await db.updateTable('outbox').set({ not_before: at }).where('code', '=', code).where('state', '=', WAITING).where('not_before', '>', at).execute();
+      await inTransaction(db, (tx) => tx.updateTable('outbox').set({ not_before: at }).where('code', '=', code).where('state', '=', WAITING).where('not_before', '>', at).execute());
     },
 
-    tick: (at, limit) => tickTimers(db, codec, keyRing, at, limit),
-
-    ...createLeases(db, keyRing, now),
+    tick: (at, limit) => tickTimers(db, dialect, codec, keyRing, at, limit),
 
     async deliveries({ held, limit }) {
       let query = db.selectFrom('aggregate').select('state').where('kind', '=', 'delivery');
@@ -192,5 +130,3 @@ export function createStore({ db }: Database, keyRing: KeyRing, now: () => numbe
     close: () => db.destroy(),
   };
 }
-
-const aggregateOf = (row: { readonly kind: string; readonly aggregate: string }): Aggregate => ({ kind: row.kind as AggregateKind, id: row.aggregate });

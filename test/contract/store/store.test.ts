@@ -239,16 +239,6 @@ for (const kind of STORE_KINDS) {
       expect(rows).to.include(SUBJECT);
     });
 
-    if (kind === 'postgres') {
-      it('shares the work among workers, each fact once', async () => {
-        const n = 60;
-        await open.store.receive(Array.from({ length: n }, (_, index) => incoming(`k${index}`, `r${index}`)));
-        const taken = await Promise.all(['a', 'b', 'c', 'd'].map((worker) => open.store.claimFacts(worker, T0, LEASE, n)));
-        const ids = taken.flat().map(({ work }) => work.id);
-        expect(new Set(ids).size).to.equal(ids.length);
-        expect(ids.length).to.be.greaterThan(0);
-      });
-    }
   });
 }
 

@@ -1,0 +1,99 @@
+import { sql } from 'kysely';
+import { as, type EffectId, type FactId, type Millis, type ServerName } from '../../domain/brand.ts';
+import type { Effect, EffectKind } from '../../domain/effect.ts';
+import type { Aggregate, AggregateKind, Fact } from '../../domain/fact.ts';
+import type { Store } from '../../ports/store.ts';
+import type { Codec } from './dataKeys.ts';
+import type { Database } from './database.ts';
+import { settleEffect, WAITING, type Leased } from './settle.ts';
+
+/** Why a claim is put off whose body can't be opened, and how long. */
+const UNREADABLE = 'unreadable';
+const UNREADABLE_WAIT_MS = 60_000;
+
+/**
+ * Who does what. A claim takes what nobody else is taking in this moment (on PostgreSQL: `FOR UPDATE SKIP LOCKED`, so that workers never wait
+ * for each other and never claim the same twice); the oldest of an aggregate or lane only, so that those are done in order.
+ */
+export function createClaims({ db, dialect }: Database, codec: Codec): Pick<Store, 'claimFacts' | 'claimEffects' | 'renew' | 'defer'> {
+  async function defer({ id, generation }: Leased, code: string, notBefore: number): Promise<void> {
+    await db.updateTable('inbox').set({ lease_owner: null, lease_until: 0, not_before: notBefore, attempts: sql`attempts + 1`, code })
+      .where('id', '=', id).where('generation', '=', generation).where('decided_at', 'is', null).execute();
+  }
+
+  /** Opens what was claimed. What can't be opened is put off, visibly, and keeps nothing else from being done. */
+  async function opened<Row extends { readonly body: string }, T>(rows: readonly Row[], claim: (row: Row, body: unknown) => T, putOff: (row: Row) => Promise<unknown>): Promise<readonly T[]> {
+    const claims: T[] = [];
+    for (const row of rows) {
+      const body = await codec.decode(db, [row.body]).catch(() => undefined);
+      if (body === undefined) await putOff(row);
+      else claims.push(claim(row, body[0]));
+    }
+    return claims;
+  }
+
+  return {
+    async claimFacts(worker, at, leaseMs, limit) {
+      const rows = await db
+        // Materialised: asked twice, a query that passes over what is locked would give two answers.
+        .with((cte) => cte('due').materialized(), (due) => dialect.locked(due.selectFrom('inbox as i').select('i.seq').where('i.decided_at', 'is', null).where('i.lease_until', '<=', at).where('i.not_before', '<=', at)
+          .where(({ not, exists, selectFrom }) => not(exists(
+            selectFrom('inbox as b').select('b.seq').whereRef('b.kind', '=', 'i.kind').whereRef('b.aggregate', '=', 'i.aggregate').where('b.decided_at', 'is', null).whereRef('b.seq', '<', 'i.seq'),
+          ))).orderBy('i.seq').limit(limit), 'i'))
+        .updateTable('inbox').set({ lease_owner: worker, lease_until: at + leaseMs, generation: sql`generation + 1` })
+        .where(({ eb, selectFrom }) => eb('seq', 'in', selectFrom('due').select('due.seq'))).where('decided_at', 'is', null).returningAll().execute();
+      rows.sort((a, b) => a.seq - b.seq);
+      return opened(rows, (row, body) => ({
+        work: { id: as<FactId>(row.id), aggregate: aggregateOf(row), at: as<Millis>(row.received_at), body: body as Fact['body'] },
+        generation: row.generation,
+        attempts: row.attempts,
+      }), (row) => defer(row, UNREADABLE, at + UNREADABLE_WAIT_MS));
+    },
+
+    async claimEffects(worker, at, leaseMs, limit, seats, destinations = { except: [] }) {
+      const rows = await db
+        .with((cte) => cte('due').materialized(), (due) => {
+          let query = due.selectFrom('outbox as o').select('o.seq').where('o.state', '=', WAITING).where('o.lease_until', '<=', at).where('o.not_before', '<=', at)
+            .where((o) => o.or([o('o.seat', 'is', null), ...(seats.length > 0 ? [o('o.seat', 'in', seats)] : [])]))
+            .where(({ not, exists, selectFrom }) => not(exists(selectFrom('outbox as b').select('b.seq').whereRef('b.lane', '=', 'o.lane').where('b.state', '=', WAITING).whereRef('b.seq', '<', 'o.seq'))));
+          if ('only' in destinations) query = query.where('o.destination', '=', destinations.only);
+          else if (destinations.except.length > 0) query = query.where((o) => o.or([o('o.destination', 'is', null), o('o.destination', 'not in', destinations.except)]));
+          return dialect.locked(query.orderBy('o.seq').limit(limit), 'o');
+        })
+        .updateTable('outbox').set({ lease_owner: worker, lease_until: at + leaseMs, generation: sql`generation + 1` })
+        .where(({ eb, selectFrom }) => eb('seq', 'in', selectFrom('due').select('due.seq'))).where('state', '=', WAITING).returningAll().execute();
+      rows.sort((a, b) => a.seq - b.seq);
+      return opened(rows, (row, body) => ({
+        work: {
+          id: as<EffectId>(row.id), lane: row.lane, body: body as Effect['body'],
+          ...(row.seat === null ? {} : { seat: row.seat }), ...(row.destination === null ? {} : { destination: as<ServerName>(row.destination) }),
+        },
+        generation: row.generation,
+        attempts: row.attempts,
+        aggregate: aggregateOf(row),
+        createdAt: as<Millis>(row.created_at),
+        ...(row.code === null ? {} : { lastCode: row.code }),
+      }), async (row) => {
+        const fact = { type: 'effect.failed', effect: as<EffectId>(row.id), kind: row.type as EffectKind, code: UNREADABLE, message: 'what is to be sent can\'t be opened: its key was destroyed, or the database was changed by hand', final: false } as const;
+        await settleEffect(db, codec, row, aggregateOf(row), { state: 'waiting', code: UNREADABLE, notBefore: as<Millis>(at + UNREADABLE_WAIT_MS), ...(row.code === UNREADABLE ? {} : { fact }) }, at);
+      });
+    },
+
+    /** What is locked is being finished in this moment: it needs no longer lease, and nobody waits for it here. */
+    async renew(worker, { facts, effects }, at, leaseMs) {
+      const until = { lease_until: at + leaseMs };
+      if (facts.length > 0) {
+        await db.with((cte) => cte('mine').materialized(), (mine) => dialect.locked(mine.selectFrom('inbox as i').select('i.seq').where('i.id', 'in', facts).where('i.lease_owner', '=', worker), 'i'))
+          .updateTable('inbox').set(until).where(({ eb, selectFrom }) => eb('seq', 'in', selectFrom('mine').select('mine.seq'))).execute();
+      }
+      if (effects.length > 0) {
+        await db.with((cte) => cte('mine').materialized(), (mine) => dialect.locked(mine.selectFrom('outbox as o').select('o.seq').where('o.id', 'in', effects).where('o.lease_owner', '=', worker), 'o'))
+          .updateTable('outbox').set(until).where(({ eb, selectFrom }) => eb('seq', 'in', selectFrom('mine').select('mine.seq'))).execute();
+      }
+    },
+
+    defer: ({ work: { id }, generation }, code, notBefore) => defer({ id, generation }, code, notBefore),
+  };
+}
+
+export const aggregateOf = (row: { readonly kind: string; readonly aggregate: string }): Aggregate => ({ kind: row.kind as AggregateKind, id: row.aggregate });
