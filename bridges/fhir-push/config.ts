@@ -1,12 +1,13 @@
 /** What a hospital sets for this bridge. The schema in src/config/ produces these types; defaults are applied here. */
 import type { SourceId } from '../../src/domain/brand.ts';
+import type { FileType } from '../../src/domain/clinical/attachment.ts';
 
 /** What becomes a delivery. */
 export const TAKEN_TYPES = ['DiagnosticReport', 'Observation', 'Communication', 'CommunicationRequest'] as const;
 export type TakenType = (typeof TAKEN_TYPES)[number];
 
 /** What explains it: taken in with the bundle that holds it, never stored by itself. */
-export const CONTEXT_TYPES = ['Patient', 'Practitioner', 'PractitionerRole', 'ServiceRequest', 'Organization', 'Specimen', 'Encounter', 'Location', 'CareTeam'] as const;
+export const CONTEXT_TYPES = ['Patient', 'Practitioner', 'PractitionerRole', 'ServiceRequest', 'Organization', 'Specimen', 'Encounter', 'Location', 'CareTeam', 'Binary', 'Media', 'DocumentReference'] as const;
 
 export type FhirPushConfig = {
   /** Public address of the endpoint, without a slash at the end: `https://aceso.mercy.example/fhir`. Stands in `Location`; default `/fhir`. */
@@ -43,6 +44,8 @@ export type SourceConfig = {
     /** Systems of filler numbers. Without: identifier type `FILL`, then `ACSN`, then the first. */
     readonly filler?: readonly string[] | undefined;
   } | undefined;
+  /** Which attachments are sent on. Defaults in attachments/judge.ts; `maxBytes` of each as a file, base64 taken off. */
+  readonly attachments?: { readonly maxBytes?: number | undefined; readonly maxCount?: number | undefined; readonly types?: readonly FileType[] | undefined } | undefined;
 };
 
 export const DEFAULT_MAX_BYTES = 5 * 1024 * 1024;

@@ -30,7 +30,7 @@ export const create = async (desk: Desk, asked: Asked, type: TakenType, body: Pa
   if (!valid.ok) return valid;
   const condition = asked.ifNoneExist === undefined ? undefined : conditionName(type, asked.ifNoneExist);
   if (condition?.ok === false) return condition;
-  const prepared = arrivalOf({ node, path: type, root: node, rootPath: type }, createScope(desk.config, asked.source, []), condition?.value);
+  const prepared = await arrivalOf({ node, path: type, root: node, rootPath: type }, createScope(desk.config, asked.source, []), condition?.value);
   if ('issues' in prepared) return { ok: false, refusal: { status: 422, event: 'unprocessable', issues: prepared.issues } };
   const verdict = await verdictOn(desk.host, asked.source, condition?.value, prepared.contentName);
   if (!verdict.ok) return verdict;

@@ -2,6 +2,7 @@
  * The resource that rides inside the message stands alone: what it refers to in its bundle becomes `contained` (FHIR R4 §2.3.0.6.1), because
  * its reader has neither the bundle nor the server it came from.
  */
+import { createHash } from 'node:crypto';
 import { child, children, isNode, resourceType, text } from './node.ts';
 import type { Node } from './node.ts';
 import type { Located, Scope } from './reference.ts';
@@ -52,4 +53,22 @@ const withLabels = (node: Node, labels: readonly Node[]): Node => {
   if (labels.length === 0) return node;
   const meta = child(node, 'meta');
   return { ...node, meta: { ...meta, security: [...children(meta, 'security'), ...labels] } };
+};
+
+/** Names that an Attachment may have (FHIR R4 §2.24.0.6): SampledData and Signature have `data` too, and others beside it. */
+const OF_ATTACHMENT: ReadonlySet<string> = new Set(['id', 'extension', 'contentType', 'language', 'data', 'url', 'size', 'hash', 'title', 'creation'].flatMap((name) => [name, `_${name}`]));
+
+const isAttachment = (node: Node): boolean => text(node, 'data') !== undefined && Object.keys(node).every((name) => OF_ATTACHMENT.has(name));
+
+/** Bytes go as files of their own, or not at all: in their place stand size and hash, by which a file is known again. */
+export const withoutBytes = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(withoutBytes);
+  if (!isNode(value)) return value;
+  const copy = Object.fromEntries(Object.entries(value).map(([name, each]) => [name, withoutBytes(each)]));
+  const base64 = text(value, 'data');
+  if (base64 === undefined || (resourceType(value) !== 'Binary' && !isAttachment(value))) return copy;
+  const { data: _, _data: __, ...kept } = copy;
+  if (resourceType(value) === 'Binary') return kept;
+  const bytes = Buffer.from(base64, 'base64');
+  return { ...kept, size: bytes.length, hash: createHash('sha1').update(bytes).digest('base64') };
 };

@@ -72,7 +72,7 @@ const prepare = async (desk: Desk, asked: Asked, entry: Entry, scope: Opened['sc
   const at = `Bundle.entry[${entry.index}].request.ifNoneExist`;
   const condition = entry.ifNoneExist === undefined ? undefined : conditionName(type, entry.ifNoneExist, at);
   if (condition?.ok === false) return condition;
-  const found = arrivalOf(member, scope, condition?.value);
+  const found = await arrivalOf(member, scope, condition?.value);
   if ('issues' in found) return { ok: true, value: { kind: 'refused', status: 422, issues: found.issues } };
   const verdict = await verdictOn(desk.host, asked.source, condition?.value, found.contentName, at);
   if (!verdict.ok) return verdict;

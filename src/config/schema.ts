@@ -73,6 +73,11 @@ const source = z.strictObject({
   max_in_flight: z.int().positive().default(100).describe('Requests at one time'),
   fhir_base: z.url().optional().describe('The source\'s own FHIR base: absolute references under it are its own'),
   identifier_systems: z.strictObject({ patient: z.array(z.string()).optional(), filler: z.array(z.string()).optional() }).optional().describe('Which systems are medical record numbers and filler numbers'),
+  attachments: z.strictObject({
+    max_bytes: z.int().positive().default(10 * 1024 * 1024).describe('Of one file. The request holds it as base64, four bytes for three: see max_bytes of the source'),
+    max_count: z.int().nonnegative().default(10),
+    types: z.array(z.enum(['pdf', 'jpeg', 'png', 'tiff', 'cda', 'text'])).default(['pdf', 'jpeg', 'png', 'tiff', 'cda', 'text']),
+  }).prefault({}).describe('Which attachments are sent on; the message says what is not'),
   pool: partyId.optional().describe('Who gets what names nobody: a person or team of the directory'),
   owner: z.string().min(1).describe('Who answers for what can\'t be delivered, e.g. "Laboratory desk, ext. 4410"'),
 });

@@ -13,6 +13,8 @@ export type FactId = Brand<string, 'FactId'>;
 export type EffectId = Brand<string, 'EffectId'>;
 export type DeliveryId = Brand<string, 'DeliveryId'>;
 export type ReportId = Brand<string, 'ReportId'>;
+/** Bytes that are kept apart from the fact that brought them: a keyed hash of their subject and content. */
+export type BlobId = Brand<string, 'BlobId'>;
 export type PartyId = Brand<string, 'PartyId'>;
 export type SourceId = Brand<string, 'SourceId'>;
 /** Keyed pseudonym of the person that data is about: the name of the data key that seals it. */

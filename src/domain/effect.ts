@@ -1,4 +1,4 @@
-import type { EffectId, EventId, PartyId, RoomId, ServerName, UserId } from './brand.ts';
+import type { BlobId, EffectId, EventId, PartyId, RoomId, ServerName, UserId } from './brand.ts';
 import type { EncryptedEvent } from './encryptedEvent.ts';
 import type { Party } from './people/party.ts';
 import type { Sealed } from './sealed.ts';
@@ -23,7 +23,8 @@ export type EffectBody =
   | { readonly type: 'room.invite'; readonly roomId: RoomId; readonly userId: UserId }
   /** Sees whether the room that replaces `from` is the guardian's and as strict, and brings the courier there. */
   | { readonly type: 'room.follow'; readonly party: Party; readonly from: RoomId; readonly to: RoomId }
-  | { readonly type: 'room.send'; readonly roomId: RoomId; readonly party: PartyId; readonly recipients: readonly UserId[]; readonly content: Sealed<Readonly<Record<string, unknown>>> }
+  /** With a `blob`, its bytes go up as encrypted media and the content gets their `file`. */
+  | { readonly type: 'room.send'; readonly roomId: RoomId; readonly party: PartyId; readonly recipients: readonly UserId[]; readonly content: Sealed<Readonly<Record<string, unknown>>>; readonly blob?: BlobId }
   | { readonly type: 'event.decrypt'; readonly roomId: RoomId; readonly event: EncryptedEvent }
   /** Tells the room's device that somebody's devices may have changed unseen (`Courier.memberChanged`). */
   | { readonly type: 'courier.member'; readonly roomId: RoomId; readonly userId: UserId; readonly membership: 'invite' | 'join' | 'leave' | 'ban' }

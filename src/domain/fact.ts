@@ -1,4 +1,4 @@
-import type { DeliveryId, EffectId, EventId, FactId, Millis, ReportId, RoomId, SourceId, UserId } from './brand.ts';
+import type { BlobId, DeliveryId, EffectId, EventId, FactId, Millis, ReportId, RoomId, SourceId, UserId } from './brand.ts';
 import type { ClinicalReport } from './clinical/report.ts';
 import type { EffectKind, EffectResult } from './effect.ts';
 import type { EncryptedEvent } from './encryptedEvent.ts';
@@ -23,6 +23,9 @@ export type Membership = 'wanted' | 'limited' | 'unreachable' | 'refused' | 'inv
 /** The clinical words of one delivery before they are rendered for their reader. */
 export type DeliveryContent = Readonly<Record<string, unknown>>;
 
+/** A file that is to be sent. Its name is ours and tells nothing; `content` is that of its event, without the uploaded file. */
+export type DeliveryFile = { readonly name: string; readonly blob: BlobId; readonly content: Sealed<DeliveryContent> };
+
 export type FactBody =
   /** A laboratory or EHR handed over a clinical thing; the sender has its 2xx. The clock of the delivery starts here. */
   | {
@@ -31,6 +34,8 @@ export type FactBody =
       readonly resourceType: string;
       readonly report: Sealed<ClinicalReport>;
       readonly resource: Sealed<string>;
+      /** Where the bytes of its attachments are kept, by the attachment's key. */
+      readonly files?: Sealed<Readonly<Record<string, BlobId>>>;
       readonly candidates: readonly Candidate[];
       /** Who answers for what can't be delivered from this source. */
       readonly owner: string;
@@ -47,6 +52,8 @@ export type FactBody =
       readonly critical: boolean;
       readonly supersedes?: DeliveryId;
       readonly content: Sealed<DeliveryContent>;
+      /** Sent after the message, in this order. */
+      readonly files?: readonly DeliveryFile[];
       /** When the sender had its 2xx: the clock of the delivery. */
       readonly acceptedAt: Millis;
       readonly owner: string;

@@ -61,7 +61,11 @@ export function createExecutors(parts: ExecutorParts): Executors {
       if (recipients.length === 0) return fail('no-member', 'none of the recipients is in the results room: they were invited and left or declined', { retry: true });
       // What the homeserver told of its members counts before the keys go out, whichever effect's turn came first.
       for (const { userId, membership } of room?.untold ?? []) await courier.memberChanged(body.roomId, userId, membership);
-      const send = (responsible: readonly UserId[]): ReturnType<Courier['send']> => courier.send({ id, createdAt, mark: keys.pseudonym('txn', id), roomId: body.roomId, members, recipients: responsible, type: 'm.room.message', content: body.content, rotation: template.rotation });
+      const file = body.blob === undefined ? undefined : await store.blob(body.blob);
+      if (body.blob !== undefined && file === undefined) return fail('unreadable', 'the bytes of the attachment are not in the database: restore it');
+      const send = (responsible: readonly UserId[]): ReturnType<Courier['send']> => courier.send({
+        id, createdAt, mark: keys.pseudonym('txn', id), roomId: body.roomId, members, recipients: responsible, type: 'm.room.message', content: body.content, rotation: template.rotation, ...(file === undefined ? {} : { file }),
+      });
       const sent = await send(recipients);
       if (sent.ok) return ok({ type: 'room.send', ...sent.value });
       if (sent.error.code !== 'no-device') return sent;

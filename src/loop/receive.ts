@@ -1,4 +1,4 @@
-import { as, type Millis, type SourceId, type SubjectId } from '../domain/brand.ts';
+import { as, type BlobId, type Millis, type SourceId, type SubjectId } from '../domain/brand.ts';
 import { fail, ok } from '../domain/outcome.ts';
 import { PARTY_SYSTEM } from '../domain/people/party.ts';
 import { Sealed } from '../domain/sealed.ts';
@@ -62,16 +62,18 @@ export function createBridgeHost(parts: ReceiveParts): BridgeHost {
 
 /** Names of the patient and of the report become keyed pseudonyms before anything is written. */
 function toFact({ keys, now, terms }: ReceiveParts, arrival: Arrival): IncomingFact {
-  const { source, key, names, patientKey, reportKey, report, resource, resourceType, candidates } = arrival;
+  const { source, key, names, files, patientKey, reportKey, report, resource, resourceType, candidates } = arrival;
   const subject = as<SubjectId>(keys.pseudonym('patient', patientKey));
   const { pool, owner } = terms(source);
+  const blobs = [...files].map(([name, bytes]) => ({ name, id: as<BlobId>(keys.pseudonym('blob', `${subject} ${name}`)), content: Sealed.of(subject, bytes) }));
   return {
-    source, key, names, at: now(),
+    source, key, names, at: now(), blobs,
     aggregate: { kind: 'report', id: keys.pseudonym('report', reportKey) },
     body: {
       type: 'result.received', source, resourceType, owner,
       report: Sealed.of(subject, report),
       resource: Sealed.of(subject, resource),
+      ...(blobs.length > 0 ? { files: Sealed.of(subject, Object.fromEntries(blobs.map(({ name, id }) => [name, id]))) } : {}),
       candidates: pool === undefined ? candidates : [...candidates, { rule: 'pool', identifiers: [{ system: PARTY_SYSTEM, value: pool }] }],
     },
   };

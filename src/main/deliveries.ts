@@ -7,7 +7,9 @@ import type { Store } from '../ports/store.ts';
 import { age, instant, table, type Printed } from './print.ts';
 
 /** A delivery as people and programs see it: everything but what it says. */
-const view = ({ content: _, history, ...delivery }: DeliveryState): Readonly<Record<string, unknown>> => ({ ...delivery, party: delivery.party?.id, recipient: delivery.party?.name, history });
+const view = ({ content: _, history, files, ...delivery }: DeliveryState): Readonly<Record<string, unknown>> => ({
+  ...delivery, party: delivery.party?.id, recipient: delivery.party?.name, ...(files ? { files: files.map(({ name, eventId, failed }) => ({ name, eventId, failed })) } : {}), history,
+});
 
 const membershipOf = ({ members }: DeliveryState): string => [...new Set(Object.values(members))].join(', ');
 
@@ -27,6 +29,7 @@ export async function showDelivery(store: Store, id: string): Promise<Printed> {
   const lines = [
     `Delivery   ${delivery.id}`, `State      ${stateOf(delivery)}`, `Recipient  ${delivery.party ? `${delivery.party.name} (${delivery.party.members.join(', ')}), found as ${delivery.rule ?? '?'}` : 'nobody yet'}`,
     `Urgency    ${delivery.critical ? 'critical' : 'routine'} (${delivery.news})`, ...(delivery.supersedes ? [`Supersedes ${delivery.supersedes}`] : []), ...(delivery.roomId ? [`Room       ${delivery.roomId}`] : []), ...(delivery.eventId ? [`Event      ${delivery.eventId}`] : []),
+    ...(delivery.files ?? []).map(({ name, eventId, failed }) => `File       ${name}: ${eventId ?? (failed === undefined ? 'not sent yet' : `can't be sent [${failed}]`)}`),
     ...Object.entries(delivery.members).map(([user, membership]) => `Member     ${user}: ${membership}`),
     ...(held ? [`Held       ${held.reason} [${held.code}]`, `           for ${age(Date.now() - held.since)}, owned by ${held.owner}`] : []),
     '', table(['WHEN', 'WHAT', 'BY', 'PROOF'], delivery.history.map(({ at, what, by, proof }) => [instant(at), what, by ?? '', proof ?? '']), 'No history.'),

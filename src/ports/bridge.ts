@@ -22,7 +22,9 @@ export type Arrival = {
   /** Which report it belongs to: patient and filler number (or the report's identifier, or its id). Later versions share it. */
   readonly reportKey: string;
   readonly report: ClinicalReport;
-  /** The FHIR resource that rides inside the message, as JSON text with its decimals as they came. */
+  /** Bytes of the report's attachments that are to be sent, by the attachment's key. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** The FHIR resource that rides inside the message, as JSON text with its decimals as they came; without the bytes of attachments. */
   readonly resource: string;
   readonly resourceType: string;
   readonly candidates: readonly Candidate[];

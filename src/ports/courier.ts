@@ -43,6 +43,8 @@ export type OutgoingMessage = {
   readonly type: string;
   /** Event content. What is larger than an event may be (64 KiB) goes as encrypted media. */
   readonly content: Sealed<Readonly<Record<string, unknown>>>;
+  /** A file that goes with it: uploaded as encrypted media, once, and put into the content as `file` (an EncryptedFile). */
+  readonly file?: Sealed<Uint8Array>;
   /** Rotation as the room's `m.room.encryption` state says. */
   readonly rotation: { readonly periodMs: number; readonly messages: number };
 };

@@ -3,12 +3,13 @@
  * what a promise here resolves is committed; what it rejects left no trace; a claim is a lease with a generation, and a stale holder's
  * commit is refused (`false`), never merged.
  */
-import type { EffectId, FactId, Millis, SourceId } from '../domain/brand.ts';
+import type { BlobId, EffectId, FactId, Millis, SourceId } from '../domain/brand.ts';
 import type { AuditEntry, Decision, FoundAggregate, Lookup } from '../domain/decision.ts';
 import type { DeliveryState } from '../domain/delivery/delivery.ts';
 import type { Effect } from '../domain/effect.ts';
 import type { Aggregate, AggregateKind, Fact, FactBody } from '../domain/fact.ts';
 import type { Outcome } from '../domain/outcome.ts';
+import type { Sealed } from '../domain/sealed.ts';
 import type { Remember } from './once.ts';
 
 /** A fact as it comes in. `key` is unique for its source: the same key again is the same fact (invariant 2). */
@@ -20,7 +21,12 @@ export type IncomingFact = {
   readonly at: Millis;
   /** Names by which the sender may ask for it later (`If-None-Exist`); the newest fact of a name is one version more than the one before. */
   readonly names?: readonly string[];
+  /** Bytes that the fact speaks of, stored with it, once for each id. */
+  readonly blobs?: readonly Blob[];
 };
+
+/** Bytes of an attachment, sealed under the key of whom they are about. */
+export type Blob = { readonly id: BlobId; readonly content: Sealed<Uint8Array> };
 
 export type Taken = { readonly id: FactId; readonly version: number; readonly created: boolean };
 
@@ -63,6 +69,8 @@ export type Store = {
   clock(): Promise<Millis>;
   /** Stores facts, all or none, each once. */
   receive(facts: readonly IncomingFact[]): Promise<readonly Taken[]>;
+  /** Undefined when there are no such bytes; rejects when their key was destroyed. */
+  blob(id: BlobId): Promise<Sealed<Uint8Array> | undefined>;
   findByName(source: SourceId, name: string): Promise<readonly Taken[]>;
 
   /** Undecided facts, the oldest of each aggregate only, leased to `worker`. */

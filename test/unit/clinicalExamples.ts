@@ -1,5 +1,6 @@
 /** Made-up reports for the tests of `domain/clinical`. Nobody in them exists. */
 import { as, type DeliveryId, type UserId } from '../../src/domain/brand.ts';
+import type { RefusedAttachment, SentAttachment } from '../../src/domain/clinical/attachment.ts';
 import type { ClinicalReport, Interpretation, ObservationLine } from '../../src/domain/clinical/report.ts';
 import type { RenderOptions } from '../../src/domain/clinical/render.ts';
 
@@ -29,6 +30,9 @@ export const panel = (observations: readonly ObservationLine[], more: Partial<Cl
   reportedAt: '2026-11-24T08:52:00-05:00',
   ...more,
 });
+
+export const file = (key: string, more: Partial<SentAttachment> = {}): SentAttachment => ({ key, title: 'Histology', type: 'pdf', bytes: 213_000, sha1: 'q1MKE+RZFJgrefm34/uplM/R8/s=', ...more });
+export const keptBack = (key: string, more: Partial<RefusedAttachment> = {}): RefusedAttachment => ({ key, title: 'Viewer', refused: 'active-content', declared: 'text/html', ...more });
 
 /** All that a laboratory may say about one critical potassium. */
 export const fullPanel = (more: Partial<ClinicalReport> = {}): ClinicalReport => panel(

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { compare, isCriticalNews, remember, type Known, type News } from '../../src/domain/clinical/news.ts';
 import type { ClinicalReport } from '../../src/domain/clinical/report.ts';
-import { creatinine, fullPanel, H, HH, L, N, panel, potassium, sodium, withoutValue } from './clinicalExamples.ts';
+import { creatinine, file, fullPanel, H, HH, L, N, panel, potassium, sodium, withoutValue } from './clinicalExamples.ts';
 
 type Row = { readonly given: string; readonly told: readonly ClinicalReport[]; readonly when: string; readonly report: ClinicalReport; readonly then: string };
 
@@ -12,7 +12,7 @@ function inWords(news: News, report: ClinicalReport): string {
   if (news.kind === 'nothing') return `nothing, ${news.why}`;
   const kind = `${news.kind}${isCriticalNews(news, report) ? ', critical' : ''}`;
   if (news.kind === 'first') return kind;
-  const { version, lines, status, patient, conclusion, notes, conditions, unlisted } = news.changes;
+  const { version, lines, status, patient, conclusion, notes, conditions, unlisted, attachments } = news.changes;
   const parts = [
     ...lines.map(({ now, differs }) => `${now.name} ${differs.join('+')}`),
     ...(status === undefined ? [] : [`status ${status.was}→${status.now}`]),
@@ -21,6 +21,7 @@ function inWords(news: News, report: ClinicalReport): string {
     ...notes.map((note) => `note ${note}`),
     ...conditions.map((condition) => `condition ${condition}`),
     ...unlisted.map(({ name }) => `unlisted ${name}`),
+    ...attachments.map((key) => `file ${key}`),
   ];
   return `${kind}${version === 'late' ? ', late' : ''}: ${parts.join('; ')}`;
 }
@@ -110,6 +111,19 @@ const suites: Readonly<Record<string, readonly Row[]>> = {
     { given: 'a final narrative', told: [panel([], { conclusion: 'No fracture.' })], when: 'it is rewritten', report: panel([], { conclusion: 'Fracture of the radius.' }), then: 'correction: conclusion No fracture.→Fracture of the radius.' },
     { given: 'a result of one MRN', told: [panel([sodium('138')])], when: 'it turns out to be of another', report: panel([sodium('138')], { patient: { name: 'Maria Example', birthDate: '1958-03-02', mrn: { value: '00482931', authority: 'Mercy General Hospital' } } }), then: 'correction: patient' },
     { given: 'a message', told: [panel([], { kind: 'message', conclusion: 'Bed 4.' })], when: 'it is withdrawn', report: panel([], { kind: 'message', status: 'entered-in-error', conclusion: 'Bed 4.' }), then: 'correction: status final→entered-in-error; conclusion Bed 4.→-' },
+  ],
+  'A file that comes with a report is told once': [
+    { given: 'nothing known', told: [], when: 'a preliminary report has a file alone', report: panel([], { ...preliminary, attachments: [file('a')] }), then: 'first' },
+    { given: 'a panel', told: [panel([sodium('138')], { attachments: [file('a')] })], when: 'it comes again with the same file', report: panel([sodium('138')], { attachments: [file('a')] }), then: 'nothing, unchanged' },
+    { given: 'a panel', told: [panel([sodium('138')], { attachments: [file('a')] })], when: 'it comes again without its file', report: panel([sodium('138')]), then: 'nothing, unchanged' },
+    { given: 'a panel', told: [panel([sodium('138')])], when: 'a file is added', report: panel([sodium('138')], { attachments: [file('a')] }), then: 'more: file a' },
+    { given: 'a panel with a file', told: [panel([], { attachments: [file('a')] })], when: 'the file alone has changed', report: panel([], { attachments: [file('b')] }), then: 'more: file b' },
+    { given: 'a panel with a file', told: [panel([], { attachments: [file('a')] })], when: 'a correction brings another', report: panel([], { status: 'corrected', attachments: [file('b')] }), then: 'correction: status final→corrected; file b' },
+    { given: 'a panel with a file', told: [panel([potassium('6.8')], { attachments: [file('a')] })], when: 'a value is corrected and the file is the same', report: panel([potassium('4.2')], { attachments: [file('a')] }), then: 'correction: Potassium value' },
+    { given: 'a panel with a file', told: [panel([sodium('138')], { attachments: [file('a')] })], when: 'it was entered in error', report: panel([], { status: 'entered-in-error', attachments: [file('b')] }), then: 'correction: Sodium withdrawn; status final→entered-in-error' },
+    { given: 'a newer version with a file', told: [panel([sodium('138')], { attachments: [file('b')] })], when: 'an older one brings its own', report: panel([sodium('138')], { reportedAt: before, attachments: [file('a')] }), then: 'nothing, older' },
+    { given: 'a newer version without a file', told: [panel([sodium('138')])], when: 'an older one brings one', report: panel([sodium('138')], { reportedAt: before, attachments: [file('a')] }), then: 'more, late: file a' },
+    { given: 'a file of before and a file of now', told: [panel([], { attachments: [file('a')] }), panel([], { attachments: [file('b')] })], when: 'the one of before comes again', report: panel([], { attachments: [file('a')] }), then: 'nothing, unchanged' },
   ],
   'An older version that comes late takes nothing back': [
     { given: 'a corrected value', told: [panel([potassium('4.2')], { status: 'corrected' })], when: 'the original comes late', report: panel([potassium('6.8', { interpretation: HH })], { reportedAt: before }), then: 'nothing, older' },

@@ -109,7 +109,8 @@ describe('fhir-push takes out of a result', () => {
         ['Blood culture: Meropenem', 'preliminary', { text: '0.25', comparator: '<=', unit: 'ug/mL' }, 'Susceptible'],
       ]);
       expect(report).to.deep.include({ status: 'preliminary', conclusion: 'Gram-negative bacteraemia. Final susceptibilities to follow.', fillerNumber: 'M-2026-00441' });
-      expect(report.notes).to.deep.equal(['Attachment "Blood culture report" (application/pdf): attachment not included yet; ask the sender for it.']);
+      expect(report.notes).to.deep.equal([]);
+      expect(report.attachments?.map(({ title }) => title)).to.deep.equal(['Blood culture report']);
     });
 
     it('two values of one code, told apart by time', async () => {

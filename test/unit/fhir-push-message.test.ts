@@ -26,7 +26,8 @@ describe('fhir-push takes out of a message', () => {
   it('with its files and references named', async () => {
     const { report } = await one({ ...fixture('communication'), payload: [{ contentString: 'See ECG.' }, { contentAttachment: { title: 'ECG', contentType: 'image/png' } }, { contentReference: { reference: 'DocumentReference/1' } }], reasonCode: [{ text: 'Hyperkalaemia' }], note: [{ text: 'Call back 4410' }] }, '/Communication');
     expect(report.conclusion).to.equal('See ECG.');
-    expect(report.notes).to.deep.equal(['Reason: Hyperkalaemia', 'Call back 4410', 'Attachment "ECG" (image/png): attachment not included yet; ask the sender for it.', 'Refers to another resource, which is not included yet.']);
+    expect(report.notes).to.deep.equal(['Reason: Hyperkalaemia', 'Call back 4410', 'Refers to another resource, which is not included yet.']);
+    expect(report.attachments?.map((each) => [each.title, 'refused' in each ? each.refused : 'sent'])).to.deep.equal([['ECG', 'elsewhere']]);
   });
 
   const statuses: readonly (readonly [string, string, string])[] = [

@@ -1,10 +1,10 @@
 /** Communication and CommunicationRequest → ClinicalReport of kind `message`. */
 import type { ClinicalReport, ReportStatus } from '../../../src/domain/clinical/report.ts';
+import { leadsToFile } from '../attachments/find.ts';
 import { fillerIdentifier } from '../identity.ts';
 import { child, children, resourceType, text } from '../node.ts';
 import type { Node } from '../node.ts';
 import type { Located, Scope } from '../reference.ts';
-import { attachmentNote } from './attachment.ts';
 import type { Patient } from './patient.ts';
 import { displayOf } from './people.ts';
 import { addressees, encountersOf, responsibleFor } from './responsible.ts';
@@ -20,7 +20,7 @@ export const messageOf = (located: Located, patient: Patient, scope: Scope): Ext
   const report: ClinicalReport = {
     kind: 'message', status: statusOf(node), priority: priorityOf(node), patient: patient.identity, title: titleOf(node),
     observations: [], specimens: [],
-    notes: [...doNotPerform(node), ...occurrence(node), ...reasons(node), ...annotations(node), ...children(node, 'payload').flatMap(unshown)],
+    notes: [...doNotPerform(node), ...occurrence(node), ...reasons(node), ...annotations(node), ...children(node, 'payload').flatMap((payload) => unshown(child(payload, 'contentReference'), located, scope))],
     reporters: [...new Set([sender, requester].filter((each) => each !== undefined))],
     ...present('conclusion', contentOf(node)),
     ...present('reportedAt', text(node, isRequest ? 'authoredOn' : 'sent') ?? text(node, 'received')),
@@ -46,12 +46,9 @@ const occurrence = (node: Node): readonly string[] => {
 
 const reasons = (node: Node): readonly string[] => children(node, 'reasonCode').map(conceptText).filter((each) => each !== undefined).map((each) => `Reason: ${each}`);
 
-/** A payload that is a file or a reference to another resource. */
-const unshown = (payload: Node): readonly string[] => {
-  const attachment = child(payload, 'contentAttachment');
-  const reference = child(payload, 'contentReference');
-  return [...(attachment === undefined ? [] : [attachmentNote(attachment)]), ...(reference === undefined ? [] : [`Refers to ${text(reference, 'display') ?? 'another resource'}, which is not included yet.`])];
-};
+/** A payload that refers to something that is no file. */
+const unshown = (reference: Node | undefined, located: Located, scope: Scope): readonly string[] =>
+  reference === undefined || leadsToFile(reference, located, scope) ? [] : [`Refers to ${text(reference, 'display') ?? 'another resource'}, which is not included yet.`];
 
 const priorityOf = (node: Node): ClinicalReport['priority'] => (['stat', 'asap', 'urgent'] as const).find((each) => each === text(node, 'priority')) ?? 'routine';
 

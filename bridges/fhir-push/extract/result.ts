@@ -5,13 +5,13 @@ import { fillerIdentifier } from '../identity.ts';
 import { child, children, resourceType, text } from '../node.ts';
 import type { Node } from '../node.ts';
 import type { Located, Scope } from '../reference.ts';
-import { attachmentNotes } from './attachment.ts';
 import { linesOf, linesOfObservation, statusOf } from './observation.ts';
 import type { Patient } from './patient.ts';
 import { displayOf, isOrganisation, organisationOf } from './people.ts';
 import { encountersOf, ordererOf, ordersOf, responsibleFor } from './responsible.ts';
 import { specimenOf } from './specimen.ts';
 import type { SpecimenPart } from './specimen.ts';
+import { unshownNotes } from './unshown.ts';
 import { conceptText } from './words.ts';
 
 /** `related`: the resources that the report was made of, all of which have to be about the same patient. */
@@ -28,7 +28,7 @@ export const resultOf = (located: Located, patient: Patient, scope: Scope): Extr
     kind: 'result', status: statusOf(node), priority: priorityOf(orders), patient: patient.identity,
     title: conceptText(child(node, 'code')) ?? (isReport ? 'Diagnostic report' : 'Observation'),
     observations: specimens.length > 1 ? found.lines : found.lines.map(({ specimen: _, ...line }) => line),
-    notes: [...found.unshown, ...attachmentNotes(located)],
+    notes: [...found.unshown, ...unshownNotes(located)],
     specimens: specimens.map(({ line }) => line),
     reporters: reportersOf([located, ...found.parts], scope),
     ...present('conclusion', conclusionOf(node)), ...present('orderer', ordererOf(orders, scope)),

@@ -65,8 +65,8 @@ export async function createCourier(options: CourierOptions): Promise<CourierDev
   return {
     userId: options.userId,
     deviceId: options.deviceId,
-    async send({ content, ...message }) {
-      const answer = await thread.call('send', { ...message, content: content.reveal() });
+    async send({ content, file, ...message }) {
+      const answer = await thread.call('send', { ...message, content: content.reveal(), ...(file === undefined ? {} : { file: file.reveal() }) });
       return answer === 'lost' ? fail('engine', 'the encryption engine was restarted. It is tried again.', { retry: true }) : answer;
     },
     async decrypt(roomId, event) {

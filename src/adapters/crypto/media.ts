@@ -1,4 +1,4 @@
-/** Content too large for an event: its one large value goes up as encrypted media (client-server API §11.12, "Sending encrypted attachments"). */
+/** Encrypted media (client-server API §11.12, "Sending encrypted attachments"): files, and the one large value of content that is too large for an event. */
 import { Attachment } from '@matrix-org/matrix-sdk-crypto-wasm';
 import { fail, ok, type Outcome } from '../../domain/outcome.ts';
 import type { Faults } from './faults.ts';
@@ -10,6 +10,8 @@ import type { PlainMessage } from './protocol.ts';
 type Content = Readonly<Record<string, unknown>>;
 
 export type Media = {
+  /** Uploads the file of a message that has one, unless that was done before. Apart from `fit`, so that a large file holds up nobody's turn in the room. */
+  prepare(message: PlainMessage, signal: AbortSignal): Promise<void>;
   /** The content as it fits an event. `file` is the EncryptedFile (JSON) of an upload that was made for this message before. */
   fit(message: PlainMessage, file: string | undefined, signal: AbortSignal): Promise<Outcome<Content, 'too-large'>>;
 };
@@ -20,8 +22,8 @@ const comfortableBytes = 40 * 1024;
 const largestBytes = 45 * 1024;
 
 export function createMedia(options: Pick<ThreadOptions, 'attachmentKey'>, homeserver: Homeserver, journal: Journal, faults: Faults): Media {
-  const upload = async (message: PlainMessage, value: unknown, signal: AbortSignal): Promise<string> => {
-    using encrypted = Attachment.encrypt(new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value)));
+  const upload = async (message: PlainMessage, bytes: Uint8Array, signal: AbortSignal): Promise<string> => {
+    using encrypted = Attachment.encrypt(bytes);
     const body = new Uint8Array(encrypted.encryptedData);
     const answer = await homeserver.json({ method: 'POST', path: 'media/v3/upload', as: 'user', body, timeoutMs: 60_000, signal });
     const file = JSON.stringify({ url: answer['content_uri'], ...JSON.parse(encrypted.mediaEncryptionInfo ?? '{}') as object });
@@ -32,14 +34,21 @@ export function createMedia(options: Pick<ThreadOptions, 'attachmentKey'>, homes
   };
 
   return {
+    async prepare(message, signal) {
+      if (message.file !== undefined && await journal.find(message.id, message.roomId) === undefined) await upload(message, message.file, signal);
+    },
     async fit(message, uploaded, signal) {
       const { content } = message;
+      if (message.file !== undefined) {
+        if (uploaded === undefined) throw new Error(`the file of ${message.id} is not uploaded`);
+        return ok({ ...content, file: JSON.parse(uploaded) as unknown });
+      }
       if (uploaded === undefined && bytesOf(content) <= comfortableBytes) return ok(content);
       const key = options.attachmentKey;
       if (key === undefined || content[key] === undefined) return bytesOf(content) <= largestBytes ? ok(content) : tooLarge(message);
       const { [key]: value, ...rest } = content;
       if (bytesOf(rest) > largestBytes) return tooLarge(message);
-      const file = uploaded ?? await upload(message, value, signal);
+      const file = uploaded ?? await upload(message, new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value)), signal);
       return ok({ ...rest, [`${key}.file`]: JSON.parse(file) as unknown });
     },
   };

@@ -7,7 +7,7 @@ import type { CourierLog, FaultPoint } from './options.ts';
 export type Membership = 'join' | 'invite' | 'leave' | 'ban';
 
 /** An outgoing message whose content is revealed: it exists in the memory of this process only. */
-export type PlainMessage = Omit<OutgoingMessage, 'content'> & { readonly id: EffectId; readonly content: Readonly<Record<string, unknown>> };
+export type PlainMessage = Omit<OutgoingMessage, 'content' | 'file'> & { readonly id: EffectId; readonly content: Readonly<Record<string, unknown>>; readonly file?: Uint8Array };
 
 export type DeviceCounts = { readonly entitled: number; readonly unsigned: number };
 

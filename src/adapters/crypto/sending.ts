@@ -33,14 +33,19 @@ type Ready = Omit<Extract<Entry, { state: 'ready' }>, 'state'>;
 /** The homeserver forgets a transaction id 24 hours after it was first used. */
 const rememberedMs = 20 * 3_600_000;
 
-export function send(parts: Parts, message: PlainMessage, signal: AbortSignal): Promise<Outcome<Sent, SendFailure>> {
+export async function send(parts: Parts, message: PlainMessage, signal: AbortSignal): Promise<Outcome<Sent, SendFailure>> {
+  const prepared = await mediaTaken(async () => {
+    await parts.media.prepare(message, signal);
+    return ok(undefined);
+  });
+  if (!prepared.ok) return prepared;
   return parts.rooms.run(message.roomId, signal, async () => {
     const entry = await parts.journal.find(message.id, message.roomId);
     if (entry?.state === 'sent') return ok({ eventId: entry.eventId, devices: entry.devices, withheld: entry.withheld });
     if (entry?.state === 'ready') return sendAgain(parts, message, entry, signal);
     const known = await sentByFormer(parts, message, signal);
     if (known) return ok(known);
-    const content = await fitted(parts, message, entry?.file, signal);
+    const content = await mediaTaken(() => parts.media.fit(message, entry?.file, signal));
     if (!content.ok) return content;
     const shared = await parts.roomKeys.share(message, signal);
     if (!shared.ok) return shared;
@@ -108,9 +113,9 @@ class RoomRefused extends HomeserverError {
   }
 }
 
-async function fitted(parts: Parts, message: PlainMessage, file: string | undefined, signal: AbortSignal): ReturnType<Media['fit']> {
+async function mediaTaken<T>(work: () => Promise<Outcome<T, 'too-large'>>): Promise<Outcome<T, 'too-large'>> {
   try {
-    return await parts.media.fit(message, file, signal);
+    return await work();
   } catch (error) {
     if (error instanceof HomeserverError && (error.status === 413 || error.errcode === 'M_TOO_LARGE')) {
       return fail('too-large', "the homeserver doesn't take media of this size. Raise its max_upload_size.");

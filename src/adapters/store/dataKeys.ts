@@ -1,13 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import type { Kysely } from 'kysely';
+import type { SubjectId } from '../../domain/brand.ts';
+import type { Sealed } from '../../domain/sealed.ts';
 import type { KeyRing } from '../../ports/keys.ts';
-import { decode, encode, subjectsIn, subjectsOf, type DataKeys } from './seal.ts';
+import { decode, encode, openBytes, sealBytes, subjectsIn, subjectsOf, type DataKeys } from './seal.ts';
 import type { Tables } from './tables.ts';
 
 export type Codec = {
   /** Encodes values for writing in this transaction; a subject seen for the first time gets its key, stored in the same transaction. */
   encode(tx: Kysely<Tables>, values: readonly unknown[]): Promise<readonly string[]>;
   decode(db: Kysely<Tables>, texts: readonly string[]): Promise<readonly unknown[]>;
+  encodeBytes(tx: Kysely<Tables>, value: Sealed<Uint8Array>): Promise<Uint8Array>;
+  decodeBytes(db: Kysely<Tables>, subject: SubjectId, box: Uint8Array): Promise<Sealed<Uint8Array>>;
 };
 
 const CACHE_LIMIT = 10_000;
@@ -62,5 +66,7 @@ export function createCodec(keyRing: KeyRing, now: () => number): Codec {
       for (const [subject, key] of keys) cache.set(subject, key);
       return texts.map((text) => decode(text, keys));
     },
+    encodeBytes: async (tx, value) => sealBytes(value, await making(tx, [value.subject])),
+    decodeBytes: async (db, subject, box) => openBytes(subject, box, await stored(db, [subject])),
   };
 }

@@ -70,5 +70,10 @@ export function migrations(dialect: Dialect): Record<string, Migration> {
         await finish(count(text(schema.createTable('found_event'), 'txn', 'room_id', 'event_id'), 'sent_at').addPrimaryKeyConstraint('found_event_pk', ['txn'])).execute();
       },
     },
+    '0005_blob': {
+      async up({ schema }: Kysely<unknown>) {
+        await finish(count(text(schema.createTable('blob'), 'id', 'subject').addColumn('content', dialect.bytes, (column) => column.notNull()), 'created_at').addPrimaryKeyConstraint('blob_pk', ['id'])).execute();
+      },
+    },
   };
 }

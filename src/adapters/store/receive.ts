@@ -31,6 +31,10 @@ export async function receiveFacts(tx: Kysely<Tables>, dialect: Dialect, codec: 
       continue;
     }
     for (const name of new Set(names)) await tx.insertInto('inbox_name').values({ source: fact.source, name, fact: id }).execute();
+    for (const { id: blob, content } of fact.blobs ?? []) {
+      // Bytes that came before are the same: their id is a hash of them.
+      await tx.insertInto('blob').values({ id: blob, subject: content.subject, content: await codec.encodeBytes(tx, content), created_at: fact.at }).onConflict((conflict) => conflict.doNothing()).execute();
+    }
     results.push(taken(row, true));
   }
   return results;

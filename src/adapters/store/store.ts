@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { as, type FactId, type Millis } from '../../domain/brand.ts';
+import { as, type FactId, type Millis, type SubjectId } from '../../domain/brand.ts';
 import type { FoundAggregate } from '../../domain/decision.ts';
 import type { DeliveryState } from '../../domain/delivery/delivery.ts';
 import { ok } from '../../domain/outcome.ts';
@@ -44,6 +44,11 @@ export function createStore(database: Database, keyRing: KeyRing, now: () => num
     async audit(notes) {
       if (notes.length === 0) return;
       await db.insertInto('audit').values(notes.map(({ detail, ...note }) => ({ ...note, fact: '', detail: JSON.stringify(detail ?? {}) }))).execute();
+    },
+
+    async blob(id) {
+      const row = await db.selectFrom('blob').select(['subject', 'content']).where('id', '=', id).executeTakeFirst();
+      return row === undefined ? undefined : codec.decodeBytes(db, as<SubjectId>(row.subject), row.content);
     },
 
     async findByName(source, name) {

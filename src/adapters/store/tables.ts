@@ -23,6 +23,7 @@ export type Tables = {
   readonly found_event: { txn: string; room_id: string; event_id: string; sent_at: number };
   readonly timer: { kind: string; aggregate: string; name: string; due_at: number };
   readonly audit: { seq: Generated<number>; at: number; fact: string; kind: string; aggregate: string; action: string; because: string; detail: string };
+  readonly blob: { id: string; subject: string; content: Uint8Array; created_at: number };
   readonly subject_key: { subject: string; key_id: string; wrapped: Uint8Array; created_at: number };
   readonly once: { name: string; until: number };
 };

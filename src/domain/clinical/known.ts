@@ -18,6 +18,8 @@ export type Known = {
   /** Conditions of the specimens, each with its specimen. */
   readonly conditions: readonly string[];
   readonly lines: readonly ObservationLine[];
+  /** Keys of the attachments that were told. */
+  readonly attachments?: readonly string[];
 };
 
 /** The lines of a report under unique keys: a second line of the same key is `key#2`, so that no value hides another. */

@@ -1,3 +1,4 @@
+import { withNames, type NamedAttachment } from './attachment.ts';
 import { added, contradicts, differences, samePatient, sameText, sameValue, tells, type Difference } from './difference.ts';
 import { conditionsOf, isOlder, later, statedLines, unlisted, withUniqueKeys, type Known } from './known.ts';
 import { isCorrection, isCritical, type ClinicalReport, type ObservationLine, type PatientIdentity, type ReportStatus } from './report.ts';
@@ -38,6 +39,8 @@ export type Changes = {
   readonly conditions: readonly string[];
   /** Lines that were told and that this version doesn't repeat: neither confirmed nor withdrawn. */
   readonly unlisted: readonly ObservationLine[];
+  /** Keys of attachments that were not there before. */
+  readonly attachments: readonly string[];
 };
 
 /**
@@ -59,7 +62,8 @@ export function remember(known: Known | undefined, report: ClinicalReport): Know
   const news = compare(known, report);
   const told = news.kind !== 'nothing' || (known?.told ?? false);
   const before = known ?? { ...EMPTY, status: report.status, patient: report.patient, title: report.title };
-  if (known !== undefined && isOlder(known, report)) return { ...known, told, lines: [...known.lines, ...(isWithdrawn(known.status) ? [] : unheard(known, report))] };
+  const attachments = attachmentsKnown(known, report);
+  if (known !== undefined && isOlder(known, report)) return { ...known, told, attachments, lines: [...known.lines, ...(isWithdrawn(known.status) ? [] : unheard(known, report))] };
   const takenBack = news.kind === 'correction' && news.changes.conclusion !== undefined && !isWithdrawn(report.status);
   const conclusion = report.conclusion ?? (takenBack ? undefined : before.conclusion);
   const reportedAt = later(report.reportedAt, before.reportedAt);
@@ -73,7 +77,17 @@ export function remember(known: Known | undefined, report: ClinicalReport): Know
     notes: [...before.notes, ...added(before.notes, report.notes)],
     conditions: [...before.conditions, ...added(before.conditions, conditionsOf(report.specimens))],
     lines: mergeLines(before, report),
+    attachments,
   };
+}
+
+/** The attachments that this news tells, under the names of their files. What was withdrawn is not sent. */
+export function attachmentsIn(news: Telling, report: ClinicalReport): readonly NamedAttachment[] {
+  if (isWithdrawn(report.status)) return [];
+  const all = withNames(report.kind, report.attachments ?? []);
+  if (news.kind === 'first' || news.changes.patient !== undefined) return all;
+  const { attachments } = news.changes;
+  return all.filter(({ key }) => attachments.includes(key));
 }
 
 /** Does this news hold a critical value that its readers were not told as critical before? */
@@ -103,14 +117,25 @@ const saysWhy = ({ kind, status, conclusion, notes, specimens, observations }: C
   kind === 'result' && status === 'cancelled' && (conclusion !== undefined || notes.length > 0 || conditionsOf(specimens).length > 0 || observations.some((line) => line.absent !== undefined || line.notes.length > 0));
 
 /** A finished report is told even when it holds no value we can show: what it has is attached, and silence would lose it. */
-const hasContent = ({ status, conclusion, notes, observations }: ClinicalReport): boolean =>
-  !isUnfinished(status) || conclusion !== undefined || observations.some(tells) || (status === 'preliminary' && notes.length > 0);
+const hasContent = ({ status, conclusion, notes, observations, attachments = [] }: ClinicalReport): boolean =>
+  !isUnfinished(status) || conclusion !== undefined || observations.some(tells) || (status === 'preliminary' && notes.length + attachments.length > 0);
 
-/** An older version never takes anything back; only lines that nobody heard of yet are still told. */
+/** An older version never takes anything back; only lines that nobody heard of yet are still told, and its files where no newer version had any. */
 function compareOlder(known: Known, report: ClinicalReport): News {
   const lines = isWithdrawn(known.status) ? [] : unheard(known, report).filter(tells).map((now): LineChange => ({ key: now.key, now, differs: ['added'] }));
-  return lines.length === 0 ? { kind: 'nothing', why: 'older' } : { kind: 'more', changes: { version: 'late', lines, notes: [], conditions: [], unlisted: [] } };
+  const attachments = isWithdrawn(known.status) || (known.attachments ?? []).length > 0 ? [] : newAttachments(known, report);
+  return lines.length + attachments.length === 0 ? { kind: 'nothing', why: 'older' } : { kind: 'more', changes: { version: 'late', lines, notes: [], conditions: [], unlisted: [], attachments } };
 }
+
+/** Withdrawn, a report's files are neither told nor remembered: reinstated, they are new. */
+const newAttachments = (known: Known | undefined, { status, attachments = [] }: ClinicalReport): readonly string[] =>
+  isWithdrawn(status) ? [] : attachments.map(({ key }) => key).filter((key) => known?.attachments?.includes(key) !== true);
+
+const attachmentsKnown = (known: Known | undefined, report: ClinicalReport): readonly string[] => {
+  const before = known?.attachments ?? [];
+  if (known !== undefined && isOlder(known, report) && before.length > 0) return before;
+  return [...before, ...newAttachments(known, report)];
+};
 
 const unheard = (known: Known, report: ClinicalReport): readonly ObservationLine[] => {
   const keys = new Set(known.lines.map((line) => line.key));
@@ -136,6 +161,7 @@ function changesBetween(known: Known, report: ClinicalReport): Changes {
     notes: added(known.notes, report.notes),
     conditions: added(known.conditions, conditionsOf(report.specimens)),
     unlisted: unlisted(known, stated).filter((line) => !isWithdrawn(line.status)),
+    attachments: newAttachments(known, report),
   };
 }
 
@@ -147,8 +173,8 @@ function conclusionChange(known: Known, report: ClinicalReport, version: 'marked
   return sameText(known.conclusion, report.conclusion) ? {} : { conclusion: { ...was, now: report.conclusion } };
 }
 
-const saysNothing = ({ lines, status, patient, conclusion, notes, conditions }: Changes): boolean =>
-  lines.length + notes.length + conditions.length === 0 && status === undefined && patient === undefined && conclusion === undefined;
+const saysNothing = ({ lines, status, patient, conclusion, notes, conditions, attachments }: Changes): boolean =>
+  lines.length + notes.length + conditions.length + attachments.length === 0 && status === undefined && patient === undefined && conclusion === undefined;
 
 function isCorrecting(known: Known, report: ClinicalReport, { lines, status, patient, conclusion }: Changes): boolean {
   if (status !== undefined || patient !== undefined) return true;

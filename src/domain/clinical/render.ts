@@ -1,6 +1,7 @@
 import type { DeliveryId, UserId } from '../brand.ts';
 import { fitText, jsonBytes } from './fit.ts';
-import type { Telling } from './news.ts';
+import { FILES, isSent } from './attachment.ts';
+import { attachmentsIn, type Telling } from './news.ts';
 import { composeReport } from './renderReport.ts';
 import type { ClinicalReport } from './report.ts';
 
@@ -15,6 +16,8 @@ export const STRUCTURE_DEFINITION_KEY = 'de.gematik.fhir.structure_definition';
 
 export const DELIVERY_CONTENT_KEY = 'org.aceso.delivery';
 
+export const ATTACHMENTS_CONTENT_KEY = 'org.aceso.attachments';
+
 /** Content of an `m.room.message` (Matrix client-server API, "m.room.message"), before encryption. PHI. */
 export type Content = {
   readonly msgtype: 'm.text';
@@ -25,6 +28,8 @@ export type Content = {
   readonly 'm.mentions': { readonly user_ids: readonly UserId[] };
   readonly [STRUCTURE_DEFINITION_KEY]: { readonly url: string; readonly type: string; readonly version: string; readonly fhir_version: string };
   readonly [FHIR_CONTENT_KEY]: string;
+  /** The files that follow, each in an event of its own that replies to this one; absent when there are none. */
+  readonly [ATTACHMENTS_CONTENT_KEY]?: readonly { readonly name: string; readonly mimetype: string; readonly size: number; readonly hash: string }[];
   readonly [DELIVERY_CONTENT_KEY]: { readonly id: DeliveryId; readonly kind: Telling['kind']; readonly supersedes?: DeliveryId };
 };
 
@@ -64,5 +69,11 @@ export function render(report: ClinicalReport, news: Telling, options: RenderOpt
     [DELIVERY_CONTENT_KEY]: { id: deliveryId, kind: news.kind, ...(supersedes === undefined ? {} : { supersedes }) },
     [STRUCTURE_DEFINITION_KEY]: { url: `http://hl7.org/fhir/StructureDefinition/${resourceType}`, type: resourceType, version: FHIR_VERSION, fhir_version: FHIR_VERSION },
     [FHIR_CONTENT_KEY]: fhir,
+    ...attachmentList(report, news),
   };
+}
+
+function attachmentList(report: ClinicalReport, news: Telling): Pick<Content, typeof ATTACHMENTS_CONTENT_KEY> {
+  const files = attachmentsIn(news, report).flatMap((each) => (isSent(each) ? [{ name: each.name, mimetype: FILES[each.type].mediaType, size: each.bytes, hash: each.sha1 }] : []));
+  return files.length === 0 ? {} : { [ATTACHMENTS_CONTENT_KEY]: files };
 }

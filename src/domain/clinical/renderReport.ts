@@ -1,3 +1,4 @@
+import { attachmentBlock } from './renderAttachments.ts';
 import { block, labelled, type Block, type Row } from './blocks.ts';
 import { isWithdrawn } from './status.ts';
 import { tells } from './difference.ts';
@@ -22,7 +23,7 @@ export function composeReport(report: ClinicalReport, news: Telling, envelope: E
   return {
     top: [...opening(report, news, envelope), ...patientBlock(report, changes), ...specimenBlock(report)],
     middle: news.kind === 'first' ? [...valueBlocks(statedLines(undefined, report), report), ...textBlock(report)] : changedBlocks(report, news.kind, news.changes),
-    bottom: [...originBlock(report), ...callBlock(report, clean(envelope.from))],
+    bottom: [...attachmentBlock(report, news), ...originBlock(report), ...callBlock(report, clean(envelope.from))],
   };
 }
 
@@ -83,10 +84,11 @@ function statement(report: ClinicalReport, news: Telling): string | undefined {
     if (!isWithdrawn(report.status)) return undefined;
     return report.kind === 'result' && report.status === 'cancelled' ? 'No result will come under this number. Order again if it is still needed.' : 'The sender has withdrawn this. Do not rely on anything in it.';
   }
-  const { lines, conclusion, patient, status } = news.changes;
+  const { lines, conclusion, patient, status, attachments } = news.changes;
   if (isWithdrawn(report.status)) return 'The earlier message no longer holds: the sender has withdrawn all of it. Do not rely on anything it said.';
   if (patient !== undefined) return 'The earlier message no longer holds: IT NAMED THE PATIENT DIFFERENTLY. Check whom it was about.';
   if (lines.length > 0 || conclusion !== undefined || (status !== undefined && isWithdrawn(status.was))) return 'The earlier message no longer holds. Use this one in its place.';
+  if (attachments.length > 0) return 'The sender marks this as corrected, and its attachments have changed. Read them in place of the earlier ones.';
   return 'The sender marks this as corrected. No value that you were told has changed.';
 }
 
@@ -115,8 +117,8 @@ function specimenRow({ type, condition, accession }: SpecimenLine): Row {
   return { label: 'Specimen', text: words, ...(conditions.length > 0 ? { weight: 'strong' } : {}) };
 }
 
-function textBlock({ kind, observations, conclusion, notes, status }: ClinicalReport): readonly Block[] {
-  const empty = observations.length === 0 && conclusion === undefined && notes.length === 0 && !isWithdrawn(status);
+function textBlock({ kind, observations, conclusion, notes, status, attachments = [] }: ClinicalReport): readonly Block[] {
+  const empty = observations.length === 0 && conclusion === undefined && notes.length + attachments.length === 0 && !isWithdrawn(status);
   return block('text', [
     conclusionRow(kind, conclusion),
     ...notes.map((note) => labelled('Note', paragraph(note))),

@@ -1,3 +1,5 @@
+import type { ReportAttachment } from './attachment.ts';
+
 /**
  * What a clinician must be told, taken out of whatever brought it (FHIR R4 today, HL7 v2 later), in FHIR's words.
  * Everything here is PHI: it travels in `Sealed<ClinicalReport>` only. Texts are shown as they came; nothing is rounded or converted.
@@ -25,6 +27,8 @@ export type ClinicalReport = {
   readonly reporters: readonly string[];
   /** Filler number (accession) as the laboratory shows it. */
   readonly fillerNumber?: string;
+  /** Files that came with it, in its order; each key once. */
+  readonly attachments?: readonly ReportAttachment[];
 };
 
 /** FHIR R4 DiagnosticReport.status; Communication statuses are mapped onto it (`completed` → `final`, `entered-in-error` as is, …). */

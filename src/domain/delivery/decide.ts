@@ -1,9 +1,10 @@
-import { as, type EffectId, type EventId, type Millis, type UserId } from '../brand.ts';
+import { as, type EffectId, type EventId, type Millis } from '../brand.ts';
 import type { Context, Decision, Timer } from '../decision.ts';
-import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
-import { destinationOf, type Party } from '../people/party.ts';
-import { ANSWER_LIMIT, type DeliveryPhase, type DeliveryState, type Evidence, type Hold } from './delivery.ts';
+import type { Party } from '../people/party.ts';
+import { eventNames, fileEffects, fileLane, fileOf, holdCodeOf, isFileHold, noticedFile, noticeEffects, withFile } from './files.ts';
+import { isIn, reaching, reachOf, sendEffect, sendLane } from './send.ts';
+import { ANSWER_LIMIT, type DeliveryPhase, type DeliveryState, type Evidence, type FileState, type Hold } from './delivery.ts';
 
 type DeliveryDecision = Decision<DeliveryState | undefined>;
 type Change = Partial<Omit<DeliveryDecision, 'state' | 'audit'>>;
@@ -32,9 +33,12 @@ export function decideDelivery(state: DeliveryState | undefined, fact: Fact, con
     case 'recipient.membership':
       return membership(state, body, now);
     case 'effect.done':
-      return body.result.type === 'room.send' ? sent(state, body.result, context, now) : kept(state, `no rule for ${body.kind}`);
-    case 'effect.failed':
+      return body.result.type === 'room.send' ? left(state, body.effect, body.result, context, now) : kept(state, `no rule for ${body.kind}`);
+    case 'effect.failed': {
+      const file = fileOf(state, body.effect);
+      if (file) return fileFailed(state, file, body, context, now);
       return state.eventId ? kept(state, 'already sent') : hold(state, { code: body.code, reason: body.message }, now);
+    }
     case 'reply.received':
       return answered(state, body, now);
     case 'reply.unread':
@@ -86,10 +90,10 @@ function hold(state: DeliveryState, { code, reason }: Pick<Hold, 'code' | 'reaso
 const wantRoom = (id: DeliveryState['id'], party: Party): RaisedFact => ({ aggregate: { kind: 'room', id: party.id }, body: { type: 'room.wanted', party, delivery: id } });
 
 function requested(fact: Fact, body: FactOf<'delivery.requested'>): DeliveryDecision {
-  const { report, source, news, critical, content, owner, party, rule, why, supersedes, acceptedAt } = body;
+  const { report, source, news, critical, content, owner, party, rule, why, supersedes, acceptedAt, files } = body;
   const state: DeliveryState = {
     id: as(fact.aggregate.id), report, source, news, critical, content, owner, members: {}, acceptedAt, history: [],
-    phase: party ? 'addressed' : 'accepted', ...(party ? { party } : {}), ...(rule ? { rule } : {}), ...(supersedes ? { supersedes } : {}),
+    phase: party ? 'addressed' : 'accepted', ...(party ? { party } : {}), ...(rule ? { rule } : {}), ...(supersedes ? { supersedes } : {}), ...(files ? { files } : {}),
   };
   if (!party) return hold(state, { code: NO_RECIPIENT, reason: why ?? 'nobody responsible could be found' }, fact.at);
   return went(state, { at: fact.at, what: `addressed to ${party.name}`, by: rule ?? 'unknown rule' }, { raise: [wantRoom(state.id, party)] });
@@ -97,14 +101,15 @@ function requested(fact: Fact, body: FactOf<'delivery.requested'>): DeliveryDeci
 
 function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, { settings }: Context, at: Millis): DeliveryDecision {
   const { party } = body;
+  const reach = reachOf(body, settings);
   if (before.eventId) {
     const isAccepted = before.held?.code.startsWith('invitation-') === true && Object.values(body.members).includes('joined');
-    return isAccepted ? went(released({ ...before, members: body.members }), { at, what: MEMBERSHIP_WORDS.joined }) : kept(before, 'already sent');
+    const decision = isAccepted ? went(released({ ...before, members: body.members }), { at, what: MEMBERSHIP_WORDS.joined }) : kept(before, 'already sent');
+    return { ...decision, effects: before.party?.id === party.id ? fileEffects(before, reach) : [] };
   }
   if (before.party?.id !== party.id) return kept(before, 'a room is ready, of a party to which it is not addressed');
-  const state: DeliveryState = { ...released(addressedTo(before, party)), phase: 'sending', roomId: body.roomId, members: body.members };
-  const recipients = party.members.filter((member) => isIn(body.members[member]));
-  return went(state, { at, what: 'its results room can be used', proof: body.roomId }, { effects: [{ ...sendEffect(state, party, body.roomId, recipients), seat: body.seat ?? 0, ...destinationOf(party, settings.ownServer) }], timers: [sendingTimer(at)] });
+  const state: DeliveryState = { ...released(addressedTo(before, party)), phase: 'sending', roomId: body.roomId, seat: reach.seat, members: body.members };
+  return went(state, { at, what: 'its results room can be used', proof: body.roomId }, { effects: [sendEffect(state, reach)], timers: [sendingTimer(at)] });
 }
 
 /** Mentions whom it is for, so that their phones ring. */
@@ -112,24 +117,49 @@ const addressedTo = (state: DeliveryState, party: Party): DeliveryState => ({ ..
 
 const sendingTimer = (at: Millis): Timer => ({ name: SENDING, dueAt: as<Millis>(at + SENDING_PATIENCE_MS) });
 
-const isIn = (membership: Membership | undefined): boolean => membership === 'joined' || membership === 'invited';
+type SendResult = Extract<FactOf<'effect.done'>['result'], { type: 'room.send' }>;
 
-const sendLane = (party: Party): string => `send:${party.id}`;
+function left(state: DeliveryState, effect: EffectId, result: SendResult, context: Context, at: Millis): DeliveryDecision {
+  const file = fileOf(state, effect);
+  if (file) return fileSent(state, file, result, at);
+  const noticed = noticedFile(state, effect);
+  return noticed ? fileNoticed(state, noticed, result, at) : sent(state, result, context, at);
+}
 
-const sendEffect = (state: DeliveryState, party: Party, roomId: NonNullable<DeliveryState['roomId']>, recipients: readonly UserId[]): Effect => ({
-  id: as<EffectId>(`send:${state.id}`),
-  lane: sendLane(party),
-  body: { type: 'room.send', roomId, party: party.id, recipients, content: state.content },
-});
-
-function sent(before: DeliveryState, result: Extract<FactOf<'effect.done'>['result'], { type: 'room.send' }>, { settings }: Context, at: Millis): DeliveryDecision {
+function sent(before: DeliveryState, result: SendResult, { settings }: Context, at: Millis): DeliveryDecision {
   const state: DeliveryState = { ...releasedUnlessUnread(before), phase: 'sent', eventId: result.eventId, sentAt: at };
   const waits = Object.values(state.members).every((membership) => membership !== 'joined');
   const timers: readonly Timer[] = waits ? [{ name: INVITATION, dueAt: as<Millis>(at + settings.invitationPatienceMs) }] : [];
   const unreached = result.unreached?.length ? `; ${result.unreached.join(', ')} can't read it: no device that may get keys` : '';
   const what = `sent, encrypted for ${result.devices} device(s)${result.withheld ? `, withheld from ${result.withheld}` : ''}${unreached}`;
-  const decision = went(state, { at, what, proof: result.eventId }, { names: [result.eventId], timers, clearTimers: [SENDING] });
+  const effects = fileEffects(state, reaching(state, settings));
+  const decision = went(state, { at, what, proof: result.eventId }, { names: eventNames(state), timers, clearTimers: [SENDING], effects });
   return { ...decision, audit: decision.audit.map((entry) => ({ ...entry, detail: { ...entry.detail, ms: at - before.acceptedAt } })) };
+}
+
+/** A file is on its way or there; what it was held for ends with the last one that was waited for. */
+function fileSent(before: DeliveryState, file: FileState, { eventId }: SendResult, at: Millis): DeliveryDecision {
+  const { failed: _, ...rest } = file;
+  const state = withFile(before, { ...rest, eventId });
+  const isWhole = state.files?.every((each) => each.eventId !== undefined) === true;
+  return went(isWhole && isFileHold(state) ? released(state) : state, { at, what: `${file.name} is sent`, proof: eventId }, { names: eventNames(state) });
+}
+
+/** The message stands, and says that a file follows: its readers are told when it can't, and somebody here answers for it. */
+function fileFailed(before: DeliveryState, file: FileState, { code, message, final }: FactOf<'effect.failed'>, { settings }: Context, at: Millis): DeliveryDecision {
+  if (file.eventId) return kept(before, 'already sent');
+  const state = final ? withFile(before, { ...file, failed: code }) : before;
+  const effects = final ? noticeEffects(state, file, FAILURE_WORDS[code] ?? 'the homeserver did not take it', settings) : [];
+  const reason = `its message is sent, ${file.name} is not: ${message}`;
+  if (state.held && !isFileHold(state)) return went(state, { at, what: reason, proof: code }, { effects });
+  return { ...hold(state, { code: holdCodeOf(code), reason }, at), effects };
+}
+
+const FAILURE_WORDS: Readonly<Record<string, string>> = { 'too-large': 'it is larger than the homeserver takes' };
+
+function fileNoticed(before: DeliveryState, file: FileState, { eventId }: SendResult, at: Millis): DeliveryDecision {
+  const state = withFile(before, { ...file, noticeId: eventId });
+  return went(state, { at, what: `its readers are told that ${file.name} could not be sent`, proof: eventId }, { names: eventNames(state) });
 }
 
 function membership(before: DeliveryState, body: FactOf<'recipient.membership'>, at: Millis): DeliveryDecision {
@@ -160,7 +190,9 @@ function reached(before: DeliveryState, phase: DeliveryPhase, evidence: Evidence
   const later = ORDER.indexOf(phase) > ORDER.indexOf(before.phase);
   const isKnown = before.history.some(({ proof, by, what }) => proof === evidence.proof && by === evidence.by && what === evidence.what);
   if (isKnown) return { state: before, audit: [] };
-  return went({ ...releasedUnlessUnread(before), phase: later ? phase : before.phase }, evidence, { clearTimers: [INVITATION] });
+  // Seen is the message; only an answer says that its reader has what they need.
+  const state = isFileHold(before) && phase === 'seen' ? before : releasedUnlessUnread(before);
+  return went({ ...state, phase: later ? phase : before.phase }, evidence, { clearTimers: [INVITATION] });
 }
 
 /** An answer counts as one only from a device that its owner signed. A reply becomes a name of the delivery, so that what answers or edits it is found too. */
@@ -169,7 +201,8 @@ function answered(state: DeliveryState, { eventId, sender, signedByOwner }: Fact
   const decision = reached(state, signedByOwner ? 'answered' : 'seen', { at, what, by: sender, proof: eventId });
   if (!decision.state || decision.state === state) return decision;
   const answers = [...(state.answers ?? []), eventId].slice(-ANSWER_LIMIT);
-  return { ...decision, state: { ...decision.state, answers }, names: [...(state.eventId ? [state.eventId] : []), ...answers] };
+  const next = { ...decision.state, answers };
+  return { ...decision, state: next, names: eventNames(next) };
 }
 
 /** What a clinician answered may matter as much as what they were told: until it can be read, somebody has to ask them. */
@@ -217,7 +250,7 @@ function retry(state: DeliveryState, by: string, at: Millis): DeliveryDecision {
   if (supersededBy !== undefined && state.eventId === undefined) return went(released(state), { at, what: 'not tried again: a correction took its place', by, proof: supersededBy });
   if (state.held.code === UNREADABLE) return went(state, { at, what: 'tried again by hand', by }, { wake: (state.unread ?? []).map((eventId) => `decrypt:${eventId}`) });
   if (!party) return kept(state, 'nobody is addressed yet: assign it to somebody');
-  return went(state, { at, what: 'tried again by hand', by }, { raise: [wantRoom(state.id, party)], wake: [sendLane(party)] });
+  return went(state, { at, what: 'tried again by hand', by }, { raise: [wantRoom(state.id, party)], wake: [sendLane(party), fileLane(state)] });
 }
 
 function assign(before: DeliveryState, { by, party }: FactOf<'operator.assign'>, at: Millis): DeliveryDecision {

@@ -1,5 +1,5 @@
 import type { DeliveryId, EventId, Millis, ReportId, RoomId, SourceId } from '../brand.ts';
-import type { DeliveryContent, Membership } from '../fact.ts';
+import type { DeliveryContent, DeliveryFile, Membership } from '../fact.ts';
 import type { Party } from '../people/party.ts';
 import type { Sealed } from '../sealed.ts';
 
@@ -23,20 +23,27 @@ export type DeliveryState = {
   readonly owner: string;
   readonly members: Readonly<Record<string, Membership>>;
   readonly roomId?: RoomId;
+  /** The courier's seat that speaks in its room. */
+  readonly seat?: number;
   readonly eventId?: EventId;
   /** Replies to it, newest last, at most `ANSWER_LIMIT`: an answer to one of them, or an edit of one, is about it too. */
   readonly answers?: readonly EventId[];
   /** Answers that can't be read, and that nobody has asked for yet. */
   readonly unread?: readonly EventId[];
   readonly content: Sealed<DeliveryContent>;
+  /** Its attachments. The delivery is `sent` when its message is; each of these says for itself whether it is too. */
+  readonly files?: readonly FileState[];
   readonly acceptedAt: Millis;
   readonly sentAt?: Millis;
   readonly history: readonly Evidence[];
 };
 
+/** Sent once it has an `eventId`; `failed`: it can't be, and `noticeId` is the message that says so to its readers. */
+export type FileState = DeliveryFile & { readonly eventId?: EventId; readonly failed?: string; readonly noticeId?: EventId };
+
 export const ANSWER_LIMIT = 100;
 
-/** accepted → addressed → sending → sent → seen → answered. Later issues refine what follows `sent`. */
+/** accepted → addressed → sending → sent → seen → answered. `sent`: its message is in the room; its files may still follow. */
 export type DeliveryPhase = 'accepted' | 'addressed' | 'sending' | 'sent' | 'seen' | 'answered';
 
 export type Hold = { readonly code: string; readonly reason: string; readonly owner: string; readonly since: Millis };

@@ -1,8 +1,10 @@
 import { as, type DeliveryId } from '../brand.ts';
-import { compare, isCriticalNews, remember, type Telling } from '../clinical/news.ts';
+import { isSent } from '../clinical/attachment.ts';
+import { attachmentsIn, compare, isCriticalNews, remember, type Telling } from '../clinical/news.ts';
 import { render } from '../clinical/render.ts';
-import type { Context, Decision, Lookup } from '../decision.ts';
-import type { Fact, FactOf, RaisedFact } from '../fact.ts';
+import { renderFile } from '../clinical/renderFile.ts';
+import type { AuditEntry, Context, Decision, Lookup } from '../decision.ts';
+import type { DeliveryFile, Fact, FactOf, RaisedFact } from '../fact.ts';
 import type { Party } from '../people/party.ts';
 import { lookupsOf, resolve } from '../people/resolve.ts';
 import { lastTold, type ReportState, type Told } from './report.ts';
@@ -45,9 +47,13 @@ function received(before: ReportState | undefined, fact: Fact, body: FactOf<'res
   return {
     state: { ...keep, told: [...(before?.told ?? []), ...deliveries.map(({ told }) => told)] },
     raise: deliveries.flatMap(({ raised }) => raised),
-    audit: [{ action: `report.${news.kind}`, because: 'it tells something new', detail: { versions, deliveries: deliveries.length } }],
+    audit: [{ action: `report.${news.kind}`, because: 'it tells something new', detail: { versions, deliveries: deliveries.length } }, ...refusedIn(news, body)],
   };
 }
+
+/** Attachments that are not sent on, by reason: the message says so too. */
+const refusedIn = (news: Telling, { report, source }: FactOf<'result.received'>): readonly AuditEntry[] =>
+  attachmentsIn(news, report.reveal()).flatMap((each) => (isSent(each) ? [] : [{ action: 'attachment.refused', because: each.refused, detail: { source, attachment: each.name } }]));
 
 /** Those responsible now, and everybody who was told before. Nobody found and nobody told: one delivery without a party, to be held. */
 function targetsOf(before: ReportState | undefined, body: FactOf<'result.received'>, context: Context): readonly Target[] {
@@ -70,14 +76,21 @@ function toDelivery(before: ReportState | undefined, fact: Fact, body: FactOf<'r
     from: settings.organisation, to: (party?.members ?? []).map((userId) => ({ userId, name: party?.name ?? '' })), deliveryId: id,
     fhir: body.resource.reveal(), resourceType: body.resourceType, ...(supersedes ? { supersedes } : {}),
   }));
+  const files = filesOf(body, news, id);
   return {
     told: { delivery: id, ...(party ? { party } : {}) },
     raised: [...(supersedes ? [{ aggregate: { kind: 'delivery', id: supersedes }, body: { type: 'delivery.superseded', by: id } } as const] : []), {
       aggregate: { kind: 'delivery', id },
       body: {
         type: 'delivery.requested', report: as(fact.aggregate.id), source: body.source, owner: body.owner, content, acceptedAt: fact.at, news: news.kind, critical: isCriticalNews(news, body.report.reveal()),
-        ...(party ? { party } : {}), ...(rule ? { rule } : {}), ...(why ? { why } : {}), ...(supersedes ? { supersedes } : {}),
+        ...(party ? { party } : {}), ...(rule ? { rule } : {}), ...(why ? { why } : {}), ...(supersedes ? { supersedes } : {}), ...(files.length > 0 ? { files } : {}),
       },
     }],
   };
 }
+
+const filesOf = ({ report, files }: FactOf<'result.received'>, news: Telling, id: DeliveryId): readonly DeliveryFile[] =>
+  attachmentsIn(news, report.reveal()).flatMap((attachment) => {
+    const blob = files?.reveal()[attachment.key];
+    return isSent(attachment) && blob !== undefined ? [{ name: attachment.name, blob, content: report.map(() => renderFile(attachment, id)) }] : [];
+  });

@@ -2,9 +2,10 @@ import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { migrate } from '../../../src/adapters/store/database.ts';
-import { as, type EffectId, type Millis, type SourceId } from '../../../src/domain/brand.ts';
+import { as, type BlobId, type EffectId, type Millis, type SourceId } from '../../../src/domain/brand.ts';
 import type { Decision } from '../../../src/domain/decision.ts';
 import type { Fact } from '../../../src/domain/fact.ts';
+import { Sealed } from '../../../src/domain/sealed.ts';
 import type { Claim, IncomingFact } from '../../../src/ports/store.ts';
 import { report, received, SUBJECT, T0 } from '../../support/reports.ts';
 import { openTestStore, STORE_KINDS, type OpenStore } from '../../support/stores.ts';
@@ -45,6 +46,24 @@ for (const kind of STORE_KINDS) {
       const outcome = await open.store.receive([incoming('k1'), broken]).then(() => 'stored', () => 'refused');
       expect(outcome).to.equal('refused');
       expect(await open.store.claimFacts('w', T0, LEASE, 10)).to.deep.equal([]);
+    });
+
+    it('keeps bytes with the fact that speaks of them, once, and sealed', async () => {
+      const content = new Uint8Array([...Buffer.from('PHI in a file'), 0, 255]);
+      const blob = { id: as<BlobId>('b1'), content: Sealed.of(SUBJECT, content) };
+      await open.store.receive([{ ...incoming('k1'), blobs: [blob] }, { ...incoming('k2'), blobs: [blob] }]);
+      const kept = await (await open.reopen()).blob(blob.id);
+      expect([kept?.subject, kept && Buffer.from(kept.reveal())]).to.deep.equal([SUBJECT, Buffer.from(content)]);
+      expect(await open.store.blob(as<BlobId>('b2'))).to.equal(undefined);
+      const rows = await open.database.db.selectFrom('blob').selectAll().execute();
+      expect(rows.length).to.equal(1);
+      expect(Buffer.from(rows[0]?.content ?? []).toString('latin1')).not.to.include('PHI');
+    });
+
+    it('keeps no bytes of a fact that is not taken', async () => {
+      const broken: IncomingFact = { ...incoming('k2'), aggregate: { kind: 'report', id: undefined as unknown as string }, blobs: [{ id: as<BlobId>('b1'), content: Sealed.of(SUBJECT, new Uint8Array([1])) }] };
+      expect(await open.store.receive([broken]).then(() => 'stored', () => 'refused')).to.equal('refused');
+      expect(await open.store.blob(as<BlobId>('b1'))).to.equal(undefined);
     });
 
     it('finds by name what was accepted, and counts its versions', async () => {

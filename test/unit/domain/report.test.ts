@@ -1,12 +1,14 @@
 import { expect } from 'chai';
-import { as, type FactId } from '../../../src/domain/brand.ts';
+import { as, type BlobId, type FactId } from '../../../src/domain/brand.ts';
+import type { ReportAttachment, SentAttachment } from '../../../src/domain/clinical/attachment.ts';
 import type { Context, Decision, FoundAggregate } from '../../../src/domain/decision.ts';
 import type { FactBody, FactOf } from '../../../src/domain/fact.ts';
 import { partyNames, type Party } from '../../../src/domain/people/party.ts';
 import { NPI, type Candidate } from '../../../src/domain/people/recipient.ts';
 import { decideReport, lookupsOfReport } from '../../../src/domain/report/decide.ts';
 import type { ReportState } from '../../../src/domain/report/report.ts';
-import { ada, ben, lab, potassium, received, report, requester, T0 } from '../../support/reports.ts';
+import { Sealed } from '../../../src/domain/sealed.ts';
+import { ada, ben, lab, potassium, received, report, requester, SUBJECT, T0 } from '../../support/reports.ts';
 
 const directory = new Map<string, FoundAggregate>([ada, ben, lab].flatMap((party: Party) => partyNames(party).map((name) => [name, { aggregate: { kind: 'party', id: party.id }, state: party }] as const)));
 const settings: Context['settings'] = { organisation: 'Mercy', recipientOrder: ['requester', 'attending', 'covering', 'pool'], ownServer: 'mercy.example', courierSeats: 1, agreedServers: [], invitationPatienceMs: 1 };
@@ -66,5 +68,23 @@ describe('What a report tells over its life (42 CFR 493.1291(g), (k))', () => {
     const sodium = { ...potassium('128'), key: 'serum|http://loinc.org|2951-2', name: 'Sodium' };
     const body = String(requests(run([received(report()), received(report({ observations: [potassium(), sodium] }))]))[0]?.content.reveal()['body']);
     expect(body).to.include('Sodium').and.to.include('128');
+  });
+});
+
+describe('The files of a report', () => {
+  const pdf = (key: string): SentAttachment => ({ key, title: 'Histology', type: 'pdf', bytes: 3, sha1: 'x' });
+  const withFiles = (attachments: readonly ReportAttachment[], candidates?: readonly Candidate[]): FactBody => ({
+    ...received(report({ attachments }), candidates), files: Sealed.of(SUBJECT, Object.fromEntries(attachments.map(({ key }) => [key, as<BlobId>(`blob-${key}`)]))),
+  });
+  const filesTold = (decision: Decision<unknown>): readonly string[] => requests(decision).map(({ party, files = [] }) => `${party?.id ?? 'nobody'}: ${files.map(({ name, blob }) => `${name} ${blob}`).join(', ')}`);
+
+  it('go to whom the report is for', () => expect(filesTold(run([withFiles([pdf('a'), pdf('b')])]))).to.deep.equal(['dr-okafor: report-1.pdf blob-a, report-2.pdf blob-b']));
+  it('go again only when they changed; whoever is new gets all', () => {
+    expect(filesTold(run([withFiles([pdf('a')]), withFiles([pdf('a'), pdf('b')], [requester(ben)])]))).to.deep.equal(['dr-ruiz: report-1.pdf blob-a, report-2.pdf blob-b', 'dr-okafor: report-2.pdf blob-b']);
+  });
+  it('that are not sent on are audited, by reason and without their title', () => {
+    const { audit } = run([withFiles([{ key: 'x', title: 'Rosa Quintana', refused: 'active-content' }])]);
+    expect(audit[1]).to.deep.equal({ action: 'attachment.refused', because: 'active-content', detail: { source: 'lab', attachment: 'report-1' } });
+    expect(JSON.stringify(audit)).not.to.include('Quintana');
   });
 });
