@@ -42,6 +42,7 @@ export type Answer = { readonly status: number; readonly headers: Headers; reado
 
 export type DeliveryView = {
   readonly id: string; readonly phase: string; readonly party?: string; readonly held?: { readonly code: string; readonly reason: string; readonly owner: string };
+  readonly files?: readonly { readonly name: string; readonly eventId?: string; readonly failed?: string }[];
   readonly eventId?: string; readonly roomId?: string; readonly members: Record<string, string>; readonly critical: boolean; readonly news: string; readonly supersedes?: string;
   readonly acceptedAt: number; readonly sentAt?: number; readonly history: readonly { readonly at: number; readonly what: string; readonly by?: string; readonly proof?: string }[];
 };

@@ -59,6 +59,7 @@ export function synapseConfig(settings: SynapseSettings): Record<string, unknown
     trusted_key_servers: [],
     database: database(settings.database),
     media_store_path: `${dataDir}/media`,
+    max_upload_size: '2M', // a limit that a test can reach
     signing_key_path: `${dataDir}/signing.key`,
     registration_shared_secret: settings.sharedSecret,
     macaroon_secret_key: settings.sharedSecret,
