@@ -17,7 +17,7 @@ const MAIN = join(ROOT, 'src', 'main.ts');
 export type Person = { readonly id: string; readonly name: string; readonly user_id: string; readonly npi?: string; readonly identifiers?: readonly { readonly system: string; readonly value: string }[] };
 
 export type AcesoOptions = {
-  readonly mercy: Hospital;
+  readonly mercy: Pick<Hospital, 'baseUrl' | 'serverName'>;
   readonly slot: Slot;
   readonly partners: readonly { readonly server_name: string; readonly name: string; readonly room_version?: string }[];
   readonly people?: readonly Person[];
