@@ -1,4 +1,5 @@
 /** After the chaos: everything comes back, what is under way arrives, and the outcome is judged. */
+import type { DeliveryView } from '../support/aceso.ts';
 import { until } from '../support/until.ts';
 import { encryptedHistory } from './history.ts';
 import type { Laboratory } from './laboratory.ts';
@@ -23,13 +24,13 @@ export async function drain(stage: Stage, laboratory: Laboratory, tally: Tally, 
 
 /** What the first of them wait for, as Aceso says it, and whether the homeservers have their events. */
 async function tellWaiting({ workers, hospitals }: Stage, missing: readonly string[], { accepted }: Laboratory, say: (line: string) => void): Promise<void> {
-  const deliveries = (await workers[0]?.deliveries().catch(() => [])) ?? [];
+  const deliveries = (await workers[0]?.cli<readonly DeliveryView[]>('deliveries', 'list', '--limit', '99999').catch(() => [])) ?? [];
   const histories = [hospitals.mercy, hospitals.stAnne].map((hospital) => ({ hospital, events: new Set(encryptedHistory(hospital).map(({ eventId }) => eventId)) }));
   for (const accession of missing.slice(0, 3)) {
     const factId = accepted.find((each) => each.accession === accession)?.factId ?? '';
     const delivery = deliveries.find(({ id }) => factId !== '' && id.startsWith(factId));
     const places = histories.filter(({ events }) => delivery?.eventId !== undefined && events.has(delivery.eventId)).map(({ hospital }) => hospital.name);
-    say(`slow: ${accession}, delivery ${delivery?.id ?? 'unknown'} ${delivery?.phase ?? ''} ${delivery?.held?.code ?? ''}; its event is at ${places.join(' and ') || 'no homeserver'}`);
+    say(`slow: ${accession}, delivery ${delivery?.id ?? 'unknown'} ${delivery?.phase ?? ''} ${delivery?.held ? `${delivery.held.code}: ${delivery.held.reason}` : ''}; its event is at ${places.join(' and ') || 'no homeserver'}`);
   }
 }
 

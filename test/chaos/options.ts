@@ -12,6 +12,8 @@ export type ChaosOptions = {
   /** How long the network is bad. */
   readonly seconds: number;
   readonly lateParties: number;
+  /** Keep logs and databases, whatever comes. */
+  readonly keep: boolean;
   /** Falsify the evidence, to see that the check notices. */
   readonly control?: 'lost' | 'duplicated' | 'undecryptable' | 'indexReuse';
 };
@@ -29,19 +31,20 @@ export function readOptions(argv: readonly string[]): ChaosOptions {
     .addOption(new Option('--every <seconds>', 'from one kill to the next, on average').default(3.5).argParser(number(0.2, 600)))
     .addOption(new Option('--seconds <n>', 'how long the network is bad').default(120).argParser(number(5, 86_400)))
     .addOption(new Option('--late <n>', 'teams whose room is made while the chaos lasts').argParser(number(0, 500)))
+    .addOption(new Option('--keep', 'keep all logs and databases, also when nothing is wrong'))
     .addOption(new Option('--control <kind>', 'falsify the evidence, to see that the check can fail').choices(['lost', 'duplicated', 'undecryptable', 'indexReuse']).hideHelp())
     .addHelpText('after', '\nThe last line is JSON. Exit 0: lost, duplicated, undecryptable and indexReuse are 0. 1: they aren\'t, or it couldn\'t be found out;\nwhat leads to each is printed, and the logs and databases are kept. 2: a wrong call. 130: Ctrl-C.')
     .showHelpAfterError('(see npm run chaos -- --help)')
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
   program.parse([...argv], { from: 'user' });
-  const given = program.opts<{ kills?: number; network?: true; failover?: true; seed?: number; store: 'sqlite' | 'postgres'; workers?: number; rate?: number; every: number; seconds: number; late?: number; control?: NonNullable<ChaosOptions['control']> }>();
+  const given = program.opts<{ kills?: number; network?: true; failover?: true; seed?: number; store: 'sqlite' | 'postgres'; workers?: number; rate?: number; every: number; seconds: number; late?: number; keep?: true; control?: NonNullable<ChaosOptions['control']> }>();
   const mode = given.network ? 'network' : given.failover ? 'failover' : 'kills';
   const store = mode === 'failover' ? 'postgres' : given.store;
   const workers = given.workers ?? (mode === 'failover' ? 2 : 1);
   if (workers > 1 && store === 'sqlite') program.error('--workers: several workers need --store postgres.', { exitCode: 2 });
   const kills = given.kills ?? (mode === 'kills' ? 20 : mode === 'failover' ? 3 : 0);
   return {
-    mode, store, workers, kills, seed: given.seed ?? Math.floor(Date.now() / 1000) % 1_000_000, seconds: given.seconds, everySeconds: given.every,
+    mode, store, workers, kills, seed: given.seed ?? Math.floor(Date.now() / 1000) % 1_000_000, seconds: given.seconds, keep: given.keep ?? false, everySeconds: given.every,
     perSecond: given.rate ?? (mode === 'failover' ? 10 : 3), lateParties: given.late ?? (mode === 'failover' ? 0 : Math.min(24, Math.max(2, Math.round(kills / 10)))),
     ...(given.control === undefined ? {} : { control: given.control }),
   };

@@ -1,4 +1,5 @@
 /** Which chaos: kills, a bad network, a fail-over. */
+import { badNetwork, type BadNetwork } from './badNetwork.ts';
 import { keepRunning, killAround } from './kills.ts';
 import type { ChaosOptions } from './options.ts';
 import { randomOf } from './random.ts';
@@ -7,7 +8,23 @@ import { victimsOf } from './victims.ts';
 import { directWiring } from './wiring.ts';
 
 export function play(options: ChaosOptions, signal: AbortSignal, say: (line: string) => void): Promise<Outcome> {
-  return run(options, directWiring(), (scene) => kills(options, scene), signal, say);
+  if (options.mode === 'kills') return run(options, directWiring(), (scene) => kills(options, scene), signal, say);
+  const network = badNetwork(options.seed);
+  return run(options, network, (scene) => storm(options, network, scene), signal, say);
+}
+
+async function storm({ seconds }: ChaosOptions, network: BadNetwork, { progress, note, signal }: Scene): Promise<Figures> {
+  const started = Date.now();
+  let faults = 0;
+  await network.storm({
+    ms: seconds * 1000, signal,
+    onFault(way, fault) {
+      faults += 1;
+      progress(Math.min(1, (Date.now() - started) / (seconds * 1000)));
+      note(`fault ${faults}: ${way}: ${fault}`);
+    },
+  });
+  return { faults };
 }
 
 async function kills({ kills: wanted, everySeconds, seed }: ChaosOptions, { stage, laboratory, progress, note, signal }: Scene): Promise<Figures> {

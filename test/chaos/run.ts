@@ -79,7 +79,7 @@ async function play(stage: Stage, options: ChaosOptions, chaos: (scene: Scene) =
       ...(laboratory.waiting.size === 0 ? [] : [`${laboratory.waiting.size} results were never answered 2xx`]),
     ];
     say(`answers to pushes: ${[...laboratory.answers].sort().map(([status, count]) => `${status === 0 ? 'none' : status}: ${count}`).join(', ')}`);
-    const kept = failed.length === 0 || signal.aborted ? undefined : await keepEvidence(stage, judged, laboratory.accepted, timeline, say);
+    const kept = (failed.length === 0 && !options.keep) || signal.aborted ? undefined : await keepEvidence(stage, judged, laboratory.accepted, timeline, say);
     return { figures: { ...figures, recoverySeconds, events: new Set(evidence.history.map(({ eventId }) => eventId)).size, seconds: seconds() }, verdict: judged, failed, ...(kept === undefined ? {} : { evidence: kept }) };
   } finally {
     clearInterval(ticker);

@@ -35,6 +35,14 @@ describe('npm run chaos', function () {
     expect(left, 'temporary folders').to.deep.equal([]);
   });
 
+  it('spoils the network between every pair of programs: each accepted result is read once', async () => {
+    const { code, figures, said } = await chaos('--network', '--seconds', '15', '--seed', '5', '--late', '2');
+    expect(figures, said).to.include({ ...zeros, kills: 0, seed: 5 });
+    expect(figures['faults']).to.be.greaterThan(10);
+    expect(figures['delivered']).to.equal(figures['accepted']).and.to.be.greaterThan(15);
+    expect(code, said).to.equal(0);
+  });
+
   it('ends with 1, says what is wrong and keeps what leads to it, when something is wrong', async () => {
     const { code, figures, said, left } = await chaos('--kills', '0', '--seed', '4', '--late', '0', '--control', 'duplicated');
     expect(figures, said).to.include({ ...zeros, duplicated: 1 });

@@ -42,11 +42,16 @@ export class HomeserverError extends Error {
     this.retryAfterMs = retryAfterMs;
   }
 
-  /** Whether the homeserver understood the request and said no: then nothing of it was done. */
+  /**
+   * Whether the homeserver understood the request and said no: then nothing of it was done. A 4xx without a Matrix error isn't its word: it
+   * comes from something on the way, which may have passed the request on. Only what is too large for the way is never passed on.
+   */
   get refused(): boolean {
-    return this.status >= 400 && this.status < 500;
+    return this.status === 413 || (this.status >= 400 && this.status < 500 && this.errcode !== noErrcode);
   }
 }
+
+const noErrcode = 'no-matrix-error';
 
 export const pathOf = (...parts: readonly string[]): string => parts.map(encodeURIComponent).join('/');
 
@@ -76,7 +81,7 @@ export function createHomeserver(options: Pick<ThreadOptions, 'homeserverUrl' | 
     }
     if (status >= 200 && status < 300) return body;
     const answer = parse(body);
-    throw new HomeserverError(status, typeof answer['errcode'] === 'string' ? answer['errcode'] : 'M_UNKNOWN', request.path, retryAfterMs(answer, retryAfter));
+    throw new HomeserverError(status, typeof answer['errcode'] === 'string' ? answer['errcode'] : noErrcode, request.path, retryAfterMs(answer, retryAfter));
   };
 
   return { text, json: async (request) => parse(await text(request)) };

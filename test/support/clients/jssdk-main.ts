@@ -167,9 +167,9 @@ async function obey(command: Command): Promise<string | undefined> {
   }
 }
 
-/** An invitation is on this server before the inviting one has stored it: a client that accepts within milliseconds is refused, and tries again. */
+/** An invitation is on this server before the inviting one has stored it: a client that accepts within milliseconds is refused, and tries again. Servers may also be away. */
 async function acceptInvitation(matrixClient: { joinRoom(roomId: string): Promise<unknown> }, roomId: string): Promise<void> {
-  for (const waitMs of [0, 100, 300, 1000, 3000]) {
+  for (const waitMs of [0, 100, 300, 1000, 3000, 5000, 10_000, 20_000]) {
     try {
       await new Promise((resolve) => setTimeout(resolve, waitMs));
       await matrixClient.joinRoom(roomId);
