@@ -8,7 +8,7 @@ import { init, registration, sourceToken, type InitOptions } from './main/init.t
 import { openStore } from './main/compose.ts';
 import { enrol, enrolCsv, listPeople } from './main/people.ts';
 import type { Printed } from './main/print.ts';
-import { status } from './main/status.ts';
+import { status, statusOfServer } from './main/status.ts';
 import { addUpkeep } from './main/upkeep.ts';
 import { errorCode } from './ports/telemetry.ts';
 import type { Store } from './ports/store.ts';
@@ -77,7 +77,15 @@ program.command('start').description('run Aceso until it is told to stop (SIGTER
   process.exit(0);
 });
 
-program.command('status').description('what is waiting, what is held, and whether the server is ready').action(() => withStore(status));
+program.command('status').description('what is waiting, what is held, and whether the server is ready').action(async () => {
+  try {
+    await withStore(status);
+  } catch (error) {
+    // What the server says is all the more of use when the database doesn't open.
+    print(await statusOfServer(config(), error));
+    process.exitCode = 1;
+  }
+});
 
 const people = program.command('people').description('the directory: who can be responsible');
 people.command('list').description('everybody, with their results room').action(() => withStore(listPeople));

@@ -6,6 +6,7 @@ import { migrate, openDatabase, type Database, type DatabaseLocation } from '../
 import { createNotes } from '../adapters/store/notes.ts';
 import { schemaState } from '../adapters/store/schema.ts';
 import { createStore } from '../adapters/store/store.ts';
+import { troubleOf } from '../adapters/store/trouble.ts';
 import { ConfigError, type LoadedConfig } from '../config/load.ts';
 import { as, type UserId } from '../domain/brand.ts';
 import type { Settings } from '../domain/decision.ts';
@@ -24,14 +25,22 @@ export type Opened = { readonly keys: KeyRing; readonly store: Store; readonly n
  */
 export async function openStore(config: LoadedConfig, schema: 'migrate' | 'as-is'): Promise<Opened> {
   const keys = openKeyFile(config.at(config.keys_file));
-  const database = openHospital(config);
+  let database: Database | undefined;
   try {
+    database = openHospital(config);
     const migrated = await bringSchema(database, schema);
     return { keys, store: createStore(database, keys), notes: createNotes(database.db), database, migrated };
   } catch (error) {
-    await database.db.destroy();
-    throw error;
+    await database?.db.destroy().catch(() => undefined);
+    throw explained(error);
   }
+}
+
+/** A database that can't be used says what to do, not what its driver says. */
+function explained(error: unknown): unknown {
+  const root = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const { error: trouble } = troubleOf(root);
+  return trouble.code === 'unavailable' ? error : new Error(`the database can't be used: ${trouble.message} [${trouble.code}]`, { cause: error });
 }
 
 export async function bringSchema(database: Database, schema: 'migrate' | 'as-is'): Promise<readonly string[]> {

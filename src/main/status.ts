@@ -12,8 +12,7 @@ export async function status(store: Store, config: LoadedConfig): Promise<Printe
   return {
     json: { server, ...counts },
     text: [
-      `Server      ${server === undefined ? 'not running here' : server.ready ? 'ready' : `not ready (store ${server.store}, courier ${server.courier}, homeserver ${server.homeserver})`}`,
-      ...(server?.problems ?? []).map(({ part, code, message, since }) => `Problem     ${part}: ${message} [${code}, for ${age(Date.now() - since)}]`),
+      ...lines(server),
       `Deliveries  ${phases || 'none yet'}`,
       `Held        ${counts.held}${counts.held > 0 ? ': see `aceso held list`' : ''}`,
       `Undecided   ${counts.undecided}${counts.undecided > 0 ? `, the oldest for ${age(counts.oldestUndecidedMs)}` : ''}`,
@@ -21,6 +20,18 @@ export async function status(store: Store, config: LoadedConfig): Promise<Printe
     ].join('\n'),
   };
 }
+
+/** When the database doesn't open: why, and what the running server says. */
+export async function statusOfServer(config: LoadedConfig, error: unknown): Promise<Printed> {
+  const server = await readiness(config);
+  const message = error instanceof Error ? error.message : 'the database can\'t be opened';
+  return { json: { server, error: message }, text: [...lines(server), `Database    ${message}`].join('\n') };
+}
+
+const lines = (server: Readiness | undefined): readonly string[] => [
+  `Server      ${server === undefined ? 'not running here' : server.ready ? 'ready' : `not ready (store ${server.store}, courier ${server.courier}, homeserver ${server.homeserver})`}`,
+  ...(server?.problems ?? []).map(({ part, code, message, since }) => `Problem     ${part}: ${message} [${code}, for ${age(Date.now() - since)}]`),
+];
 
 async function readiness(config: LoadedConfig): Promise<Readiness | undefined> {
   try {

@@ -24,6 +24,8 @@ export function openPostgres(url: string): Database {
   const pool = new pg.Pool({ connectionString: url, max: 10, connectionTimeoutMillis: 10_000, application_name: 'aceso' });
   // An idle connection that breaks is replaced by the pool; the query that needed it fails by itself.
   pool.on('error', () => undefined);
+  // One that breaks while somebody has it tells its query, and itself too; unheard, that would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return { db: new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }), dialect: postgres };
 }
 

@@ -12,6 +12,12 @@ type Group = { units: number; readonly written: Promise<undefined>; readonly don
 /** A group takes no more units than this: the first must not wait for ever. */
 const MOST_UNITS = 64;
 
+/** How long a unit waits for another program that writes; milliseconds. */
+const PATIENCE_MS = 5000;
+
+/** SQLITE_BUSY, in any of its kinds (sqlite.org/rescode.html). */
+const isBusy = (error: unknown): boolean => error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' && (error.errcode & 0xff) === 5;
+
 /**
  * Several transactions of one process ("units") in one transaction of SQLite, and one write to the disk for all of them, made beside the main
  * thread (docs/decisions/0009). Units run one after the other, each under a savepoint of its own, so that one that fails takes nothing from
@@ -21,6 +27,7 @@ export class GroupCommit {
   readonly #file: GroupFile;
   readonly #turns: (() => void)[] = [];
   #isBusy = false;
+  #isLocked = false;
   #group: Group | undefined;
   #closing: NodeJS.Immediate | undefined;
   #syncing: Promise<void> | undefined;
@@ -34,7 +41,7 @@ export class GroupCommit {
   async begin(): Promise<void> {
     await this.#turn();
     try {
-      this.#group ??= this.#open();
+      this.#group ??= await this.#openPatiently();
       this.#file.exec('savepoint unit');
     } catch (error) {
       this.#abandon(error);
@@ -106,6 +113,25 @@ export class GroupCommit {
       this.#closing = undefined;
       if (!this.#isBusy) this.#close();
     });
+  }
+
+  /** Another program may write at this moment: waited for without holding anything else up. Once that was in vain, it isn't waited for again until it has let go. */
+  async #openPatiently(): Promise<Group> {
+    const deadline = performance.now() + (this.#isLocked ? 0 : PATIENCE_MS);
+    for (;;) {
+      try {
+        const group = this.#open();
+        this.#isLocked = false;
+        return group;
+      } catch (error) {
+        if (!isBusy(error)) throw error;
+        if (performance.now() >= deadline) {
+          this.#isLocked = true;
+          throw error;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 25));
+      }
+    }
   }
 
   #open(): Group {

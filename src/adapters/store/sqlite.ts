@@ -6,8 +6,8 @@ import { GroupCommit } from './groupCommit.ts';
 /** Kysely writes the same texts again and again: this many stay prepared. */
 const PREPARED = 200;
 
-/** How long a write waits for another program's; the whole process waits with it. Milliseconds. */
-const BUSY_MS = 2000;
+/** How long a write waits for another program's with everything else standing still; the group waits longer, without (groupCommit.ts). Milliseconds. */
+const BUSY_MS = 50;
 
 type Prepared = { readonly statement: StatementSync; readonly returnsRows: boolean };
 

@@ -1,7 +1,7 @@
-import { fail, type Outcome } from '../../domain/outcome.ts';
+import { fail, type Failure } from '../../domain/outcome.ts';
 
 /** Why the database can't be written, as far as its error says; the message says what to do. */
-export type StoreTrouble = 'disk-full' | 'read-only' | 'locked' | 'damaged' | 'disk-error' | 'unreachable' | 'limited' | 'file-handles' | 'unavailable';
+export type StoreTrouble = 'disk-full' | 'read-only' | 'locked' | 'damaged' | 'disk-error' | 'unreachable' | 'limited' | 'not-opened' | 'file-handles' | 'unavailable';
 
 const ADVICE: Readonly<Record<StoreTrouble, string>> = {
   'disk-full': 'the disk of the database is full: free some space, and it goes on by itself',
@@ -11,12 +11,13 @@ const ADVICE: Readonly<Record<StoreTrouble, string>> = {
   'disk-error': 'the disk of the database answers with errors: see the system log',
   unreachable: 'the database server can\'t be reached: see that it runs, and that its address is right',
   limited: 'the database server takes no more connections: raise max_connections, or run fewer workers',
+  'not-opened': 'its file can\'t be opened: see that its folder is there, can be written and is this user\'s, and that the process has file handles left',
   'file-handles': 'the process has no file handles left: raise its limit (`LimitNOFILE`, `ulimit -n`)',
   unavailable: 'the database can\'t be written: see the log',
 };
 
 /** Primary result codes (sqlite.org/rescode.html). */
-const SQLITE: Readonly<Record<number, StoreTrouble>> = { 5: 'locked', 6: 'locked', 8: 'read-only', 10: 'disk-error', 11: 'damaged', 13: 'disk-full', 14: 'file-handles', 26: 'damaged' };
+const SQLITE: Readonly<Record<number, StoreTrouble>> = { 5: 'locked', 6: 'locked', 8: 'read-only', 10: 'disk-error', 11: 'damaged', 13: 'disk-full', 14: 'not-opened', 26: 'damaged' };
 
 /** SQLSTATE classes and codes (PostgreSQL, appendix A), and what the socket says. */
 const POSTGRES: readonly (readonly [prefix: string, trouble: StoreTrouble])[] = [
@@ -25,7 +26,7 @@ const POSTGRES: readonly (readonly [prefix: string, trouble: StoreTrouble])[] = 
 ];
 
 /** What an error of either database means. Its own text is left out: it may quote what was written. */
-export function troubleOf(error: unknown): Outcome<never, StoreTrouble> {
+export function troubleOf(error: unknown): { readonly ok: false; readonly error: Failure<StoreTrouble> } {
   const code = codeOf(error);
   return fail(code, ADVICE[code], { retry: code !== 'damaged' });
 }
