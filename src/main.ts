@@ -2,12 +2,14 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { userInfo } from 'node:os';
 import { createLog } from './adapters/log/log.ts';
 import { ConfigError, configJsonSchema, loadConfig, type LoadedConfig } from './config/load.ts';
+import { checkConfig } from './main/check.ts';
 import { faultsFromEnvironment } from './main/faults.ts';
 import { assignHeld, closeHeld, listDeliveries, listHeld, retryHeld, showDelivery } from './main/deliveries.ts';
-import { init, registration, sourceToken, type InitOptions } from './main/init.ts';
+import { init, registration, type InitOptions } from './main/init.ts';
 import { openStore } from './main/compose.ts';
 import { enrol, enrolCsv, listPeople } from './main/people.ts';
 import type { Printed } from './main/print.ts';
+import { sourceCertificate, sourceCheck, sourceJwks, sourceToken } from './main/sources.ts';
 import { status, statusOfServer } from './main/status.ts';
 import { addUpkeep } from './main/upkeep.ts';
 import { errorCode } from './ports/telemetry.ts';
@@ -116,16 +118,18 @@ deliveries.command('list', { isDefault: true }).description('the newest').addOpt
 deliveries.command('show').description('one, with its history').argument('<delivery>', 'id, or a beginning of it').action((id: string) => withStore((store) => showDelivery(store, id)));
 
 const configuration = program.command('config').description('the configuration');
-configuration.command('check').description('say everything that is wrong with it').action(() => {
-  const loaded = config();
-  print({ json: { ok: true, path: loaded.path }, text: `${loaded.path} is fine: ${loaded.sources.length} source(s), ${loaded.directory.people.length} people, ${loaded.partners.length} partner(s).` });
-});
+configuration.command('check').description('say everything that is wrong with it').action(async () => print(await checkConfig(config())));
 configuration.command('schema').description('its JSON Schema').action(() => print({ json: configJsonSchema(), text: JSON.stringify(configJsonSchema(), null, 2) }));
 
 addUpkeep(program, { config, configFile: () => program.opts<{ readonly config: string }>().config, print });
 
 program.command('registration').description('the registration file that the homeserver loads').option('--renew', 'make new tokens').action(({ renew }: { readonly renew?: true }) => print(registration(config(), renew)));
-program.command('source').description('systems that push').command('token').description('make a bearer token').action(() => print(sourceToken()));
+
+const sources = program.command('source').description('systems that push, and how they prove themselves');
+sources.command('token').description('make a bearer token').option('--until <date>', 'the day from which it counts no more').action(({ until }: { readonly until?: string }) => print(sourceToken(until)));
+sources.command('jwks').description('make the JWK Set of a SMART client').argument('<public-keys...>', 'PEM files').action(async (files: readonly string[]) => print(await sourceJwks(files)));
+sources.command('certificate').description('show what the configuration may say of a client certificate').argument('<file>', 'PEM file').action((file: string) => print(sourceCertificate(file)));
+sources.command('check').description('how sources may prove themselves now; fetches their keys').argument('[source]', 'its id').action(async (id: string | undefined) => print(await sourceCheck(config(), id)));
 
 try {
   await program.parseAsync();

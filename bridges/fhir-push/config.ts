@@ -17,6 +17,8 @@ export type FhirPushConfig = {
    * Default `urn:aceso:source`. The directory of people uses the same names.
    */
   readonly fhirBaseSystem?: string | undefined;
+  /** Where access tokens are given out, for the CapabilityStatement. */
+  readonly tokenUrl?: string | undefined;
   /** Aceso's version, for the CapabilityStatement. */
   readonly softwareVersion?: string | undefined;
   readonly sources: readonly SourceConfig[];

@@ -35,7 +35,7 @@ export const createFhirPush = (config: FhirPushConfig, { host, validator, authen
   const rate = createRate();
   const inFlight = createInFlight();
   const desk: Desk = { config, host, validator };
-  const capabilities = capabilityStatement(config, new Date().toISOString());
+  const capabilities = capabilityStatement(config, authenticator.ways, new Date().toISOString());
 
   const admit = async (head: HttpHead): Promise<Admission> => {
     const observe = observer(host, clock, head.peer.address);

@@ -74,7 +74,7 @@ function termsOf(config: LoadedConfig): (source: string) => SourceTerms {
 }
 
 const fhirPushConfig = (config: LoadedConfig): Parameters<typeof createFhirPush>[0] => ({
-  ...(config.http.public_url === undefined ? {} : { baseUrl: `${config.http.public_url.replace(/\/$/u, '')}/fhir` }),
+  ...(config.http.public_url === undefined ? {} : { baseUrl: `${config.http.public_url.replace(/\/$/u, '')}/fhir`, tokenUrl: `${config.http.public_url.replace(/\/$/u, '')}/auth/token` }),
   sources: config.sources.map((source) => ({
     id: as(source.id), name: source.name, resourceTypes: source.resource_types, maxBytes: source.max_bytes, maxEntries: source.max_entries,
     requestsPerMinute: source.requests_per_minute, maxInFlight: source.max_in_flight, fhirBase: source.fhir_base, identifierSystems: source.identifier_systems,

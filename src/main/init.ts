@@ -1,4 +1,3 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -45,13 +44,6 @@ export function registration(config: LoadedConfig, isRenewed: true | undefined):
   return { json: { file, content: readFileSync(file, 'utf8') }, text: `${isRenewed ? 'Renewed' : 'In force'}: ${file}. The homeserver must load this file and be restarted after every change.` };
 }
 
-/** A bearer token for a source: shown once; the configuration keeps its hash. */
-export function sourceToken(): Printed {
-  const token = randomBytes(32).toString('base64url');
-  const hash = createHash('sha256').update(token).digest('hex');
-  return { json: { token, token_sha256: hash }, text: `Token for the source (shown once): ${token}\nFor aceso.yaml:  token_sha256: ${hash}` };
-}
-
 const example = ({ organisation, homeserverUrl, serverName, url }: InitOptions): string => `# Aceso at ${organisation}. Every key: \`aceso config schema\`.
 organisation:
   name: ${JSON.stringify(organisation)}
@@ -68,7 +60,7 @@ partners: []
 sources: []
 #  - id: lab
 #    name: Mercy Laboratory
-#    token_sha256: …
+#    tokens: [{ sha256: … }]
 #    owner: "Laboratory desk, ext. 4410"
 # People by whom results are found; also with \`aceso people enrol\`.
 directory:

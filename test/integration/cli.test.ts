@@ -40,7 +40,7 @@ describe('The command line', function () {
   it('config check is content with what init made', async () => expect((await run(folder, 'config', 'check')).stdout).to.include('is fine'));
 
   it('every command has a help', async () => {
-    const commands = [[], ['init'], ['start'], ['status'], ['people'], ['people', 'enrol'], ['people', 'list'], ['held'], ['held', 'list'], ['held', 'show'], ['held', 'retry'], ['held', 'assign'], ['deliveries'], ['deliveries', 'list'], ['deliveries', 'show'], ['config', 'check'], ['config', 'schema'], ['registration'], ['source', 'token'], ['backup'], ['backup', 'verify'], ['backup', 'recipient'], ['restore'], ['keys'], ['keys', 'list'], ['keys', 'check'], ['keys', 'rotate'], ['keys', 'retire'], ['migrate']];
+    const commands = [[], ['init'], ['start'], ['status'], ['people'], ['people', 'enrol'], ['people', 'list'], ['held'], ['held', 'list'], ['held', 'show'], ['held', 'retry'], ['held', 'assign'], ['deliveries'], ['deliveries', 'list'], ['deliveries', 'show'], ['config', 'check'], ['config', 'schema'], ['registration'], ['source', 'token'], ['source', 'jwks'], ['source', 'certificate'], ['source', 'check'], ['backup'], ['backup', 'verify'], ['backup', 'recipient'], ['restore'], ['keys'], ['keys', 'list'], ['keys', 'check'], ['keys', 'rotate'], ['keys', 'retire'], ['migrate']];
     for (const outcome of await Promise.all(commands.map((command) => run(folder, ...command, '--help')))) expect(outcome).to.include({ code: 0 }).and.to.have.property('stdout').that.includes('Usage: aceso');
   });
 
@@ -72,6 +72,10 @@ describe('The command line', function () {
     [['people', 'enrol', 'dr-new', '--user-id', 'ada'], 1, 'not a Matrix user id'],
     [['people', 'enrol', 'dr-new', '--user-id', '@a:x', '--identifier', 'nobar'], 1, 'system|value'],
     [['people', 'enrol'], 1, 'short name'],
+    [['source', 'check', 'nope'], 1, 'There is no source nope'],
+    [['source', 'token', '--until', 'soon'], 1, 'is no date'],
+    [['source', 'certificate', 'keys.json'], 1, 'no certificate'],
+    [['source', 'jwks', 'none.pem'], 1, "can't be read"],
     [['--config', 'none.yaml', 'status'], 1, 'aceso init'],
     [['frobnicate'], 2, 'unknown command'],
     [['init'], 2, '--organisation'],

@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import { fail } from '../../src/domain/outcome.ts';
+import type { TrustWay } from '../../src/ports/bridge.ts';
 import { ALL_TYPES, BASE, endpoint, fixture, fixtureText, issuesOf, theValidator } from '../fixtures/fhir/endpoint.ts';
 import type { Sent } from '../fixtures/fhir/endpoint.ts';
 
@@ -176,6 +178,20 @@ describe('fhir-push, one resource', () => {
       const answer = await send({ method: 'GET', path: '/metadata', headers: { 'authorization': undefined, 'content-type': undefined } });
       expect(answer.status).to.equal(200);
       expect((await theValidator()).validate(answer.json)).to.deep.equal([]);
+    });
+
+    it('says by what sources truly prove themselves, and nothing else', async () => {
+      const securityOf = async (ways: readonly TrustWay[]): Promise<unknown> => {
+        const { send } = await endpoint({}, { tokenUrl: 'https://aceso.mercy.example/auth/token' }, { ways, authenticate: async () => fail('no-credentials', '') });
+        const { json } = await send({ method: 'GET', path: '/metadata' });
+        expect((await theValidator()).validate(json)).to.deep.equal([]);
+        return json['rest']?.[0]?.['security'];
+      };
+      expect(await securityOf(['token'])).to.deep.equal({ cors: false, description: 'Each source proves itself by a bearer token (RFC 6750) given out by the hospital. This statement needs no proof.' });
+      expect(await securityOf(['smart', 'certificate'])).to.deep.include({
+        extension: [{ url: 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris', extension: [{ url: 'token', valueUri: 'https://aceso.mercy.example/auth/token' }] }],
+        service: ['SMART-on-FHIR', 'Certificates'].map((code) => ({ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/restful-security-service', code }] })),
+      });
     });
 
     it('promises what is true: every type it lists can be created, and what it does not list is refused', async () => {
