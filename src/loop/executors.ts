@@ -62,7 +62,7 @@ export function createExecutors(parts: ExecutorParts): Executors {
       // What the homeserver told of its members counts before the keys go out, whichever effect's turn came first.
       for (const { userId, membership } of room?.untold ?? []) await courier.memberChanged(body.roomId, userId, membership);
       const file = body.blob === undefined ? undefined : await store.blob(body.blob);
-      if (body.blob !== undefined && file === undefined) return fail('unreadable', 'the bytes of the attachment are not in the database: restore it');
+      if (body.blob !== undefined && file === undefined) return fail('unreadable', 'the attachment is not in the database or can\'t be opened: restore the database with its keys.json', { retry: true });
       const send = (responsible: readonly UserId[]): ReturnType<Courier['send']> => courier.send({
         id, createdAt, mark: keys.pseudonym('txn', id), roomId: body.roomId, members, recipients: responsible, type: 'm.room.message', content: body.content, rotation: template.rotation, ...(file === undefined ? {} : { file }),
       });

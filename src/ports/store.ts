@@ -69,7 +69,7 @@ export type Store = {
   clock(): Promise<Millis>;
   /** Stores facts, all or none, each once. */
   receive(facts: readonly IncomingFact[]): Promise<readonly Taken[]>;
-  /** Undefined when there are no such bytes; rejects when their key was destroyed. */
+  /** Undefined when there are no such bytes, or they can't be opened: their key was destroyed, or they were changed. */
   blob(id: BlobId): Promise<Sealed<Uint8Array> | undefined>;
   findByName(source: SourceId, name: string): Promise<readonly Taken[]>;
 

@@ -108,7 +108,7 @@ const TABLES = {
   aggregate: ['state', 'phase', 'held', 'version', 'changed_at'],
   outbox: ['body', 'type', 'lane', 'kind', 'aggregate', 'state', 'not_before', 'lease_until', 'generation', 'attempts', 'code'],
   timer: ['name', 'aggregate', 'kind', 'due_at'],
-  aggregate_name: ['name', 'id'], inbox_name: ['name', 'fact'], subject_key: ['wrapped', 'key_id'], audit: ['detail', 'action'],
+  aggregate_name: ['name', 'id'], inbox_name: ['name', 'fact'], subject_key: ['wrapped', 'key_id'], blob: ['content', 'subject'], audit: ['detail', 'action'],
 } as const;
 const NUMBERS = [0, 1, -1, 2 ** 40, 9_007_199_254_740_991, -9_007_199_254_740_991];
 

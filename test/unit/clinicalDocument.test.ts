@@ -4,7 +4,7 @@ import { as, type DeliveryId } from '../../src/domain/brand.ts';
 import { compare, remember } from '../../src/domain/clinical/news.ts';
 import { render, type Content } from '../../src/domain/clinical/render.ts';
 import type { ClinicalReport } from '../../src/domain/clinical/report.ts';
-import { creatinine, fullPanel, H, HH, N, options, panel, potassium, sodium } from './clinicalExamples.ts';
+import { creatinine, file, fullPanel, H, HH, keptBack, N, options, panel, potassium, sodium } from './clinicalExamples.ts';
 
 const document = new URL('../../docs/message.md', import.meta.url);
 const EXAMPLE = /(<!-- example: (.+?) -->\n```\w+\n)([^]*?)```/gu;
@@ -28,6 +28,7 @@ const examples: Readonly<Record<string, string>> = {
   'critical body': critical.body,
   'critical formatted_body': critical.formatted_body ?? '',
   'critical keys': JSON.stringify(keys, undefined, 2),
+  'files body': render(panel([], { title: 'Histology', conclusion: 'Adenocarcinoma; margins clear.', attachments: [file('a', { title: 'Histology report' }), file('b', { type: 'jpeg', bytes: 1_600_000, title: 'Slide 3' }), keptBack('c')], ...withLaboratory }), { kind: 'first' }, options()).body,
   'correction body': contentAfter(fullPanel(), correction).body,
   'addition body': contentAfter(panel([sodium('138')], { status: 'partial' }), panel([sodium('138'), creatinine('2.10', { interpretation: H })], withLaboratory)).body,
   'withdrawal body': contentAfter(panel([potassium('6.8', { interpretation: HH })]), panel([], { status: 'entered-in-error', notes: ['Wrong patient label.'], ...withLaboratory })).body,

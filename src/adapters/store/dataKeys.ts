@@ -11,7 +11,8 @@ export type Codec = {
   encode(tx: Kysely<Tables>, values: readonly unknown[]): Promise<readonly string[]>;
   decode(db: Kysely<Tables>, texts: readonly string[]): Promise<readonly unknown[]>;
   encodeBytes(tx: Kysely<Tables>, value: Sealed<Uint8Array>): Promise<Uint8Array>;
-  decodeBytes(db: Kysely<Tables>, subject: SubjectId, box: Uint8Array): Promise<Sealed<Uint8Array>>;
+  /** Undefined when its key was destroyed, or the box was changed. */
+  decodeBytes(db: Kysely<Tables>, subject: SubjectId, box: Uint8Array): Promise<Sealed<Uint8Array> | undefined>;
 };
 
 const CACHE_LIMIT = 10_000;
@@ -67,6 +68,13 @@ export function createCodec(keyRing: KeyRing, now: () => number): Codec {
       return texts.map((text) => decode(text, keys));
     },
     encodeBytes: async (tx, value) => sealBytes(value, await making(tx, [value.subject])),
-    decodeBytes: async (db, subject, box) => openBytes(subject, box, await stored(db, [subject])),
+    async decodeBytes(db, subject, box) {
+      const keys = await stored(db, [subject]);
+      try {
+        return openBytes(subject, box, keys);
+      } catch {
+        return undefined;
+      }
+    },
   };
 }

@@ -58,6 +58,8 @@ for (const kind of STORE_KINDS) {
       const rows = await open.database.db.selectFrom('blob').selectAll().execute();
       expect(rows.length).to.equal(1);
       expect(Buffer.from(rows[0]?.content ?? []).toString('latin1')).not.to.include('PHI');
+      await open.database.db.updateTable('blob').set({ content: Buffer.from((rows[0]?.content ?? []).map((byte) => byte ^ 1)) }).execute();
+      expect(await open.store.blob(blob.id), 'what was changed can\'t be opened').to.equal(undefined);
     });
 
     it('keeps no bytes of a fact that is not taken', async () => {
