@@ -1,4 +1,5 @@
 import { as, type BlobId, type Millis, type SourceId, type SubjectId } from '../domain/brand.ts';
+import { isSent } from '../domain/clinical/attachment.ts';
 import { fail, ok } from '../domain/outcome.ts';
 import { PARTY_SYSTEM } from '../domain/people/party.ts';
 import { Sealed } from '../domain/sealed.ts';
@@ -33,6 +34,7 @@ export function createBridgeHost(parts: ReceiveParts): BridgeHost {
         faults.at('receive.committed');
         parts.nudge();
         for (const { id, created } of taken) metrics.count('facts_received', { outcome: created ? 'new' : 'known', resource: id ? 'result' : '' });
+        countAttachments(metrics, arrivals.filter((_, index) => taken[index]?.created));
         return ok(taken);
       } catch (error) {
         log.error('receive.failed', { error: errorCode(error) });
@@ -58,6 +60,10 @@ export function createBridgeHost(parts: ReceiveParts): BridgeHost {
       else log.info('bridge.request', fields);
     },
   };
+}
+
+function countAttachments(metrics: Metrics, arrivals: readonly Arrival[]): void {
+  for (const attachment of arrivals.flatMap(({ report }) => report.attachments ?? [])) metrics.count('attachments', isSent(attachment) ? { outcome: 'taken', kind: attachment.type } : { outcome: attachment.refused, kind: '' });
 }
 
 /** Names of the patient and of the report become keyed pseudonyms before anything is written. */

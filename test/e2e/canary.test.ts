@@ -5,6 +5,7 @@ import { newAceso, type Aceso } from '../support/aceso.ts';
 import type { Client } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
 import { registerPusher, startPushGateway } from '../support/clients/pushGateway.ts';
+import { pdf } from '../support/files.ts';
 import { dumpDatabase, sharedHospitals, type Hospitals } from '../support/lab.ts';
 import { matrix } from '../support/matrixHttp.ts';
 import { openTestDatabase, STORE_KINDS } from '../support/stores.ts';
@@ -33,7 +34,8 @@ const marked = (accession: string, npi: string, change: Readonly<Record<string, 
     },
   ],
   basedOn: [{ reference: '#r', display: canary() }], status: 'final', code: { text: canary() }, subject: { reference: '#p', display: canary() }, performer: [{ reference: '#l', display: canary() }], specimen: [{ reference: '#s' }], result: [{ reference: '#k' }],
-  conclusion: canary(), issued: '2026-11-24T08:14:00-05:00', text: { status: 'generated', div: `<div xmlns="http://www.w3.org/1999/xhtml">${canary()}</div>` }, ...change,
+  conclusion: canary(), issued: '2026-11-24T08:14:00-05:00', presentedForm: [{ title: canary(), contentType: 'application/pdf', data: Buffer.from(pdf(canary())).toString('base64') }, { title: canary(), contentType: `x/${canary()}`, data: Buffer.from(canary()).toString('base64') }],
+  text: { status: 'generated', div: `<div xmlns="http://www.w3.org/1999/xhtml">${canary()}</div>` }, ...change,
 });
 
 for (const store of STORE_KINDS) describe(`No PHI gets out (store: ${store})`, function () {
