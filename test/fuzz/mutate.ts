@@ -53,11 +53,11 @@ function change({ at, key }: Holder, random: Random): void {
   const before = holder[key];
   random.pick<() => void>([
     () => { if (Array.isArray(at)) at.splice(Number(key), 1); else Reflect.deleteProperty(at, key); },
-    () => { holder[key] = random.pick(ODD_VALUES); },
+    () => { holder[key] = odd(random); },
     () => { holder[key] = typeof before === 'string' ? random.pick<() => string>([() => before.toUpperCase(), () => `${before} `, () => before.slice(1), () => before.repeat(2), () => before + random.pick(FRAGMENTS), () => random.pick(FRAGMENTS)])() : [before]; },
     () => { holder[key] = Array.isArray(before) ? (before.length > 0 ? [...(before as readonly Json[]), before[0] as Json] : {}) : { value: before }; },
     () => { if (!Array.isArray(at)) { holder[random.pick(KEYS)] = before; Reflect.deleteProperty(at, key); } },
-    () => { if (Array.isArray(at)) at.push(random.pick(ODD_VALUES)); else Object.defineProperty(at, random.pick(KEYS), { value: random.pick(ODD_VALUES), enumerable: true, configurable: true, writable: true }); },
+    () => { if (Array.isArray(at)) at.push(odd(random)); else Object.defineProperty(at, random.pick(KEYS), { value: odd(random), enumerable: true, configurable: true, writable: true }); },
     () => { holder[key] = nested(before, 2 + random.int(200), random); },
   ])();
 }
@@ -68,6 +68,9 @@ function nested(value: Json, depth: number, random: Random): Json {
   for (let level = 0; level < depth; level += 1) result = inList ? [result] : { extension: result };
   return result;
 }
+
+/** One of its own each time: what is changed later must not change the list. */
+const odd = (random: Random): Json => structuredClone(random.pick(ODD_VALUES));
 
 const FRAGMENTS = ['\0', '\u202e', '\ud800', '’', '"', '\\', '<script>', '%00', '../', '\r\n', '🫀', 'A'.repeat(10_000), "'; DROP TABLE inbox; --", '${x}', '#', '|', '$', '𝒜', '\ufeff', '1e999', '-0', '::', '@a:b:c', 'urn:uuid:', '#p'];
 const ODD_VALUES: readonly Json[] = [null, true, false, 0, -1, -0, 1e308, 2 ** 53, 0.1, '', ' ', '\0', [], {}, [[]], [null], { '': '' }, 'x'.repeat(70_000), '2026-13-45', 'NaN', [1, 2, 3], { resourceType: 'Patient' }, { reference: '#p' }, { reference: '#nowhere' }];

@@ -1,0 +1,46 @@
+#!/bin/sh
+# Makes what docker/compose.yaml needs: secrets, keys and configuration of one hospital, under docker/hospital/made. Keeps what is there.
+#   prepare.sh mercy.example ["Mercy General Hospital"]
+set -eu
+server="${1:?give the server name, e.g. mercy.example}"
+organisation="${2:-$server}"
+here=$(cd "$(dirname "$0")" && pwd)
+made="$here/made"
+umask 077
+mkdir -p "$made/aceso" "$made/synapse"
+
+[ -f "$made/postgres-password" ] || head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n' > "$made/postgres-password"
+password=$(cat "$made/postgres-password")
+
+if [ ! -f "$made/aceso/aceso.yaml" ]; then
+  node "$here/../../src/main.ts" init "$made/aceso" --organisation "$organisation" --server-name "$server" --homeserver-url http://synapse:8008 --url http://aceso:9100 > /dev/null
+  printf 'postgres://aceso:%s@postgres:5432/aceso\n' "$password" > "$made/aceso/postgres-url"
+  # In the container the doors are reached from the network inside, and data lies in the volume.
+  sed -i -e 's#^appservice:$#appservice:\n  host: 0.0.0.0#' "$made/aceso/aceso.yaml"
+  printf '\n# For docker/compose.yaml\ndata_dir: /var/lib/aceso\nhttp: { host: 0.0.0.0 }\nstore: { postgres_url_file: postgres-url }\n' >> "$made/aceso/aceso.yaml"
+  cp "$made/aceso/registration.yaml" "$made/registration.yaml"
+fi
+
+[ -f "$made/synapse/homeserver.yaml" ] || cat > "$made/synapse/homeserver.yaml" <<YAML
+server_name: "$server"
+public_baseurl: "https://$server/"
+listeners: [{ port: 8008, type: http, tls: false, x_forwarded: true, bind_addresses: ["0.0.0.0"], resources: [{ names: [client, federation], compress: false }] }]
+database: { name: psycopg2, args: { user: aceso, password: "$password", dbname: synapse, host: postgres, cp_min: 5, cp_max: 10 } }
+media_store_path: /data/media_store
+signing_key_path: /data/signing.key
+app_service_config_files: [/registration.yaml]
+presence: { enabled: false }
+enable_registration: false
+report_stats: false
+suppress_key_server_warning: true
+YAML
+
+[ -f "$made/Caddyfile" ] || cat > "$made/Caddyfile" <<CADDY
+$server, $server:8448 {
+  reverse_proxy /_matrix/* synapse:8008
+  reverse_proxy /fhir* aceso:9101
+  reverse_proxy /auth/* aceso:9101
+  respond /.well-known/matrix/server \`{"m.server":"$server:443"}\`
+}
+CADDY
+printf 'Made in %s. Aceso reads its configuration as user 10001, Synapse its folder as 991, PostgreSQL the password as 999:\n  chown -R 10001 %s/aceso && chown -R 991 %s/synapse %s/registration.yaml && chown 999 %s/postgres-password\nNow name sources, partners and people in aceso/aceso.yaml.\n' "$made" "$made" "$made" "$made" "$made"
