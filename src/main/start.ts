@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import { createCourier } from '../adapters/crypto/courier.ts';
 import { createFhirValidator } from '../adapters/fhir/validator.ts';
 import { createMetrics } from '../adapters/log/metrics.ts';
-import { createHomeserver } from '../adapters/matrix/homeserver.ts';
+import { createHistory } from '../adapters/matrix/history.ts';
+import { createHomeserver, type HomeserverOptions } from '../adapters/matrix/homeserver.ts';
+import { createFoundEvents } from '../adapters/store/found.ts';
 import { loadTemplate, type LoadedConfig } from '../config/load.ts';
 import { as, type Millis } from '../domain/brand.ts';
 import type { RoomTemplate } from '../domain/rooms/template.ts';
 import { FHIR_CONTENT_KEY } from '../domain/clinical/render.ts';
+import { createCatchUp } from '../loop/catchUp.ts';
 import { createExecutors } from '../loop/executors.ts';
 import { createIntake } from '../loop/intake.ts';
 import { createLoop } from '../loop/loop.ts';
@@ -18,6 +21,7 @@ import { bringParties } from './directory.ts';
 import { openDoors } from './doors.ts';
 import { createHealth } from './health.ts';
 import { operationsRoutes } from './operations.ts';
+import { repeat } from './repeat.ts';
 
 export type Running = { readonly httpPort: number; readonly appservicePort: number; /** Takes the doors' certificates as they are now; throws when they can't be used. */ reloadTls(): void; stop(): Promise<void> };
 
@@ -25,6 +29,8 @@ export type StartOptions = { readonly log: Log; readonly faults: Faults };
 
 /** Ciphertexts that were sent are kept this long, so that asking again gives the same event. */
 const JOURNAL_MS = 7 * 86_400_000;
+/** How soon what an operator asks for is begun. */
+const CATCH_UP_MS = 3000;
 const HOURLY_MS = 3_600_000;
 const STOP_MS = 8000;
 
@@ -36,17 +42,18 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
   const now = (): Millis => as<Millis>(Date.now());
   const { asToken, hsToken } = readRegistration(config);
   const template = templateOf(config);
-  const { keys, store, migrated } = await openStore(config, 'migrate');
+  const { keys, store, notes, database, migrated } = await openStore(config, 'migrate');
   log.info('store.opened', { kind: config.store.postgres_url_file === undefined ? 'sqlite' : 'postgres', migrated: migrated.length });
   const metrics = createMetrics(() => store.counts(now()), () => health.known());
   const brought = await bringParties(store, partiesOf(config), 'configuration', 'on-demand');
   log.info('directory.loaded', { changed: brought.length });
 
   const { url, server_name: serverName } = config.homeserver;
-  const homeserver = createHomeserver({
+  const homeserverOptions: HomeserverOptions = {
     url, serverName, asToken, guardianLocalpart: guardianLocalpart(config), courierLocalpart: courierLocalpart(config),
     names: { guardian: `${config.organisation.name} (guardian)`, courier: config.courier.display_name ?? `${config.organisation.name} results` },
-  });
+  };
+  const homeserver = createHomeserver(homeserverOptions);
   const courier = await createCourier({
     homeserverUrl: url, asToken, userId: homeserver.courier, deviceId: config.courier.device_id, deviceName: `${config.organisation.name} (Aceso)`,
     storePath: join(config.at(config.data_dir), 'courier.db'), storeId: 'courier', generation: now(), bornAt: 0, storeKey: keys.derive('courier'), trust: config.courier.unsigned_devices === 'allow' ? 'any' : 'signed',
@@ -59,16 +66,23 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
 
   const validator = await createFhirValidator();
   const parts = { store, log, metrics, now, faults };
+  const worker = randomUUID();
+  const intake: { take?: ReturnType<typeof createIntake> } = {};
+  const catchUp = await createCatchUp({
+    ...parts, notes, found: createFoundEvents(database.db), history: createHistory(homeserverOptions), worker, courier: homeserver.courier,
+    take: async (transaction) => { await intake.take?.(transaction); },
+  });
   const loop = createLoop({
     ...parts,
     settings: settingsOf(config),
-    worker: randomUUID(),
+    worker,
     seats: () => [0],
-    executors: createExecutors({
+    executors: catchUp.around(createExecutors({
       ...parts, homeserver, couriers: { at: (seat) => (seat === 0 ? courier : undefined) }, keys, template, aliasPrefix: config.appservice.prefix,
       people: { ownServer: serverName, guardian: homeserver.guardian, partnerVersions: Object.fromEntries(config.partners.flatMap(({ server_name: name, room_version: version }) => (version === undefined ? [] : [[name, version]]))) },
-    }),
+    }), (id) => keys.pseudonym('txn', id)),
   });
+  intake.take = createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge });
   courier.onKeys(({ kind }) => {
     void loop.wake(kind === 'devices' ? 'no-device' : 'keys-missing').catch((error: unknown) => log.warn('wake.failed', { error: errorCode(error) }));
   });
@@ -82,15 +96,16 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
   const stopWatching = health.watch();
   const doors = await openDoors(config, {
     ...parts, keys, nudge: loop.nudge, validator, operations: operationsRoutes({ courier, health, metrics }),
-    appservice: { hsToken, isOurs, take: createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge }) },
+    appservice: { hsToken, isOurs, take: intake.take },
   });
   loop.start();
+  const catchingUp = repeat(CATCH_UP_MS, () => catchUp.run());
   const pruning = setInterval(() => void courier.prune(now() - JOURNAL_MS), HOURLY_MS).unref();
   const { httpPort, appservicePort, reloadTls } = doors;
   log.info('aceso.started', { http: httpPort, appservice: appservicePort });
   return {
     httpPort, appservicePort, reloadTls,
-    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), () => doors.stop(2000), () => loop.stop(STOP_MS - 3000), () => courier.stop(), () => store.close()]),
+    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, () => doors.stop(2000), () => loop.stop(STOP_MS - 3000), () => courier.stop(), () => store.close()]),
   };
 }
 

@@ -6,6 +6,7 @@ import { restore, type RestoreOptions } from './backup/restore.ts';
 import type { LockOptions, OpenOptions } from './backup/seal.ts';
 import { verify } from './backup/verify.ts';
 import { backup, type Progress } from './backup/write.ts';
+import { catchUpSince } from './catchUp.ts';
 import { checkKeys, listKeys, retireKey, rotateKeys } from './keys.ts';
 import { migrateDatabase } from './migrate.ts';
 import type { Printed } from './print.ts';
@@ -43,6 +44,10 @@ export function addUpkeep(program: Command, { config, configFile, print }: Upkee
   keys.command('check').description('open every wrapped key of the database with it').action(async () => print(await checkKeys(config())));
   keys.command('rotate').description('put a new key in force and wrap every data key under it; goes on where it was when it was cut short').action(async () => print(await rotateKeys(config(), (done) => progress()('data keys', done))));
   keys.command('retire').description('take a key out of the file that nothing is wrapped under').argument('<key>').action(async (id: string) => print(await retireKey(config(), id)));
+
+  program.command('catch-up').description('have the running server read in its rooms what happened since then: for when transactions of the homeserver were lost')
+    .requiredOption('--since <time>', 'ISO time, e.g. 2026-11-24T13:00:00Z')
+    .action(async ({ since }: { readonly since: string }) => print(await catchUpSince(config(), since)));
 
   program.command('migrate').description('bring the database to this version\'s schema; the server does it too when it starts').option('--check', 'only say what would be applied')
     .action(async ({ check }: { readonly check?: true }) => print(await migrateDatabase(config(), check)));

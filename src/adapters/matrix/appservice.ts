@@ -91,11 +91,11 @@ function transactionOf(content: unknown): MatrixTransaction | undefined {
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const isRoomEvent = (value: unknown): value is RoomEvent =>
+export const isRoomEvent = (value: unknown): value is RoomEvent =>
   isObject(value) && ['event_id', 'room_id', 'sender', 'type'].every((name) => typeof value[name] === 'string') && typeof value['origin_server_ts'] === 'number' && isObject(value['content']);
 
 /** `m.receipt`: event id → receipt type → user → { ts } (client-server API §11.5). */
-function receiptsOf(edu: unknown): MatrixTransaction['ephemeral'] {
+export function receiptsOf(edu: unknown): MatrixTransaction['ephemeral'] {
   if (!isObject(edu) || edu['type'] !== 'm.receipt' || typeof edu['room_id'] !== 'string' || !isObject(edu['content'])) return [];
   const receipts: ReadReceipt[] = [];
   for (const [eventId, kinds] of Object.entries(edu['content'])) {

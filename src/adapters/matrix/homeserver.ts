@@ -1,22 +1,12 @@
-import { ClientPrefix, type HttpApiEvent, type HttpApiEventHandlerMap, MatrixHttpApi, Method } from 'matrix-js-sdk/lib/http-api/index.js';
-import { TypedEventEmitter } from 'matrix-js-sdk/lib/models/typed-event-emitter.js';
+import { Method } from 'matrix-js-sdk/lib/http-api/index.js';
 import { as, type RoomId, type ServerName, type UserId } from '../../domain/brand.ts';
 import { fail, ok, type Outcome } from '../../domain/outcome.ts';
 import type { Homeserver, HomeserverFailure, RoomToCreate, StateEvent } from '../../ports/homeserver.ts';
+import { apiFor, type Api, type HomeserverOptions } from './api.ts';
 import { attempt } from './errors.ts';
 
-export type HomeserverOptions = {
-  readonly url: string;
-  readonly serverName: string;
-  readonly asToken: string;
-  readonly guardianLocalpart: string;
-  readonly courierLocalpart: string;
-  /** What people see of them. */
-  readonly names: { readonly guardian: string; readonly courier: string };
-  readonly timeoutMs?: number;
-};
+export type { HomeserverOptions } from './api.ts';
 
-type Api = MatrixHttpApi<{ readonly baseUrl: string; readonly prefix: string; readonly onlyData: true; readonly accessToken: string }>;
 type JsonObject = Record<string, unknown>;
 
 const encode = encodeURIComponent;
@@ -124,11 +114,6 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
       return known.ok || known.error.code === 'forbidden' ? ok({ versions: versions.value.versions }) : known;
     },
   };
-}
-
-function apiFor({ url, asToken, timeoutMs = 60_000 }: HomeserverOptions, userId: UserId, prefix: string = ClientPrefix.V3): Api {
-  const events = new TypedEventEmitter<HttpApiEvent, HttpApiEventHandlerMap>();
-  return new MatrixHttpApi(events, { baseUrl: url, prefix, onlyData: true, accessToken: asToken, extraParams: { user_id: userId }, localTimeoutMs: timeoutMs });
 }
 
 const creation = (room: RoomToCreate): JsonObject => ({
