@@ -1,16 +1,17 @@
 import { as, type EffectId, type Millis, type RoomId, type UserId } from '../domain/brand.ts';
-import { fail, ok } from '../domain/outcome.ts';
+import { fail, ok, type Failure } from '../domain/outcome.ts';
 import type { Executors } from '../ports/executor.ts';
 import type { FoundEvent, FoundEvents, History } from '../ports/history.ts';
 import type { HomeserverFailure, MatrixTransaction, RoomEvent } from '../ports/homeserver.ts';
 import type { Notes } from '../ports/notes.ts';
 import type { Store } from '../ports/store.ts';
-import type { Log } from '../ports/telemetry.ts';
+import { errorCode, type Log } from '../ports/telemetry.ts';
 
 /** The note by which all workers know that rooms must be read: since when (milliseconds since the epoch), and why. */
 export const CATCH_UP = 'catch-up';
 
-export type CatchUpAsked = { readonly since: number; readonly because: 'restored' | 'asked' };
+/** `receipts`: the rooms are read, and what remains are the receipts, for which a courier must be there. */
+export type CatchUpAsked = { readonly since: number; readonly because: 'restored' | 'asked' | 'receipts' };
 
 export const askCatchUp = (since: number, because: CatchUpAsked['because']): Readonly<Record<string, string>> => ({ [CATCH_UP]: JSON.stringify({ since, because } satisfies CatchUpAsked) });
 
@@ -26,6 +27,8 @@ const MARK = 'org.aceso.txn';
 export type CatchUpParts = {
   readonly store: Store; readonly notes: Notes; readonly found: FoundEvents; readonly history: History; readonly log: Log; readonly now: () => Millis; readonly worker: string;
   readonly courier: UserId;
+  /** Whose comings and goings tell nothing: the guardian's and the courier's. */
+  readonly ownUsers: readonly UserId[];
   /** The intake of the application service's transactions. */
   readonly take: (transaction: MatrixTransaction) => Promise<void>;
 };
@@ -59,17 +62,13 @@ export async function createCatchUp(parts: CatchUpParts): Promise<CatchUp> {
         if (!asked) return;
         const lease = await store.lease(CATCH_UP, worker, now(), LEASE_MS);
         if (!lease) return;
-        const { since, because } = asked;
-        log.info('catch-up.started', { because, since: new Date(since).toISOString() });
-        const read = await readRooms(parts, as<Millis>(since - BEFORE_MS));
-        if (read.ok) {
-          await notes.remove(CATCH_UP);
-          log.info('catch-up.done', { because, ...read.value });
-        } else log.warn('catch-up.waits', { code: read.error.code });
+        log.info('catch-up.started', { because: asked.because, since: new Date(asked.since).toISOString() });
+        const failure = await catchUp(parts, asked);
+        if (failure) log.warn('catch-up.waits', { code: failure.code, reason: failure.message });
         await store.release(lease);
         await look();
       } catch (error) {
-        log.warn('catch-up.waits', { code: error instanceof Error ? error.name : 'unknown' });
+        log.warn('catch-up.waits', { code: errorCode(error) });
       }
     },
     around: (executors, markOf) => ({
@@ -83,43 +82,59 @@ export async function createCatchUp(parts: CatchUpParts): Promise<CatchUp> {
   };
 }
 
-type Read = { readonly rooms: number; readonly events: number; readonly found: number };
-type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: { readonly code: HomeserverFailure } };
+type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Failure<HomeserverFailure> };
 
-async function readRooms(parts: CatchUpParts, since: Millis): Promise<Answer<Read>> {
-  const { history, store, now, worker, take } = parts;
+/** Each half is noted as done by itself, so that sending goes on as soon as it is known what was sent. Gives what kept it from its end. */
+async function catchUp(parts: CatchUpParts, { since, because }: CatchUpAsked): Promise<Failure<HomeserverFailure> | undefined> {
+  const { notes, history, log, take } = parts;
   const rooms = await history.rooms();
-  if (!rooms.ok) return rooms;
+  if (!rooms.ok) return rooms.error;
+  if (because !== 'receipts') {
+    const read = await readRooms(parts, rooms.value, as<Millis>(since - BEFORE_MS));
+    if (!read.ok) return read.error;
+    await notes.write(CATCH_UP, JSON.stringify({ since, because: 'receipts' } satisfies CatchUpAsked));
+    log.info('catch-up.read', { because, rooms: rooms.value.length, ...read.value });
+  }
+  for (let from = 0; from < rooms.value.length; from += ROOMS_AT_ONCE) {
+    const receipts = await history.receipts(rooms.value.slice(from, from + ROOMS_AT_ONCE));
+    if (!receipts.ok) return receipts.error;
+    await take({ events: [], ephemeral: receipts.value });
+  }
+  await notes.remove(CATCH_UP);
+  log.info('catch-up.done');
+  return undefined;
+}
+
+type Read = { readonly events: number; readonly found: number };
+
+async function readRooms(parts: CatchUpParts, rooms: readonly RoomId[], since: Millis): Promise<Answer<Read>> {
+  const { store, now, worker } = parts;
   let events = 0;
-  let foundMarks = 0;
-  for (const roomId of rooms.value) {
+  let found = 0;
+  for (const roomId of rooms) {
     if (!(await store.lease(CATCH_UP, worker, now(), LEASE_MS))) return fail('unavailable', 'another worker is at it');
     const read = await readRoom(parts, roomId, since);
     if (!read.ok) return read;
     events += read.value.events;
-    foundMarks += read.value.found;
+    found += read.value.found;
   }
-  for (let from = 0; from < rooms.value.length; from += ROOMS_AT_ONCE) {
-    const receipts = await history.receipts(rooms.value.slice(from, from + ROOMS_AT_ONCE));
-    if (!receipts.ok) return receipts;
-    await take({ events: [], ephemeral: receipts.value });
-  }
-  return ok({ rooms: rooms.value.length, events, found: foundMarks });
+  return ok({ events, found });
 }
 
 /** Also a room that the database doesn't know: it was made after the backup, and is found by its alias when it is wanted again. */
-async function readRoom({ history, found, take, courier }: CatchUpParts, roomId: RoomId, since: Millis): Promise<Answer<Omit<Read, 'rooms'>>> {
+async function readRoom({ history, found, take, courier, ownUsers }: CatchUpParts, roomId: RoomId, since: Millis): Promise<Answer<Read>> {
   let marks = 0;
+  const ofOthers = (events: readonly RoomEvent[]): readonly RoomEvent[] => events.filter(({ type, state_key: user }) => type !== 'm.room.member' || !ownUsers.some((own) => own === user));
   const read = await history.since(roomId, since, async (events) => {
     const ours = events.flatMap((event) => markedBy(courier, event));
     await found.save(ours);
     marks += ours.length;
-    await take({ events, ephemeral: [] });
+    await take({ events: ofOthers(events), ephemeral: [] });
   });
   if (!read.ok) return read;
   const members = await history.members(roomId);
   if (!members.ok) return members;
-  await take({ events: members.value, ephemeral: [] });
+  await take({ events: ofOthers(members.value), ephemeral: [] });
   return ok({ events: read.value, found: marks });
 }
 

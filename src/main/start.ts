@@ -69,7 +69,7 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
   const worker = randomUUID();
   const intake: { take?: ReturnType<typeof createIntake> } = {};
   const catchUp = await createCatchUp({
-    ...parts, notes, found: createFoundEvents(database.db), history: createHistory(homeserverOptions), worker, courier: homeserver.courier,
+    ...parts, notes, found: createFoundEvents(database.db), history: createHistory(homeserverOptions, async () => (await store.seat(0))?.deviceId ?? config.courier.device_id), worker, courier: homeserver.courier, ownUsers: [homeserver.guardian, homeserver.courier],
     take: async (transaction) => { await intake.take?.(transaction); },
   });
   const loop = createLoop({

@@ -88,18 +88,19 @@ export async function* readArchive(file: string, opener: Opener, finished: (dige
   const piped = pipeline(createReadStream(file, { start: MAGIC.length + Buffer.byteLength(headLine) + 1 }), opened, text);
   // Rejections of the pipeline come out of the reading below; this one is told of too.
   piped.catch(() => undefined);
-  let rest: Buffer = Buffer.alloc(0);
+  // A line may be of many MiB: its pieces are put together once, when its end is there.
+  let pieces: Buffer[] = [];
   for await (const chunk of text as AsyncIterable<Buffer>) {
     hash.update(chunk);
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     let from = 0;
-    for (let end = rest.indexOf(10, from); end >= 0; end = rest.indexOf(10, from)) {
-      yield rest.toString('utf8', from, end);
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, from)) {
+      yield Buffer.concat([...pieces, chunk.subarray(from, end)]).toString('utf8');
+      pieces = [];
       from = end + 1;
     }
-    rest = rest.subarray(from);
+    if (from < chunk.length) pieces.push(chunk.subarray(from));
   }
   await piped;
-  if (rest.length > 0) throw new Error('this backup ends in the middle of a line.');
+  if (pieces.length > 0) throw new Error('this backup ends in the middle of a line.');
   finished(hash.digest('hex'));
 }

@@ -9,11 +9,17 @@ import { attempt } from './errors.ts';
 
 type Page = { readonly chunk?: readonly unknown[]; readonly end?: string };
 
+type Synced = { readonly rooms?: { readonly join?: Readonly<Record<string, { readonly ephemeral?: { readonly events?: readonly object[] } }>> } };
+
 const PAGE = '100';
 
-/** The guardian's view of its rooms, over the client-server API (§10.9 `/messages`, `/members`; §9.4 `/sync`). */
-export function createHistory(options: HomeserverOptions): History {
+/**
+ * The guardian's view of its rooms, over the client-server API (`/joined_rooms`, `/messages`, `/members`). Receipts come with a `/sync` only, and
+ * Synapse serves none to a user without a device: they are read as the courier. A sync that says nothing of an earlier one takes nothing from it.
+ */
+export function createHistory(options: HomeserverOptions, courierDevice: () => Promise<string>): History {
   const api = apiFor(options, as<UserId>(`@${options.guardianLocalpart}:${options.serverName}`));
+  const asCourier = apiFor(options, as<UserId>(`@${options.courierLocalpart}:${options.serverName}`));
   const get = <T>(what: string, path: string, query: Readonly<Record<string, string>> = {}): Promise<Outcome<T, HomeserverFailure>> => attempt(what, () => api.authedRequest<T>(Method.Get, path, query));
   const page = (roomId: RoomId, dir: 'b' | 'f', from?: string): Promise<Outcome<Page, HomeserverFailure>> =>
     get('read a room', `/rooms/${encodeURIComponent(roomId)}/messages`, { dir, limit: PAGE, ...(from === undefined ? {} : { from }) });
@@ -57,7 +63,8 @@ export function createHistory(options: HomeserverOptions): History {
     async receipts(roomIds) {
       const nothing = { types: [] as readonly string[] };
       const filter = { presence: nothing, account_data: nothing, room: { rooms: roomIds, ephemeral: { types: ['m.receipt'] }, state: nothing, account_data: nothing, timeline: { limit: 1 } } };
-      const synced = await get<{ readonly rooms?: { readonly join?: Readonly<Record<string, { readonly ephemeral?: { readonly events?: readonly object[] } }>> } }>('read the receipts', '/sync', { filter: JSON.stringify(filter), timeout: '0' });
+      const query = { filter: JSON.stringify(filter), timeout: '0', device_id: await courierDevice() };
+      const synced = await attempt('read the receipts', () => asCourier.authedRequest<Synced>(Method.Get, '/sync', query));
       if (!synced.ok) return synced;
       return ok(Object.entries(synced.value.rooms?.join ?? {}).flatMap(([roomId, { ephemeral }]) => (ephemeral?.events ?? []).flatMap((edu) => receiptsOf({ ...edu, room_id: roomId }))));
     },

@@ -105,7 +105,7 @@ const sourceOf = (file: string, opener: Parameters<typeof readArchive>[1], { sch
     for await (const text of readArchive(file, opener)) {
       const line = fromText(text);
       if (line.t === 'row') batch.push(line.cells);
-      if (table && batch.length > 0 && (line.t !== 'row' || batch.length >= BATCH)) {
+      if (table && batch.length > 0 && (line.t !== 'row' || batch.length >= (table.bytes ? BATCH_OF_BYTES : BATCH))) {
         yield { table, rows: batch };
         done += batch.length;
         progress(table.name, done);
@@ -117,6 +117,7 @@ const sourceOf = (file: string, opener: Parameters<typeof readArchive>[1], { sch
 });
 
 const BATCH = 100;
+const BATCH_OF_BYTES = 8;
 
 const RESTORED = 'restored';
 
