@@ -25,7 +25,7 @@ const BATCH_OF_BYTES = 8;
 /** Opens a snapshot in one read-only transaction. Every table of the database is in it, whatever a later version adds. */
 export const openSnapshot = (location: DatabaseLocation): Promise<Snapshot> => (location.kind === 'sqlite' ? sqliteSnapshot(location.file) : postgresSnapshot(location.url));
 
-const atOnce = (bytes: boolean): number => (bytes ? BATCH_OF_BYTES : BATCH);
+const atOnce = ({ bytes }: SnapshotTable): number => (bytes ? BATCH_OF_BYTES : BATCH);
 const isCopied = (name: string): boolean => name !== MIGRATION_TABLE && name !== MIGRATION_LOCK_TABLE && !name.startsWith('sqlite_');
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 const listed = (columns: readonly string[]): string => columns.map(quoted).join(', ');
@@ -43,11 +43,12 @@ async function sqliteSnapshot(file: string): Promise<Snapshot> {
   return {
     schema,
     tables,
-    async *rows({ name, columns, bytes }) {
+    async *rows(table) {
+      const { name, columns } = table;
       let batch: (readonly Cell[])[] = [];
       for (const row of database.prepare(`SELECT ${listed(columns)} FROM ${quoted(name)}`).iterate()) {
         batch.push(columns.map((column) => row[column] as Cell));
-        if (batch.length < atOnce(bytes)) continue;
+        if (batch.length < atOnce(table)) continue;
         yield batch;
         batch = [];
       }
@@ -75,11 +76,12 @@ async function postgresSnapshot(url: string): Promise<Snapshot> {
       const own = columns.rows.filter((row) => row.table_name === name);
       return { name, columns: own.map((row) => row.column_name), bytes: own.some((row) => row.data_type === 'bytea') };
     }),
-    async *rows({ name, columns: wanted, bytes }) {
+    async *rows(table) {
+      const { name, columns: wanted } = table;
       const order = wanted.includes('seq') ? ' ORDER BY seq' : '';
       await client.query(`DECLARE copied NO SCROLL CURSOR FOR SELECT ${listed(wanted)} FROM ${quoted(name)}${order}`);
       for (;;) {
-        const { rows } = await client.query<unknown[]>({ text: `FETCH ${atOnce(bytes)} FROM copied`, rowMode: 'array' });
+        const { rows } = await client.query<unknown[]>({ text: `FETCH ${atOnce(table)} FROM copied`, rowMode: 'array' });
         if (rows.length === 0) break;
         yield rows as Cell[][];
       }
