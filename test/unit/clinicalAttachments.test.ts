@@ -55,6 +55,7 @@ describe('The message of a result with files', () => {
   it('sends none of what is withdrawn', () => {
     const withdrawn = panel([potassium('6.8')], { status: 'entered-in-error', attachments: [file('b')] });
     expect(attachmentsIn(after(panel([potassium('6.8')]), withdrawn), withdrawn)).to.deep.equal([]);
+    expect(attachmentsIn(first, panel([], { status: 'cancelled', conclusion: 'Specimen lost.', attachments: [file('b')] })), 'told for the first time').to.deep.equal([]);
     expect(bodyOf(withdrawn, after(panel([potassium('6.8')]), withdrawn))).not.to.include('ATTACHMENTS');
   });
 });
