@@ -7,7 +7,7 @@ import { faultsFromEnvironment } from './main/faults.ts';
 import { assignHeld, closeHeld, listDeliveries, listHeld, retryHeld, showDelivery } from './main/deliveries.ts';
 import { init, registration, type InitOptions } from './main/init.ts';
 import { openStore } from './main/compose.ts';
-import { enrol, enrolCsv, listPeople } from './main/people.ts';
+import { acceptIdentity, enrol, enrolCsv, listPeople } from './main/people.ts';
 import type { Printed } from './main/print.ts';
 import { sourceCertificate, sourceCheck, sourceJwks, sourceToken } from './main/sources.ts';
 import { status, statusOfServer } from './main/status.ts';
@@ -105,6 +105,9 @@ people.command('enrol').description('put a person or team into the directory and
     if (id === undefined) throw new Error('Give the short name of whom to enrol, or --csv.');
     return enrol(store, id, { ...options, by: operator() });
   }));
+
+people.command('accept').description('somebody\'s new cryptographic identity, once they confirmed by telephone that it is theirs').argument('<id>', 'short name of the person or team').argument('[user]', 'Matrix id, for a team')
+  .action((id: string, user: string | undefined) => withStore((store) => acceptIdentity(store, id, user, operator())));
 
 const held = program.command('held').description('what can\'t proceed, why, and who answers for it');
 held.command('list', { isDefault: true }).description('everything that is held').action(() => withStore(listHeld));

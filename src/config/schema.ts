@@ -113,6 +113,10 @@ export const configSchema = z.strictObject({
     display_name: z.string().optional(),
     device_id: z.string().regex(/^[A-Z0-9]{4,32}$/u).default('ACESOCOURIER'),
     unsigned_devices: z.enum(['withhold', 'allow']).default('withhold').describe('Whether devices that their owner has not signed get keys'),
+    changed_identities: z.enum(['hold', 'accept']).default('hold').describe('What is for a person whose cryptographic identity is not the one seen first: hold it until somebody confirmed it (`aceso people accept`), or take the new one as theirs'),
+  }).prefault({}),
+  delivery: z.strictObject({
+    when_server_away: z.enum(['hold', 'send']).default('hold').describe('A recipient\'s server does not answer: hold the message, or send it for the devices known last'),
   }).prefault({}),
   partners: z.array(z.strictObject({ server_name: serverName, name: z.string().min(1), room_version: roomVersion.optional() })).default([]),
   sources: z.array(source).default([]),

@@ -28,6 +28,8 @@ export type EffectBody =
   | { readonly type: 'event.decrypt'; readonly roomId: RoomId; readonly event: EncryptedEvent }
   /** Tells the room's device that somebody's devices may have changed unseen (`Courier.memberChanged`). */
   | { readonly type: 'courier.member'; readonly roomId: RoomId; readonly userId: UserId; readonly membership: 'invite' | 'join' | 'leave' | 'ban' }
+  /** A person's new identity was confirmed: their devices may get keys again. */
+  | { readonly type: 'courier.accept'; readonly userId: UserId }
   /** Takes an event's content out of the room, as the guardian. */
   | { readonly type: 'room.redact'; readonly roomId: RoomId; readonly eventId: EventId; readonly reason: string };
 
@@ -39,6 +41,7 @@ export type EffectResult =
   | { readonly type: 'room.invite'; readonly userId: UserId }
   | { readonly type: 'room.follow'; readonly roomId: RoomId }
   | { readonly type: 'courier.member'; readonly userId: UserId }
+  | { readonly type: 'courier.accept'; readonly userId: UserId }
   /** `unreached`: recipients who have no device that may read it, when others have one. */
   | { readonly type: 'room.send'; readonly eventId: EventId; readonly devices: number; readonly withheld: number; readonly unreached?: readonly UserId[] }
   /** `relatesTo`: the events that it answers, the nearest first: what it replies to, then the root of the thread. */

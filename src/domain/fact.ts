@@ -92,6 +92,8 @@ export type FactBody =
   | { readonly type: 'operator.retry'; readonly by: string }
   /** A person answers for what it is held for: they called. */
   | { readonly type: 'operator.close'; readonly by: string }
+  /** A person was called, and the identity they have now is theirs. */
+  | { readonly type: 'operator.accept'; readonly by: string; readonly userId: UserId }
   | { readonly type: 'operator.assign'; readonly by: string; readonly party: Party };
 
 export type FactType = FactBody['type'];

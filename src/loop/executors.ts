@@ -26,6 +26,9 @@ export type ExecutorParts = {
 export const NO_COURIER = 'no-courier';
 const noCourier = (seat: number): Outcome<never> => fail(NO_COURIER, `the courier on seat ${seat} is not with this worker`, { retry: true });
 
+/** Some of the recipients can't be reached: the others are told without them. */
+const PASSING: ReadonlySet<string> = new Set(['no-device', 'server-away', 'identity-changed']);
+
 /** ACT: one function per kind of effect. */
 export function createExecutors(parts: ExecutorParts): Executors {
   const { homeserver, couriers, store, keys, faults, template, people, aliasPrefix } = parts;
@@ -68,13 +71,13 @@ export function createExecutors(parts: ExecutorParts): Executors {
       });
       const sent = await send(recipients);
       if (sent.ok) return ok({ type: 'room.send', ...sent.value });
-      if (sent.error.code !== 'no-device') return sent;
+      if (!PASSING.has(sent.error.code)) return sent;
       // A team is told as soon as one of its members can read it; who can't is named.
       const able = await readersOf(courier, recipients);
       const sentToSome = able.length > 0 && able.length < recipients.length ? await send(able) : sent;
       if (sentToSome.ok) return ok({ type: 'room.send', ...sentToSome.value, unreached: recipients.filter((userId) => !able.includes(userId)) });
-      // A device may appear at any time, and the courier tells when one does.
-      return sentToSome.error.code === 'no-device' ? { ok: false, error: { ...sentToSome.error, retry: true } } : sentToSome;
+      // What it lacks may come at any time, and the courier tells when it does.
+      return PASSING.has(sentToSome.error.code) ? { ok: false, error: { ...sentToSome.error, retry: true } } : sentToSome;
     },
 
     async 'courier.member'({ seat = 0, body: { roomId, userId, membership } }) {
@@ -84,6 +87,13 @@ export function createExecutors(parts: ExecutorParts): Executors {
       // A device that was stopped meanwhile may not have taken it.
       const { state } = courier.status();
       return state === 'stopped' || state === 'lost' ? noCourier(seat) : ok({ type: 'courier.member', userId });
+    },
+
+    async 'courier.accept'({ seat = 0, body: { userId } }) {
+      const courier = couriers.at(seat);
+      if (!courier) return noCourier(seat);
+      const accepted = await courier.acceptIdentity(userId);
+      return accepted.ok ? ok({ type: 'courier.accept', userId }) : accepted;
     },
 
     async 'room.redact'({ id, body: { roomId, eventId, reason } }) {

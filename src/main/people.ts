@@ -1,4 +1,5 @@
 import { parse } from 'csv-parse/sync';
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { as, type UserId } from '../domain/brand.ts';
@@ -37,6 +38,17 @@ function toIdentifier(text: string): Identifier {
   const bar = text.lastIndexOf('|');
   if (bar < 1 || bar === text.length - 1) throw new Error(`${text}: an identifier is written system|value`);
   return { system: text.slice(0, bar), value: text.slice(bar + 1) };
+}
+
+/** Somebody confirmed that the identity which a member of the party has now is theirs: what is held for it (`identity-changed`) goes out. */
+export async function acceptIdentity(store: Store, id: string, userId: string | undefined, by: string): Promise<Printed> {
+  const party = (await store.load({ kind: 'party', id }))?.state as Party | undefined;
+  if (!party) throw new Error(`${id} is not in the directory. See \`aceso people list\`.`);
+  const user = userId ?? (party.members.length === 1 ? party.members[0] : undefined);
+  if (user === undefined) throw new Error(`${party.name} has several members: say whose identity, e.g. ${party.members[0] ?? ''}`);
+  if (!party.members.some((member) => member === user)) throw new Error(`${user} is not a member of ${party.name}.`);
+  await store.receive([{ source: 'operator', key: randomUUID(), aggregate: { kind: 'room', id: party.id }, at: as(Date.now()), body: { type: 'operator.accept', by, userId: as<UserId>(user) } }]);
+  return { json: { accepted: user, party: party.id }, text: `The identity that ${user} has now is accepted, by ${by}. What was held for it goes out: see \`aceso held list\`.` };
 }
 
 const csvRow = z.object({

@@ -57,6 +57,7 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
   const courier = await createCourier({
     homeserverUrl: url, asToken, userId: homeserver.courier, deviceId: config.courier.device_id, deviceName: `${config.organisation.name} (Aceso)`,
     storePath: join(config.at(config.data_dir), 'courier.db'), storeId: 'courier', generation: now(), bornAt: 0, storeKey: keys.derive('courier'), trust: config.courier.unsigned_devices === 'allow' ? 'any' : 'signed',
+    whenServerAway: config.delivery.when_server_away, changedIdentities: config.courier.changed_identities,
     attachmentKey: FHIR_CONTENT_KEY, log: ({ level, code, ...ids }) => {
       if (code === 'engine-restarted') metrics.count('courier_restarts');
       log[level](`courier.${code}`, ids);

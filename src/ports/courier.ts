@@ -24,6 +24,8 @@ export type Courier = {
   onKeys(listener: (change: { readonly kind: 'room-keys' | 'devices'; readonly userIds: readonly UserId[] }) => void): void;
   /** What the device knows of a person's devices: for `aceso people list` and the reason of a hold. */
   devices(userId: UserId): Promise<Outcome<{ readonly entitled: number; readonly unsigned: number }, 'unavailable'>>;
+  /** A person, asked by telephone, confirms that the identity they have now is theirs: their devices may get keys again. */
+  acceptIdentity(userId: UserId): Promise<Outcome<void, 'unavailable'>>;
   /** `ready` once identity and keys are published and the first sync is done; `lost` when another process took the device over, for good. `problem`: what keeps it from syncing now, and what to do, for a person. */
   status(): { readonly state: 'starting' | 'ready' | 'recovering' | 'lost' | 'stopped'; readonly restarts: number; readonly lastSyncAt?: number; readonly problem?: string };
   stop(): Promise<void>;
@@ -52,8 +54,8 @@ export type OutgoingMessage = {
 /** `devices` and `withheld` are 0 when it was found in the room: how many the device before it reached isn't known. */
 export type Sent = { readonly eventId: EventId; readonly devices: number; readonly withheld: number };
 
-/** `no-device`: a recipient has no device that may get keys. `forbidden`/`not-found`: the room refuses it. `too-large`: beyond what media take. `in-doubt`: it may have been sent, and the room can't be read now. */
-export type SendFailure = 'no-device' | 'unavailable' | 'limited' | 'forbidden' | 'too-large' | 'in-doubt' | 'engine';
+/** `no-device`: a recipient has no device that may get keys. `server-away`: their server doesn't say which they have. `identity-changed`: all they have is signed by another identity than before. `forbidden`/`not-found`: the room refuses it. `too-large`: beyond what media take. `in-doubt`: it may have been sent, and the room can't be read now. */
+export type SendFailure = 'no-device' | 'server-away' | 'identity-changed' | 'unavailable' | 'limited' | 'forbidden' | 'too-large' | 'in-doubt' | 'engine';
 
 export type { EncryptedEvent };
 

@@ -11,6 +11,7 @@ import { asRecord, createHomeserver } from '../../src/adapters/crypto/homeserver
 import type { ThreadOptions } from '../../src/adapters/crypto/options.ts';
 import { createOutgoing } from '../../src/adapters/crypto/outgoing.ts';
 import { createPeople } from '../../src/adapters/crypto/people.ts';
+import { createResets } from '../../src/adapters/crypto/resets.ts';
 import { createSharedRooms } from '../../src/adapters/crypto/sharedRooms.ts';
 import { openStore } from '../../src/adapters/crypto/store.ts';
 import { takeSync } from '../../src/adapters/crypto/syncing.ts';
@@ -35,7 +36,7 @@ export async function fuzzSync(hospital: Hospital, slot: Slot, { inputs, seed, s
     const store = await openStore(options, () => tally.failure('store', 'taken by somebody else'));
     const engine = await openEngine(options, (what) => tally.failure('engine', `never came back from ${what}`));
     const homeserver = createHomeserver(options, () => store.checkFence());
-    const outgoing = createOutgoing(engine, homeserver, store, noFaults);
+    const outgoing = createOutgoing(engine, homeserver, store, noFaults, await createResets(engine, store, () => undefined));
     const sharedRooms = await createSharedRooms(store);
     const people = createPeople(options, engine, outgoing, sharedRooms);
     const parts = { engine, homeserver, outgoing, people, sharedRooms, store, faults: noFaults, stopping: new AbortController().signal, tell: () => undefined };

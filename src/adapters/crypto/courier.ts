@@ -83,6 +83,10 @@ export async function createCourier(options: CourierOptions): Promise<CourierDev
       const answer = await thread.call('devices', { userId });
       return answer === 'lost' ? fail('unavailable', 'the encryption engine was restarted. Try again.', { retry: true }) : answer;
     },
+    async acceptIdentity(userId) {
+      const answer = await thread.call('acceptIdentity', { userId });
+      return answer === 'lost' ? fail('unavailable', 'the encryption engine was restarted. It is tried again.', { retry: true }) : answer;
+    },
     status: () => ({ state, restarts: thread.restarts, ...(lastSyncAt === undefined ? {} : { lastSyncAt }), ...(problem === undefined ? {} : { problem }) }),
     async prune(before) {
       const answer = await thread.call('prune', { before });

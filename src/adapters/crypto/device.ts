@@ -13,6 +13,7 @@ import type { CourierLog, FaultPoint, ThreadOptions } from './options.ts';
 import { createOutgoing, serverOf } from './outgoing.ts';
 import { createPeople } from './people.ts';
 import type { Calls, FromThread, IdentityAnswer, IdentityAsk } from './protocol.ts';
+import { createResets } from './resets.ts';
 import { createRoomKeys } from './roomKeys.ts';
 import { send, sendFailure } from './sending.ts';
 import { createSharedRooms } from './sharedRooms.ts';
@@ -48,12 +49,13 @@ export async function openDevice(options: ThreadOptions, { tell, giveUp, askFaul
   const engine = await openEngine(options, giveUp);
   const homeserver = createHomeserver(options, () => store.checkFence());
   const faults = options.faults === 'on' ? createFaults(engine, askFault) : noFaults;
-  const outgoing = createOutgoing(engine, homeserver, store, faults);
+  const resets = await createResets(engine, store, (userId) => tell({ kind: 'log', event: { level: 'warn', code: 'device-reset', userId } }));
+  const outgoing = createOutgoing(engine, homeserver, store, faults, resets);
   const sharedRooms = await createSharedRooms(store);
   const people = createPeople(options, engine, outgoing, sharedRooms);
   const journal = createJournal(store, options.storeKey);
   const media = createMedia(options, homeserver, journal, faults);
-  const roomKeys = await createRoomKeys(options, engine, outgoing, people, store);
+  const roomKeys = await createRoomKeys({ options, engine, outgoing, people, store, resets });
   const stop = new AbortController();
   const stopping = stop.signal;
   const sending = { options, engine, homeserver, journal, media, roomKeys, rooms: createLocks(), faults, log: (event: CourierLog) => tell({ kind: 'log', event }) };
@@ -87,6 +89,7 @@ export async function openDevice(options: ThreadOptions, { tell, giveUp, askFaul
       });
       identity = 'published';
       nowPublished(undefined);
+      await people.changed(resets.unfinished());
       await keepSyncing({ engine, homeserver, outgoing, people, sharedRooms, store, faults, stopping, tell });
     },
     async send(message, signal) {
@@ -121,8 +124,19 @@ export async function openDevice(options: ThreadOptions, { tell, giveUp, askFaul
         return fail('unavailable', `the homeserver doesn't say which devices ${userId} has. Try again later.`, { retry: true });
       }
       const devices = await people.devicesOf(userId);
-      if (devices.length === 0 && outgoing.silent.devices.has(serverOf(userId))) return fail('unavailable', `${serverOf(userId)} doesn't say which devices ${userId} has. Try again later.`, { retry: true });
+      const isAway = outgoing.silent.devices.has(serverOf(userId)) || outgoing.silent.oneTimeKeys.has(serverOf(userId));
+      if (isAway && (devices.length === 0 || options.whenServerAway !== 'send')) return fail('unavailable', `${serverOf(userId)} doesn't say which devices ${userId} has. Try again later.`, { retry: true });
       return ok({ entitled: devices.filter(({ readable }) => readable).length, unsigned: devices.filter(({ signed }) => !signed).length });
+    },
+    async acceptIdentity({ userId }, signal) {
+      try {
+        await untilPublished(signal);
+        await people.refresh([userId], signal);
+        await people.acceptIdentity(userId);
+        return ok(undefined);
+      } catch {
+        return fail('unavailable', `the homeserver doesn't say which identity ${userId} has. Try again later.`, { retry: true });
+      }
     },
     async prune({ before }) {
       return ok(await journal.prune(before));

@@ -65,6 +65,7 @@ async function answerOf(device: Device, ask: Ask, signal: AbortSignal): Promise<
       case 'decrypt': return await device.decrypt(ask.ask, signal);
       case 'memberChanged': return await device.memberChanged(ask.ask, signal);
       case 'devices': return await device.devices(ask.ask, signal);
+      case 'acceptIdentity': return await device.acceptIdentity(ask.ask, signal);
       case 'prune': return await device.prune(ask.ask, signal);
       case 'stop': return await stop(device);
     }

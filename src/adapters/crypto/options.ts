@@ -23,6 +23,10 @@ export type CourierOptions = {
   readonly storeKey: Uint8Array;
   /** Who may get keys: devices that their owner has cross-signed (MSC4153), or any device. */
   readonly trust: 'signed' | 'any';
+  /** A recipient's server doesn't answer: `hold` the message (the default), or `send` it to the devices that were known last. */
+  readonly whenServerAway?: 'hold' | 'send';
+  /** A person has another identity than the one seen first: `hold` what is for them until it is accepted (the default), or `accept` it. */
+  readonly changedIdentities?: 'hold' | 'accept';
   /** The content key whose value may be moved into encrypted media when the content is too large for an event. */
   readonly attachmentKey?: string;
   /** Where the identity that all devices of the user share is kept. Without it, the device's own store is the only place. */

@@ -5,6 +5,7 @@ import type { Engine } from './engine.ts';
 import type { Faults } from './faults.ts';
 import { asRecord, HomeserverError, pathOf, type Homeserver, type Request } from './homeserver.ts';
 import { createLocks } from './locks.ts';
+import type { Resets } from './resets.ts';
 import type { Store } from './store.ts';
 
 export type EngineRequest = KeysUploadRequest | KeysQueryRequest | KeysClaimRequest | ToDeviceRequest | SignatureUploadRequest | RoomMessageRequest | KeysBackupRequest;
@@ -21,7 +22,7 @@ export type Outgoing = {
   readonly silent: { readonly devices: ReadonlySet<string>; readonly oneTimeKeys: ReadonlySet<string> };
 };
 
-export function createOutgoing(engine: Engine, homeserver: Homeserver, store: Store, faults: Faults): Outgoing {
+export function createOutgoing(engine: Engine, homeserver: Homeserver, store: Store, faults: Faults, resets: Resets): Outgoing {
   const { machine } = engine;
   const locks = createLocks();
   const silent = { devices: new Set<string>(), oneTimeKeys: new Set<string>() };
@@ -34,7 +35,9 @@ export function createOutgoing(engine: Engine, homeserver: Homeserver, store: St
     if (type === RequestType.ToDevice) await faults.reached('to-device-put');
     if (type === RequestType.KeysQuery) noteSilence(silent.devices, asRecord(JSON.parse(body))['device_keys'], answer);
     if (type === RequestType.KeysClaim) noteSilence(silent.oneTimeKeys, asRecord(JSON.parse(body))['one_time_keys'], answer);
-    if (id !== undefined) await engine.within('markRequestAsSent', machine.markRequestAsSent(id, type, answer));
+    const looked = type === RequestType.KeysQuery ? await resets.look(answer) : undefined;
+    if (id !== undefined) await engine.within('markRequestAsSent', machine.markRequestAsSent(id, type, looked?.answer ?? answer));
+    await looked?.after();
   };
   const exclusively: Outgoing['exclusively'] = (signal, work) => locks.run('engine', signal, () => work((request, before = () => undefined) => send(request, before, signal)));
 

@@ -1,5 +1,5 @@
 /** Whose devices the engine keeps track of, and whether what it knows of them is fresh. */
-import { DeviceLists, UserId as EngineUserId } from '@matrix-org/matrix-sdk-crypto-wasm';
+import { DeviceLists, OtherUserIdentity, UserId as EngineUserId } from '@matrix-org/matrix-sdk-crypto-wasm';
 import type { UserId } from '../../domain/brand.ts';
 import type { Engine } from './engine.ts';
 import type { ThreadOptions } from './options.ts';
@@ -28,6 +28,9 @@ export type People = {
   /** Whether what a refresh found stays true until a change is told. */
   staysFresh(userId: UserId): boolean;
   devicesOf(userId: UserId): Promise<readonly PersonDevice[]>;
+  /** Whether the person's identity is another than the one that was seen first, and nobody has accepted that. Its signatures count for nothing meanwhile. */
+  hasChangedIdentity(userId: UserId): Promise<boolean>;
+  acceptIdentity(userId: UserId): Promise<void>;
 };
 
 export function createPeople(options: ThreadOptions, engine: Engine, outgoing: Outgoing, sharedRooms: SharedRooms): People {
@@ -39,6 +42,22 @@ export function createPeople(options: ThreadOptions, engine: Engine, outgoing: O
     using lists = new DeviceLists(ids(userIds));
     // The variant for callers that don't know the number of one-time keys: `receiveSyncChanges` would take "none given" for "none left".
     await engine.within('receiveSyncChanges', machine.receiveSyncChangesMsc4186('[]', lists, new Map()));
+  };
+
+  const identityOf = async (userId: UserId): Promise<OtherUserIdentity | undefined> => {
+    using person = idOf(userId);
+    const identity = person && await engine.within('getIdentity', machine.getIdentity(person));
+    if (identity instanceof OtherUserIdentity) return identity;
+    identity?.free();
+    return undefined;
+  };
+  const hasChangedIdentity = async (userId: UserId): Promise<boolean> => {
+    if (options.trust === 'any') return false; // then no signature is asked for
+    using identity = await identityOf(userId);
+    if (identity?.identityNeedsUserApproval() !== true) return false;
+    if (options.changedIdentities !== 'accept') return true;
+    await identity.pinCurrentMasterKey();
+    return false;
   };
 
   return {
@@ -62,16 +81,23 @@ export function createPeople(options: ThreadOptions, engine: Engine, outgoing: O
       if (silent.length > 0) await outgoing.exclusively(signal, (send) => send(machine.queryKeysForUsers(ids(silent))));
     },
     staysFresh: (userId) => sharedRooms.with(userId) && !outgoing.silent.devices.has(serverOf(userId)),
+    hasChangedIdentity,
+    async acceptIdentity(userId) {
+      using identity = await identityOf(userId);
+      await identity?.pinCurrentMasterKey();
+      epoch += 1;
+    },
     async devicesOf(userId) {
       using person = idOf(userId);
       if (!person) return [];
       using known = await engine.within('getUserDevices', machine.getUserDevices(person));
+      const isOther = await hasChangedIdentity(userId);
       return known.devices().map((device) => {
         using handle = device;
         using deviceId = handle.deviceId;
         using key = handle.curve25519Key;
         const signed = handle.isCrossSignedByOwner();
-        const may = !handle.isDeleted() && !handle.isBlacklisted() && key !== undefined;
+        const may = !isOther && !handle.isDeleted() && !handle.isBlacklisted() && key !== undefined;
         const entitled = may && (signed || (options.trust === 'any' && !handle.isDehydrated));
         return { name: `${userId} ${deviceId.toString()} ${key?.toBase64() ?? ''}`, signed, entitled, readable: entitled && !handle.isDehydrated };
       });

@@ -16,6 +16,7 @@ export type Calls = {
   readonly decrypt: { readonly ask: { readonly roomId: RoomId; readonly event: EncryptedEvent }; readonly answer: Outcome<Decrypted, DecryptFailure> };
   readonly memberChanged: { readonly ask: { readonly roomId: RoomId; readonly userId: UserId; readonly membership: Membership }; readonly answer: Outcome<void, 'unavailable'> };
   readonly devices: { readonly ask: { readonly userId: UserId }; readonly answer: Outcome<DeviceCounts, 'unavailable'> };
+  readonly acceptIdentity: { readonly ask: { readonly userId: UserId }; readonly answer: Outcome<void, 'unavailable'> };
   readonly prune: { readonly ask: { readonly before: number }; readonly answer: Outcome<number, 'unavailable'> };
   readonly stop: { readonly ask: null; readonly answer: Outcome<void, never> };
 };

@@ -12,6 +12,7 @@ import type { ThreadOptions } from './options.ts';
 import { serverOf, type Outgoing } from './outgoing.ts';
 import { ids, type People, type PersonDevice } from './people.ts';
 import type { PlainMessage } from './protocol.ts';
+import type { Resets } from './resets.ts';
 import type { Store } from './store.ts';
 
 /** Devices of members that have the room's key, and those that don't get it. */
@@ -19,16 +20,21 @@ export type Reached = { readonly devices: number; readonly withheld: number };
 
 export type RoomKeys = {
   /** To be called under the room's lock. Throws a HomeserverError when the homeserver doesn't take a request. */
-  share(message: Pick<PlainMessage, 'roomId' | 'members' | 'recipients' | 'rotation'>, signal: AbortSignal): Promise<Outcome<Reached, 'no-device' | 'unavailable'>>;
+  share(message: Pick<PlainMessage, 'roomId' | 'members' | 'recipients' | 'rotation'>, signal: AbortSignal): Promise<Outcome<Reached, Unreached>>;
 };
 
+/** Why a recipient can't read it. */
+type Unreached = 'no-device' | 'server-away' | 'identity-changed';
+
 /** What the last share found; it holds while nobody's devices changed. */
-type Settled = { readonly epoch: number; readonly people: string; readonly reached: Reached };
+type Settled = { readonly epoch: number; readonly people: string; readonly holders: readonly UserId[]; readonly reached: Reached };
 
 /** The engine asks a server that gave no one-time keys again after this long, then after twice as long, and so on. */
 const silentServerMs = 15_000;
 
-export async function createRoomKeys(options: ThreadOptions, engine: Engine, outgoing: Outgoing, people: People, store: Store): Promise<RoomKeys> {
+export type Parts = { readonly options: ThreadOptions; readonly engine: Engine; readonly outgoing: Outgoing; readonly people: People; readonly store: Store; readonly resets: Resets };
+
+export async function createRoomKeys({ options, engine, outgoing, people, store, resets }: Parts): Promise<RoomKeys> {
   const { machine } = engine;
   const settledRooms = new Map<Room, Settled>();
   const rows = await store.durable((sql) => sql.prepare('SELECT device FROM courier_reached').all());
@@ -68,28 +74,39 @@ export async function createRoomKeys(options: ThreadOptions, engine: Engine, out
       using room = new RoomId(roomId);
       const known = settledRooms.get(roomId);
       if (known?.epoch === epoch && known.people === who) {
-        await shareNow(room, message, new Map(), signal);
+        await shareNow(room, { ...message, members: known.holders }, new Map(), signal);
         return ok(known.reached);
       }
       settledRooms.delete(roomId);
       await people.refresh(members, signal);
+      const isAway = (userId: UserId): boolean => outgoing.silent.devices.has(serverOf(userId)) || outgoing.silent.oneTimeKeys.has(serverOf(userId));
       const silent = recipients.find((userId) => outgoing.silent.devices.has(serverOf(userId)));
-      if (silent !== undefined) return fail('unavailable', `${serverOf(silent)} doesn't say which devices ${silent} has. It is tried again.`, { retry: true, retryAfterMs: silentServerMs });
+      if (silent !== undefined && options.whenServerAway !== 'send') return away([silent]);
       await claimMissing(members, signal);
 
       const devices = await everybody(members);
-      const waiting = recipients.find((userId) => outgoing.silent.oneTimeKeys.has(serverOf(userId)) && (devices.get(userId) ?? []).some(({ entitled, name }) => entitled && !channels.has(name)));
-      if (waiting !== undefined) return fail('unavailable', `${serverOf(waiting)} gives no keys for the devices of ${waiting}. It is tried again.`, { retry: true, retryAfterMs: silentServerMs });
+      const canRead = (userId: UserId): boolean => (devices.get(userId) ?? []).some(({ readable, name }) => readable && channels.has(name));
+      const waiting = recipients.filter((userId) => outgoing.silent.oneTimeKeys.has(serverOf(userId)) && (devices.get(userId) ?? []).some(({ entitled, name }) => entitled && !channels.has(name)));
+      if (waiting.length > 0 && !(options.whenServerAway === 'send' && waiting.every(canRead))) return away(waiting);
 
+      const keyless = new Set<UserId>();
+      for (const userId of members) if (await people.hasChangedIdentity(userId)) keyless.add(userId);
+      const holders = members.filter((userId) => !keyless.has(userId));
+      const isReset = resets.concern(roomId, members);
+      if (isReset) await engine.within('invalidateGroupSession', machine.invalidateGroupSession(room));
       const names = new Map([...devices.values()].flat().map(({ name }) => [withoutKey(name), name]));
-      await shareNow(room, message, names, signal);
-      const without = recipients.filter((userId) => !(devices.get(userId) ?? []).some(({ readable, name }) => readable && channels.has(name)));
-      if (without.length > 0) return fail('no-device', noDevice(without, options.trust));
+      await shareNow(room, { ...message, members: holders }, names, signal);
+      if (isReset) await resets.settled(roomId);
+      const without = recipients.filter((userId) => !canRead(userId));
+      const others = without.filter((userId) => keyless.has(userId));
+      if (others.length > 0) return fail('identity-changed', otherIdentity(others));
+      if (without.some(isAway)) return away(without.filter(isAway));
+      if (without.length > 0) return fail('no-device', noDevice(without, devices, options.trust));
 
       const all = [...devices.values()].flat();
       const reached = { devices: all.filter(({ entitled, name }) => entitled && channels.has(name)).length, withheld: all.filter(({ entitled, name }) => !(entitled && channels.has(name))).length };
       const complete = all.every(({ entitled, name }) => !entitled || channels.has(name)) && members.every((userId) => people.staysFresh(userId));
-      if (complete) settledRooms.set(roomId, { epoch, people: who, reached });
+      if (complete) settledRooms.set(roomId, { epoch, people: who, holders, reached });
       return ok(reached);
     },
   };
@@ -118,7 +135,17 @@ function noteChannels(sql: DatabaseSync, names: readonly string[]): void {
   for (const name of names) insert.run(name);
 }
 
-function noDevice(userIds: readonly UserId[], trust: ThreadOptions['trust']): string {
+const away = (userIds: readonly UserId[]): Outcome<never, 'server-away'> => {
+  const servers = [...new Set(userIds.map(serverOf))].join(', ');
+  return fail('server-away', `${servers} doesn't answer: which devices ${userIds.join(', ')} has now can't be known. It is sent once that server is back.`, { retry: true, retryAfterMs: silentServerMs });
+};
+
+const otherIdentity = (userIds: readonly UserId[]): string =>
+  `${userIds.join(', ')}: has another identity than before (a reset of theirs, or somebody else). Call them; if it was they, accept it: \`aceso people accept\`. It is sent then.`;
+
+function noDevice(userIds: readonly UserId[], devices: ReadonlyMap<UserId, readonly PersonDevice[]>, trust: ThreadOptions['trust']): string {
+  const shut = userIds.filter((userId) => (devices.get(userId) ?? []).some(({ readable }) => readable));
+  if (shut.length === userIds.length) return `${userIds.join(', ')}: their devices have run out of keys that others may claim. Have them open their app; it is sent then.`;
   const needed = trust === 'signed' ? 'a device that its owner has signed (verified by cross-signing)' : 'a device with encryption';
   return `${userIds.join(', ')}: needs ${needed}. It is sent once there is one.`;
 }

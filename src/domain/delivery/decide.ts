@@ -130,7 +130,7 @@ function sent(before: DeliveryState, result: SendResult, { settings }: Context, 
   const state: DeliveryState = { ...releasedUnlessUnread(before), phase: 'sent', eventId: result.eventId, sentAt: at };
   const waits = Object.values(state.members).every((membership) => membership !== 'joined');
   const timers: readonly Timer[] = waits ? [{ name: INVITATION, dueAt: as<Millis>(at + settings.invitationPatienceMs) }] : [];
-  const unreached = result.unreached?.length ? `; ${result.unreached.join(', ')} can't read it: no device that may get keys` : '';
+  const unreached = result.unreached?.length ? `; ${result.unreached.join(', ')} can't read it yet: no device that may get keys, or their server is away` : '';
   const what = `sent, encrypted for ${result.devices} device(s)${result.withheld ? `, withheld from ${result.withheld}` : ''}${unreached}`;
   const effects = fileEffects(state, reaching(state, settings));
   const decision = went(state, { at, what, proof: result.eventId }, { names: eventNames(state), timers, clearTimers: [SENDING], effects });

@@ -1,8 +1,9 @@
-import { as, type DeliveryId, type EffectId, type Millis, type RoomId, type UserId } from '../brand.ts';
+import { as, type DeliveryId, type EffectId, type FactId, type Millis, type RoomId, type UserId } from '../brand.ts';
 import type { AuditEntry, Context, Decision, Lookup, Settings } from '../decision.ts';
 import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import { entryName, serverOf, serversOf, type Party } from '../people/party.ts';
+import { sendLane } from '../delivery/send.ts';
 import { answeredEvents, arrived, isUnreadTimer, opened, pass, patienceEnded, unreadable } from './answers.ts';
 import { creationOf, invitationOf, isComing, isInviting, OPEN_LIMIT, outside, roomLane, seatOf, serves, usable, type MemberChange, type RoomState } from './room.ts';
 import { seatFor } from './seat.ts';
@@ -34,6 +35,7 @@ export function decideRoom(state: RoomState | undefined, fact: Fact, context: Co
       if (body.result.type === 'room.create') return body.effect === creationOf(state) ? created(state, body.result.roomId, context.settings) : superseded(state, body.effect);
       if (body.result.type === 'room.invite') return invited(state, body.effect);
       if (body.result.type === 'room.follow') return isFollowing(state, body.effect) ? upgraded(state, body.result.roomId, context.settings) : superseded(state, body.effect);
+      if (body.result.type === 'courier.accept') return { state, wake: [sendLane(state.party)], audit: [{ action: 'identity.accepted', because: 'an operator confirmed it', detail: { user: body.result.userId } }] };
       if (body.result.type === 'courier.member') return { state: { ...state, untold: untoldOf(state).filter(({ effect }) => effect !== body.effect) }, audit: [] };
       if (body.result.type === 'event.decrypt') return opened(state, body.result, context);
       return ignored(state, body.type);
@@ -41,6 +43,8 @@ export function decideRoom(state: RoomState | undefined, fact: Fact, context: Co
       return failed(state, body, fact.at);
     case 'room.member':
       return member(state, body);
+    case 'operator.accept':
+      return accept(state, body, fact.id);
     case 'room.tombstone':
       return tombstoned(state, body);
     case 'room.encrypted':
@@ -120,6 +124,13 @@ function upgraded(before: RoomState, roomId: RoomId, settings: Settings): RoomDe
   return { ...settle(state), effects, names, audit };
 }
 
+/** Each time it is confirmed is one of its own: the identity may change again. */
+function accept(state: RoomState, { by, userId }: FactOf<'operator.accept'>, fact: FactId): RoomDecision {
+  if (!state.party.members.includes(userId)) return { state, audit: [{ action: 'identity.refused', because: 'not of the party this room serves', detail: { user: userId, by } }] };
+  const effect: Effect = { id: as<EffectId>(`accept:${fact}`), lane: `accept:${state.party.id}:${userId}`, seat: seatOf(state), body: { type: 'courier.accept', userId } };
+  return { state, effects: [effect], audit: [{ action: 'identity.confirmed', because: `by ${by}`, detail: { user: userId } }] };
+}
+
 /** Invites everybody of the party who is outside and not already on the way. */
 function invite(state: RoomState, { ownServer }: Settings): { readonly state: RoomState; readonly effects: readonly Effect[] } {
   const { roomId } = state;
@@ -186,6 +197,7 @@ function failed(state: RoomState, body: FactOf<'effect.failed'>, at: Millis): Ro
   if (body.kind === 'room.follow') return isFollowing(state, body.effect) ? notFollowed(state, body) : superseded(state, body.effect);
   const reason = { code: body.code, message: body.message };
   const audit: AuditEntry = { action: 'room.blocked', because: body.message, detail: { code: body.code, effect: body.effect, final: body.final } };
+  if (body.kind === 'courier.accept') return { state, audit: [{ ...audit, action: 'identity.not-accepted' }] };
   if (body.kind === 'courier.member') return { state, audit: [{ ...audit, action: 'member.not-told' }] };
   if (body.kind === 'room.redact') return { state, audit: [{ ...audit, action: 'clear-text.not-removed' }] };
   const userId = body.kind === 'room.invite' ? invitee(state, body.effect) : undefined;

@@ -29,6 +29,8 @@ export type BareOptions = {
   readonly oneTimeKeys?: 'some' | 'none';
 };
 
+let devices = 0;
+
 /** A person of the courier's own application service, so that they need no password and no limit holds. */
 export const personOf = (place: Place, name: string): string => place.userId.replace(/courier\d+:/u, `${name}:`);
 
@@ -47,6 +49,7 @@ export async function bareDevice(place: Place, userId: string, deviceId: string,
   await initAsync();
   const machine = await OlmMachine.initialize(new UserId(userId), new DeviceId(deviceId));
   let since: string | undefined;
+  const number = (devices += 1); // as the timeout: Synapse gives a device of the same id the answer that it gave the one before, if the request is the same
 
   const flush = async (keys: 'upload' | 'keep'): Promise<void> => {
     for (const each of await machine.outgoingRequests()) {
@@ -69,7 +72,7 @@ export async function bareDevice(place: Place, userId: string, deviceId: string,
   return {
     userId, deviceId, call, machine,
     async sync(keys = 'upload') {
-      const answer = await call(`/sync?timeout=0${since === undefined ? '' : `&since=${encodeURIComponent(since)}`}`);
+      const answer = await call(`/sync?timeout=${number}${since === undefined ? '' : `&since=${encodeURIComponent(since)}`}`);
       const { events = [] } = (answer['to_device'] ?? {}) as { readonly events?: readonly unknown[] };
       const counts = new Map(Object.entries((answer['device_one_time_keys_count'] ?? {}) as Record<string, number>));
       const unused = new Set((answer['device_unused_fallback_key_types'] ?? []) as string[]);
