@@ -1,5 +1,6 @@
 /** Which chaos: kills, a bad network, a fail-over. */
 import { badNetwork, type BadNetwork } from './badNetwork.ts';
+import { failOver } from './failover.ts';
 import { keepRunning, killAround } from './kills.ts';
 import type { ChaosOptions } from './options.ts';
 import { randomOf } from './random.ts';
@@ -9,12 +10,15 @@ import { directWiring } from './wiring.ts';
 
 export function play(options: ChaosOptions, signal: AbortSignal, say: (line: string) => void): Promise<Outcome> {
   if (options.mode === 'kills') return run(options, directWiring(), (scene) => kills(options, scene), signal, say);
+  if (options.mode === 'failover') return run(options, directWiring(), (scene) => failOver(options, scene), signal, say);
   const network = badNetwork(options.seed);
   return run(options, network, (scene) => storm(options, network, scene), signal, say);
 }
 
-async function storm({ seconds }: ChaosOptions, network: BadNetwork, { progress, note, signal }: Scene): Promise<Figures> {
+async function storm({ seconds }: ChaosOptions, network: BadNetwork, { stage, progress, note, signal }: Scene): Promise<Figures> {
   const started = Date.now();
+  const keeping = new AbortController();
+  const keeper = keepRunning(victimsOf(stage), AbortSignal.any([keeping.signal, signal]));
   let faults = 0;
   await network.storm({
     ms: seconds * 1000, signal,
@@ -24,7 +28,9 @@ async function storm({ seconds }: ChaosOptions, network: BadNetwork, { progress,
       note(`fault ${faults}: ${way}: ${fault}`);
     },
   });
-  return { faults };
+  await keeper.settle();
+  keeping.abort();
+  return { faults, endedByThemselves: keeper.ownEnds };
 }
 
 async function kills({ kills: wanted, everySeconds, seed }: ChaosOptions, { stage, laboratory, progress, note, signal }: Scene): Promise<Figures> {

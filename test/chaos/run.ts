@@ -24,9 +24,9 @@ export type Scene = {
 };
 
 /** Figures of one kind of chaos, for the last line. */
-export type Figures = Readonly<Record<string, number | string | readonly string[]>>;
+export type Figures = Readonly<Record<string, number | string | readonly string[] | readonly number[]>> & { readonly endedByThemselves: readonly string[] };
 
-export type Outcome = { readonly figures: Figures; readonly verdict: Verdict; readonly failed: readonly string[]; readonly evidence?: string };
+export type Outcome = { readonly figures: Readonly<Record<string, unknown>>; readonly verdict: Verdict; readonly failed: readonly string[]; readonly evidence?: string };
 
 /** More results than this on their way: the laboratory waits, so that a slow machine still ends in time. */
 const UNDER_WAY = 400;
@@ -76,6 +76,7 @@ async function play(stage: Stage, options: ChaosOptions, chaos: (scene: Scene) =
     const judged = options.control === undefined ? verdict : judge(falsified(evidence, options.control));
     const failed = [
       ...(['lost', 'duplicated', 'undecryptable', 'indexReuse'] as const).flatMap((kind) => (judged[kind] === 0 ? [] : [`${kind}: ${judged[kind]}`])),
+      ...(figures.endedByThemselves.length === 0 ? [] : [`ended by themselves, without having been killed: ${figures.endedByThemselves.join(', ')}`]),
       ...(laboratory.waiting.size === 0 ? [] : [`${laboratory.waiting.size} results were never answered 2xx`]),
     ];
     say(`answers to pushes: ${[...laboratory.answers].sort().map(([status, count]) => `${status === 0 ? 'none' : status}: ${count}`).join(', ')}`);

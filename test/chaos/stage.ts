@@ -14,7 +14,7 @@ import type { Wiring } from './wiring.ts';
 export type StageOptions = {
   readonly store: 'sqlite' | 'postgres';
   readonly workers: number;
-  /** Teams whose rooms nobody has yet: each is made when its first result comes. */
+  /** Teams of two or one, whose rooms nobody has yet: each is made when its first result comes. */
   readonly lateParties: number;
   /** Through what the parts reach each other. */
   readonly wiring: Wiring;
@@ -106,8 +106,12 @@ export async function setTheStage(options: StageOptions): Promise<Stage> {
 
 const homeOf = (hospitals: Hospitals, index: number): Hospitals['mercy'] => (index === CLIENTS.length - 1 ? hospitals.mercy : hospitals.stAnne);
 
-/** A team of one of them, in turn: a room of its own for somebody who has one already. */
-const teamOf = (users: readonly string[], index: number): Party => ({ npi: npiOf(100 + index), readers: users.slice(index % users.length, (index % users.length) + 1) });
+/** One of them, or two, in their turn. */
+function teamOf(users: readonly string[], index: number): Party {
+  const first = index % users.length;
+  const second = (first + 1 + (Math.floor(index / users.length) % (users.length - 1))) % users.length;
+  return { npi: npiOf(100 + index), readers: (index % 2 === 0 ? [users[first], users[second]] : [users[first]]).flatMap((user) => user ?? []) };
+}
 
 /** The appservice's registration names one address: with several workers, or a bad network, something stands there and passes on. */
 async function slotsOf(slot: Slot, workers: number, wiring: Wiring): Promise<readonly Slot[]> {

@@ -5,6 +5,7 @@ import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import { entryName, serverOf, serversOf, type Party } from '../people/party.ts';
 import { sendLane } from '../delivery/send.ts';
 import { answeredEvents, arrived, isUnreadTimer, opened, pass, patienceEnded, unreadable } from './answers.ts';
+import { awaitMissing, goOnWithout, MISSING_TIMER } from './missing.ts';
 import { creationOf, invitationOf, isComing, isInviting, OPEN_LIMIT, outside, roomLane, seatOf, serves, usable, type MemberChange, type RoomState } from './room.ts';
 import { seatFor } from './seat.ts';
 import { isFollowing, moved as movedTo, notFollowed, tombstoned } from './upgrade.ts';
@@ -59,6 +60,7 @@ export function decideRoom(state: RoomState | undefined, fact: Fact, context: Co
     case 'room.receipt':
       return pass(state, context, [body.eventId], { type: 'receipt.seen', eventId: body.eventId, userId: body.userId, seenAt: body.seenAt });
     case 'timer.due':
+      if (body.name === MISSING_TIMER) return { ...settle(goOnWithout(state)), audit: [{ action: 'member.missing', because: 'their invitation could not be brought to them in time: the rest of the team is told', detail: { party: state.party.id } }] };
       return isUnreadTimer(body.name) ? patienceEnded(state, body.name) : ignored(state, body.type);
     default:
       return ignored(state, body.type);
@@ -203,10 +205,10 @@ function failed(state: RoomState, body: FactOf<'effect.failed'>, at: Millis): Ro
   const userId = body.kind === 'room.invite' ? invitee(state, body.effect) : undefined;
   if (!userId && body.effect !== creationOf(state)) return superseded(state, body.effect);
   const membership: Membership = body.final ? 'refused' : body.code === 'limited' ? 'limited' : 'unreachable';
-  const next: RoomState = userId ? { ...state, members: { ...state.members, [userId]: membership } } : { ...state, blocked: reason };
+  const { state: next, timers } = userId ? awaitMissing(state, { ...state, members: { ...state.members, [userId]: membership } }, userId, at) : { state: { ...state, blocked: reason }, timers: [] };
   if (usable(next)) return { ...settle(next), audit: [audit] };
   const blocked = toDeliveries(isInviting(next) ? [] : next.waiting, { type: 'room.blocked', ...reason, code: userId ? `invitation-${membership}` : `room-${body.code}`, members: next.members });
-  return { state: next, raise: blocked, audit: [audit] };
+  return { state: next, raise: blocked, timers, audit: [audit] };
 }
 
 const toDeliveries = (ids: readonly string[], body: RaisedFact['body']): readonly RaisedFact[] => ids.map((id) => ({ aggregate: { kind: 'delivery', id }, body }));

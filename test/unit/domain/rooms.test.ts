@@ -3,7 +3,8 @@ import { as, type EventId, type UserId } from '../../../src/domain/brand.ts';
 import type { Context, Decision } from '../../../src/domain/decision.ts';
 import type { FactBody } from '../../../src/domain/fact.ts';
 import { decideRoom, lookupsOfRoom } from '../../../src/domain/rooms/decide.ts';
-import { keyHolders, type RoomState } from '../../../src/domain/rooms/room.ts';
+import { keyHolders, usable, type RoomState } from '../../../src/domain/rooms/room.ts';
+import { MISSING_PATIENCE_MS, MISSING_TIMER } from '../../../src/domain/rooms/missing.ts';
 import { seatFor } from '../../../src/domain/rooms/seat.ts';
 import { entryName, type Party } from '../../../src/domain/people/party.ts';
 import { Sealed } from '../../../src/domain/sealed.ts';
@@ -95,6 +96,32 @@ describe('A results room', () => {
     expect(seen(run([{ ...wanted, party: lab }, createdFor(lab), invited(other, 1, lab), limited])).raised).to.deep.equal(['room.ready']);
     expect(seen(run([{ ...wanted, party: lab }, createdFor(lab), limited])).raised, 'as long as another is on the way').to.deep.equal([]);
     expect(seen(run([{ ...wanted, party: lab }, createdFor(lab), limited, invited(other, 1, lab)])).raised).to.deep.equal(['room.ready']);
+  });
+});
+
+describe('A team whose member can\'t be reached at this moment', () => {
+  const away: FactBody = { ...inviteFailed('unavailable'), effect: as(`invite:${lab.id}:${user}:1`) } as FactBody;
+  const before = [{ ...wanted, party: lab } as FactBody, createdFor(lab), away];
+  const over: FactBody = { type: 'timer.due', name: MISSING_TIMER };
+
+  it('waits for them, visibly and for a set time, so that the message they could never read isn\'t sent without them', () => {
+    const decision = run([...before, invited(other, 1, lab)]);
+    expect(seen(decision).raised).to.deep.equal([]);
+    expect(decision.state && usable(decision.state)).to.equal(false);
+    expect(run(before).timers, 'set when the invitation failed').to.deep.equal([{ name: MISSING_TIMER, dueAt: T0 + MISSING_PATIENCE_MS }]);
+    expect(seen(run([{ ...wanted, party: lab }, createdFor(lab), invited(other, 1, lab), away])).raised, 'visibly').to.deep.equal(['room.blocked:invitation-unreachable']);
+  });
+
+  it('is told at once when they are invited', () => {
+    expect(seen(run([...before, invited(other, 1, lab), invited(user, 1, lab)])).raised).to.deep.equal(['room.ready']);
+  });
+
+  it('is told without them when the time is over, and from then on', () => {
+    const late = [...before, invited(other, 1, lab), over];
+    expect(seen(run(late)).raised).to.deep.equal(['room.ready']);
+    expect(seen(run([...late, { ...wanted, party: lab, delivery: as('d2') }])).raised).to.deep.equal(['room.ready']);
+    expect(seen(run([...before, over])).raised, 'nobody is there yet').to.deep.equal([]);
+    expect(seen(run([...before, over, invited(other, 1, lab)])).raised).to.deep.equal(['room.ready']);
   });
 });
 
