@@ -1,24 +1,26 @@
 /** The door under `/fhir`: lab and EHR systems push FHIR R4 resources, each becomes an Arrival. README.md of this folder tells it from outside. */
 import { performance } from 'node:perf_hooks';
 import type { Admission, Authenticator, Bridge, BridgeHost, FhirValidator, HttpHead, HttpReply } from '../../src/ports/bridge.ts';
+import { answer } from './answer.ts';
+import type { Task } from './answer.ts';
 import { createAuthorise } from './authorise.ts';
 import { capabilityStatement } from './capability.ts';
 import { DEFAULT_MAX_BYTES, DEFAULT_MAX_IN_FLIGHT } from './config.ts';
 import type { FhirPushConfig, SourceConfig } from './config.ts';
-import { create } from './create.ts';
 import type { Asked, Desk, Done } from './create.ts';
 import { createInFlight } from './inFlight.ts';
-import { parseJson } from './json.ts';
 import { acceptsJson, preferenceOf, sendsJson } from './negotiate.ts';
 import { operationOf } from './operation.ts';
 import type { Operation } from './operation.ts';
+import type { Pool } from './pool.ts';
 import { problem, refuse, refusal, replyJson, replyRefusal } from './outcome.ts';
 import type { Refusal, Result } from './outcome.ts';
 import { createRate } from './rate.ts';
-import { takeBundle } from './takeBundle.ts';
-import { takeMessage } from './takeMessage.ts';
 
 export type { FhirPushConfig, SourceConfig, TakenType } from './config.ts';
+export { createPool } from './pool.ts';
+export type { Pool, PoolOptions } from './pool.ts';
+export { serveTasks } from './thread.ts';
 
 const NAME = 'fhir-push';
 
@@ -26,11 +28,13 @@ export type FhirPushParts = {
   readonly host: BridgeHost;
   readonly validator: FhirValidator;
   readonly authenticator: Authenticator;
+  /** Where large bodies are parsed and validated; without it, here. */
+  readonly pool?: Pool;
   /** Monotonic milliseconds. */
   readonly clock?: () => number;
 };
 
-export const createFhirPush = (config: FhirPushConfig, { host, validator, authenticator, clock = () => performance.now() }: FhirPushParts): Bridge => {
+export const createFhirPush = (config: FhirPushConfig, { host, validator, authenticator, pool, clock = () => performance.now() }: FhirPushParts): Bridge => {
   const authorise = createAuthorise(config, authenticator);
   const rate = createRate();
   const inFlight = createInFlight();
@@ -63,7 +67,7 @@ export const createFhirPush = (config: FhirPushConfig, { host, validator, authen
         done,
         busy: () => observe('busy', replyRefusal(BUSY), source),
         tooLarge: () => observe('too-large', replyRefusal(tooLarge(source)), source),
-        take: async (body) => answer(desk, asked, operation.value, head.query, body).then(
+        take: async (body) => answerTo(desk, pool, { asked, operation: operation.value, query: head.query.toString(), bytes: body }).then(
           (done) => (done.ok ? observe(done.value.event, done.value.reply, source, body.length, done.value.ids) : observe(done.refusal.event, replyRefusal(done.refusal), source, body.length)),
           () => observe('exception', replyRefusal(EXCEPTION), source, body.length),
         ),
@@ -75,22 +79,20 @@ export const createFhirPush = (config: FhirPushConfig, { host, validator, authen
   return { name: NAME, routes: [{ prefix: '/fhir', admit }] };
 };
 
-const answer = async (desk: Desk, asked: Asked, operation: Operation, query: URLSearchParams, bytes: Uint8Array): Promise<Result<Done>> => {
-  const body = parseJson(bytes);
-  if ('fault' in body) return refuse(400, 'malformed', problem('structure', body.fault));
-  switch (operation.kind) {
-    case 'create': return create(desk, asked, operation.type, body);
-    case 'bundle': return takeBundle(desk, asked, 'bundle', body);
-    case 'collection': return takeBundle(desk, asked, 'collection', body);
-    case 'message': return takeMessage(desk, asked, query, body);
-    case 'metadata': throw new Error('metadata has no body');
-  }
+/** In a thread when it is large; what the thread pool can't take now is refused, nothing of it begun. */
+const answerTo = async (desk: Desk, pool: Pool | undefined, task: Task): Promise<Result<Done>> => {
+  if (pool === undefined || task.bytes.length <= pool.aboveBytes) return answer(desk, task);
+  const result = await pool.run(desk.host, desk.config, task).catch((): Result<Done> => ({ ok: false, refusal: THREAD_LOST }));
+  return result === 'full' ? { ok: false, refusal: BUSY } : result;
 };
 
 /** Fixed text: what went wrong inside is nobody's business outside, and may hold PHI. */
 const EXCEPTION: Refusal = refusal(500, 'exception', problem('exception', 'This could not be handled, and nothing of it was stored. Tell the operator of this endpoint.'));
 
 const BUSY: Refusal = refusal(503, 'busy', problem('transient', 'As much is being taken in as can be at one time, and nothing of this was. Send it again.'), { 'retry-after': '2' });
+
+/** It may have been stored just before: sent again, it is then known. */
+const THREAD_LOST: Refusal = refusal(503, 'thread-lost', problem('transient', 'This took too long, or too much. Send it again, in smaller parts if that does not help.'), { 'retry-after': '60' });
 
 const maxBytesOf = ({ maxBytes }: SourceConfig): number => maxBytes ?? DEFAULT_MAX_BYTES;
 

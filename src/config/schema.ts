@@ -104,6 +104,7 @@ export const configSchema = z.strictObject({
     tls: tls.optional().describe('TLS in this process; without it, a proxy in front has it'),
     trusted_proxies: proxies.optional().describe('Proxies whose word about the client counts; from anybody else it is thrown away'),
     max_bytes_in_flight: z.int().min(1024 * 1024).default(64 * 1024 * 1024).describe('Request bodies in hand at one time, over all sources'),
+    large_body_threads: z.int().min(0).max(8).default(1).describe('Threads that parse and validate bodies over 256 KiB, so that the door goes on answering; each takes 200 MB and more while there is such work'),
   }).prefault({}),
   authorization: z.strictObject({
     token_seconds: z.int().min(30).max(300).default(300).describe('Life of an access token from /auth/token'),

@@ -1,6 +1,7 @@
+import { Worker } from 'node:worker_threads';
 import { startHttpServer, type DoorRefusal, type HttpServerOptions } from '../adapters/http/server.ts';
 import { createAppserviceRoutes, type AppserviceOptions } from '../adapters/matrix/appservice.ts';
-import { createFhirPush } from '../../bridges/fhir-push/index.ts';
+import { createFhirPush, createPool, type Pool } from '../../bridges/fhir-push/index.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { as, type Millis } from '../domain/brand.ts';
 import { createBridgeHost, type SourceTerms } from '../loop/receive.ts';
@@ -36,7 +37,8 @@ export async function openDoors(config: LoadedConfig, parts: DoorParts): Promise
   const failed = (error: unknown): void => log.error('http.failed', { error: errorCode(error) });
   const host = createBridgeHost({ ...parts, refusals, terms: termsOf(config) });
   const trust = createTrust(config, { keys, remember: store.remember, now, observe: (event) => host.observe({ bridge: 'auth', ...event }) });
-  const bridge = createFhirPush(fhirPushConfig(config), { host, validator: parts.validator, authenticator: trust.authenticator });
+  const pool = poolOf(config);
+  const bridge = createFhirPush(fhirPushConfig(config), { host, validator: parts.validator, authenticator: trust.authenticator, ...(pool === undefined ? {} : { pool }) });
   const doors = await Promise.all([
     startHttpServer({ ...httpOptions(config), failed, refused: noting(refusals, 'http'), routes: [...trust.routes, ...bridge.routes, ...parts.operations] }),
     startHttpServer({ ...appserviceOptions(config), failed, refused: noting(refusals, 'appservice'), routes: [createAppserviceRoutes({ ...parts.appservice, failed, refused: noting(refusals, 'appservice') })] }),
@@ -48,12 +50,21 @@ export async function openDoors(config: LoadedConfig, parts: DoorParts): Promise
     reloadTls: () => { for (const door of doors) door.reloadTls(); },
     async stop(withinMs) {
       await Promise.all(doors.map((door) => door.stop(withinMs)));
+      await pool?.stop();
       await refusals.stop();
     },
   };
 }
 
 const noting = (refusals: Refusals, door: string) => (refusal: Omit<DoorRefusal, 'code'> & { readonly code: string }): void => refusals.note({ door, ...refusal });
+
+/** Bodies over 256 KiB take 50 ms and more of a processor: `node bench/largeBodies.ts` shows what they do to the door without threads. */
+function poolOf({ http: { large_body_threads: threads } }: LoadedConfig): Pool | undefined {
+  if (threads === 0) return undefined;
+  const entry = new URL(import.meta.url.endsWith('.ts') ? './fhirThread.ts' : './fhirThread.js', import.meta.url);
+  const open = (): Worker => new Worker(entry, { name: 'aceso-fhir', stdout: true, stderr: true, resourceLimits: { maxOldGenerationSizeMb: 2048 } });
+  return createPool({ open, threads, aboveBytes: 256 * 1024, mostWaiting: 16, withinMs: 60_000, idleMs: 300_000 });
+}
 
 function httpOptions({ http, at }: LoadedConfig): Pick<HttpServerOptions, 'host' | 'port' | 'tls' | 'proxies' | 'maxBytesInFlight'> {
   const { host, port, tls, trusted_proxies: proxies, max_bytes_in_flight: maxBytesInFlight } = http;
