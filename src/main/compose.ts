@@ -87,7 +87,7 @@ export function settingsOf(config: LoadedConfig): Settings {
     recipientOrder: config.recipients.order,
     agreedServers: [config.homeserver.server_name, ...config.partners.map(({ server_name: name }) => name)],
     ownServer: config.homeserver.server_name,
-    courierSeats: 1,
+    courierSeats: config.courier.devices,
     invitationPatienceMs: config.invitations.patience_minutes * 60_000,
   };
 }

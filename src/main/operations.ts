@@ -1,12 +1,12 @@
 import type { MetricsEndpoint } from '../adapters/log/metrics.ts';
 import type { HttpReply, HttpRoute } from '../ports/bridge.ts';
-import type { Courier } from '../ports/courier.ts';
+import type { Couriers, SeatStatus } from '../ports/courier.ts';
 import type { Health, Problem } from './health.ts';
 
-export type OperationsParts = { readonly courier: Pick<Courier, 'status'>; readonly health: Health; readonly metrics: MetricsEndpoint };
+export type OperationsParts = { readonly couriers: Pick<Couriers, 'status'>; readonly health: Health; readonly metrics: MetricsEndpoint };
 
 /** `store`, `courier`, `homeserver`: `ready`, or the code of what is wrong. */
-export type Readiness = { readonly ready: boolean; readonly store: string; readonly courier: string; readonly homeserver: string; readonly problems: readonly Problem[] };
+export type Readiness = { readonly ready: boolean; readonly store: string; readonly courier: string; readonly homeserver: string; readonly seats: readonly SeatStatus[]; readonly problems: readonly Problem[] };
 
 /** `/healthz`: the process answers. `/readyz`: it can do its work, and which part can't. `/metrics`: Prometheus text. No PHI, no token. */
 export function operationsRoutes(parts: OperationsParts): readonly HttpRoute[] {
@@ -27,10 +27,10 @@ const get = (prefix: string, answer: () => Promise<HttpReply>): HttpRoute => ({
 });
 
 /** Ready: what is pushed now is taken and kept, and the device has been seen to work. That the homeserver is away is told, and is no reason to push elsewhere. */
-async function readinessOf({ courier, health }: OperationsParts): Promise<Readiness> {
+async function readinessOf({ couriers, health }: OperationsParts): Promise<Readiness> {
   const problems = await health.look();
   const codeOf = (part: Problem['part']): string => problems.find((problem) => problem.part === part)?.code ?? 'ready';
-  const { state } = courier.status();
+  const { state, seats } = couriers.status();
   const full = problems.some(({ part, code }) => part === 'disk' && code === 'full');
-  return { ready: codeOf('store') === 'ready' && !full && state === 'ready', store: codeOf('store'), courier: state, homeserver: codeOf('homeserver'), problems };
+  return { ready: codeOf('store') === 'ready' && !full && state === 'ready', store: codeOf('store'), courier: state, homeserver: codeOf('homeserver'), seats, problems };
 }

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { createCourier } from '../adapters/crypto/courier.ts';
 import { createFhirValidator } from '../adapters/fhir/validator.ts';
 import { createMetrics } from '../adapters/log/metrics.ts';
 import { createHistory } from '../adapters/matrix/history.ts';
@@ -9,14 +8,14 @@ import { createFoundEvents } from '../adapters/store/found.ts';
 import { loadTemplate, type LoadedConfig } from '../config/load.ts';
 import { as, type Millis } from '../domain/brand.ts';
 import type { RoomTemplate } from '../domain/rooms/template.ts';
-import { FHIR_CONTENT_KEY } from '../domain/clinical/render.ts';
 import { createCatchUp } from '../loop/catchUp.ts';
 import { createExecutors } from '../loop/executors.ts';
 import { createIntake } from '../loop/intake.ts';
 import { createLoop } from '../loop/loop.ts';
-import { noFaults, type Faults } from '../ports/faults.ts';
+import type { Faults } from '../ports/faults.ts';
 import { errorCode, type Log } from '../ports/telemetry.ts';
 import { courierLocalpart, guardianLocalpart, openStore, partiesOf, readRegistration, settingsOf } from './compose.ts';
+import { composeCouriers } from './couriers.ts';
 import { bringParties } from './directory.ts';
 import { openDoors } from './doors.ts';
 import { createHealth } from './health.ts';
@@ -54,20 +53,11 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
     names: { guardian: `${config.organisation.name} (guardian)`, courier: config.courier.display_name ?? `${config.organisation.name} results` },
   };
   const homeserver = createHomeserver(homeserverOptions);
-  const courier = await createCourier({
-    homeserverUrl: url, asToken, userId: homeserver.courier, deviceId: config.courier.device_id, deviceName: `${config.organisation.name} (Aceso)`,
-    storePath: join(config.at(config.data_dir), 'courier.db'), storeId: 'courier', generation: now(), bornAt: 0, storeKey: keys.derive('courier'), trust: config.courier.unsigned_devices === 'allow' ? 'any' : 'signed',
-    whenServerAway: config.delivery.when_server_away, changedIdentities: config.courier.changed_identities,
-    attachmentKey: FHIR_CONTENT_KEY, log: ({ level, code, ...ids }) => {
-      if (code === 'engine-restarted') metrics.count('courier_restarts');
-      log[level](`courier.${code}`, ids);
-    },
-    ...(faults === noFaults ? {} : { faultPoint: (step) => { faults.at(`courier.${step}`); return undefined; } }),
-  });
+  const worker = randomUUID();
+  const couriers = composeCouriers({ config, store, keys, worker, userId: homeserver.courier, asToken, log, metrics, faults });
 
   const validator = await createFhirValidator();
   const parts = { store, log, metrics, now, faults };
-  const worker = randomUUID();
   const intake: { take?: ReturnType<typeof createIntake> } = {};
   const catchUp = await createCatchUp({
     ...parts, notes, found: createFoundEvents(database.db), history: createHistory(homeserverOptions, async () => (await store.seat(0))?.deviceId ?? config.courier.device_id), worker, courier: homeserver.courier, ownUsers: [homeserver.guardian, homeserver.courier],
@@ -77,14 +67,14 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
     ...parts,
     settings: settingsOf(config),
     worker,
-    seats: () => [0],
+    seats: () => couriers.held(),
     executors: catchUp.around(createExecutors({
-      ...parts, homeserver, couriers: { at: (seat) => (seat === 0 ? courier : undefined) }, keys, template, aliasPrefix: config.appservice.prefix,
+      ...parts, homeserver, couriers, keys, template, aliasPrefix: config.appservice.prefix,
       people: { ownServer: serverName, guardian: homeserver.guardian, partnerVersions: Object.fromEntries(config.partners.flatMap(({ server_name: name, room_version: version }) => (version === undefined ? [] : [[name, version]]))) },
     }), (id) => keys.pseudonym('txn', id)),
   });
   intake.take = createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge });
-  courier.onKeys(({ kind }) => {
+  couriers.onKeys(({ kind }) => {
     void loop.wake(kind === 'devices' ? 'no-device' : 'keys-missing').catch((error: unknown) => log.warn('wake.failed', { error: errorCode(error) }));
   });
   const isOurs = (name: string): boolean => name === homeserver.guardian || name === homeserver.courier;
@@ -93,20 +83,21 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
   const wakeAll = (): void => {
     for (const code of ['unavailable', 'unauthorized', 'limited', 'invalid', 'engine']) void loop.wake(code).catch((error: unknown) => log.warn('wake.failed', { error: errorCode(error) }));
   };
-  const health = createHealth({ store, courier, homeserver, log, dataDir: config.at(config.data_dir), now, steady: () => performance.now(), ended: wakeAll });
+  const health = createHealth({ store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now, steady: () => performance.now(), ended: wakeAll });
   const stopWatching = health.watch();
   const doors = await openDoors(config, {
-    ...parts, keys, nudge: loop.nudge, validator, operations: operationsRoutes({ courier, health, metrics }),
+    ...parts, keys, nudge: loop.nudge, validator, operations: operationsRoutes({ couriers, health, metrics }),
     appservice: { hsToken, isOurs, take: intake.take },
   });
+  couriers.start();
   loop.start();
   const catchingUp = repeat(CATCH_UP_MS, () => catchUp.run());
-  const pruning = setInterval(() => void courier.prune(now() - JOURNAL_MS), HOURLY_MS).unref();
+  const pruning = setInterval(() => void couriers.prune(now() - JOURNAL_MS), HOURLY_MS).unref();
   const { httpPort, appservicePort, reloadTls } = doors;
   log.info('aceso.started', { http: httpPort, appservice: appservicePort });
   return {
     httpPort, appservicePort, reloadTls,
-    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, () => doors.stop(2000), () => loop.stop(STOP_MS - 3000), () => courier.stop(), () => store.close()]),
+    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, () => doors.stop(2000), () => loop.stop(STOP_MS - 3000), () => couriers.stop(), () => store.close()]),
   };
 }
 

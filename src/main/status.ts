@@ -31,6 +31,7 @@ export async function statusOfServer(config: LoadedConfig, error: unknown): Prom
 const lines = (server: Readiness | undefined): readonly string[] => [
   `Server      ${server === undefined ? 'not running here' : server.ready ? 'ready' : `not ready (store ${server.store}, courier ${server.courier}, homeserver ${server.homeserver})`}`,
   ...(server?.problems ?? []).map(({ part, code, message, since }) => `Problem     ${part}: ${message} [${code}, for ${age(Date.now() - since)}]`),
+  ...(server?.seats ?? []).map(({ seat, state, holder, deviceId }) => `Courier ${seat}   ${state}${deviceId === undefined ? '' : `, device ${deviceId}`}${holder === undefined ? '' : `, with worker ${holder}`}`),
 ];
 
 async function readiness(config: LoadedConfig): Promise<Readiness | undefined> {

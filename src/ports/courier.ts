@@ -27,8 +27,35 @@ export type Courier = {
   /** A person, asked by telephone, confirms that the identity they have now is theirs: their devices may get keys again. */
   acceptIdentity(userId: UserId): Promise<Outcome<void, 'unavailable'>>;
   /** `ready` once identity and keys are published and the first sync is done; `lost` when another process took the device over, for good. `problem`: what keeps it from syncing now, and what to do, for a person. */
-  status(): { readonly state: 'starting' | 'ready' | 'recovering' | 'lost' | 'stopped'; readonly restarts: number; readonly lastSyncAt?: number; readonly problem?: string };
+  status(): CourierStatus;
+  /** Forgets messages that were sent before `before` (milliseconds since the epoch): they can't be asked to be sent again. Gives how many. */
+  prune(before: number): Promise<number>;
   stop(): Promise<void>;
+};
+
+export type CourierStatus = { readonly state: 'starting' | 'ready' | 'recovering' | 'lost' | 'stopped'; readonly restarts: number; readonly lastSyncAt?: number; readonly problem?: string };
+
+/** The courier's devices, each on a seat of its own; this worker has those whose seats it holds. A room's messages go by the device on its seat. */
+export type Couriers = {
+  /** Seats whose device is here and may send, in order. */
+  held(): readonly number[];
+  at(seat: number): Courier | undefined;
+  /** As each device's own. */
+  onKeys: Courier['onKeys'];
+  /** As if they were one: `ready` when each seat's device is ready here, or with another worker. */
+  status(): CourierStatus & { readonly seats: readonly SeatStatus[] };
+  prune(before: number): Promise<void>;
+  stop(): Promise<void>;
+};
+
+/** `elsewhere`: another worker has it. `free`: nobody has; this worker takes it as soon as it may. The others are states of the device here. */
+export type SeatStatus = {
+  readonly seat: number;
+  readonly state: 'elsewhere' | 'free' | 'opening' | CourierStatus['state'];
+  /** The worker that has it. */
+  readonly holder?: string;
+  readonly deviceId?: string;
+  readonly problem?: string;
 };
 
 export type OutgoingMessage = {

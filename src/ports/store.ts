@@ -50,6 +50,9 @@ export type Destinations = { readonly except: readonly string[] } | { readonly o
  */
 export type Lease = { readonly name: string; readonly worker: string; readonly generation: number };
 
+/** A lease as anybody sees it: whose it is, if somebody's, and till when unless it is renewed. */
+export type KnownLease = { readonly name: string; readonly worker: string | undefined; readonly generation: number; readonly until: Millis };
+
 /** A courier's seat: which Matrix device sits there now, since when, and in which crypto store its keys are. */
 export type Seat = { readonly seat: number; readonly deviceId: string; readonly storeId: string; readonly bornAt: Millis };
 
@@ -100,6 +103,8 @@ export type Store = {
   lease(name: string, worker: string, now: Millis, leaseMs: number): Promise<Lease | undefined>;
   /** Frees a lease for the next worker at once; does nothing when it is somebody else's by now. */
   release(lease: Lease): Promise<void>;
+  /** The leases whose names begin so, those that ran out or are free too. */
+  leases(prefix: string): Promise<readonly KnownLease[]>;
   seat(seat: number): Promise<Seat | undefined>;
   /** In one transaction with the check that the lease is still ours. False: it was lost, and nothing was written. */
   saveSeat(lease: Lease, seat: Seat): Promise<boolean>;

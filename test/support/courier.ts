@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
-import { createCourier, type CourierDevice, type CourierLog, type CourierOptions, type IdentityKeeper } from '../../src/adapters/crypto/courier.ts';
+import { createCourier, type CourierLog, type CourierOptions, type IdentityKeeper } from '../../src/adapters/crypto/courier.ts';
 import { as, type RoomId, type UserId } from '../../src/domain/brand.ts';
 import { Sealed } from '../../src/domain/sealed.ts';
-import type { EncryptedEvent, OutgoingMessage } from '../../src/ports/courier.ts';
+import type { Courier, EncryptedEvent, OutgoingMessage } from '../../src/ports/courier.ts';
 import type { Client } from './clients/client.ts';
 import type { ChildCommand, ChildReport } from './courierChild.ts';
 import { sharedHospitals, takeSlot, type Hospital, type Slot } from './lab.ts';
@@ -73,11 +73,11 @@ export async function newPlace(changes: Partial<CourierOptions> = {}, at?: { rea
   };
 }
 
-export type Started = CourierDevice & { readonly logs: readonly CourierLog[]; readonly heard: readonly { readonly kind: 'room-keys' | 'devices'; readonly userIds: readonly UserId[] }[] };
+export type Started = Courier & { readonly logs: readonly CourierLog[]; readonly heard: readonly { readonly kind: 'room-keys' | 'devices'; readonly userIds: readonly UserId[] }[] };
 
 /** Started in this process: those that a failed test left running are stopped when the run ends, since their threads would keep it alive. */
-const running = (): Promise<Set<CourierDevice>> => shared('courier threads', async () => {
-  const couriers = new Set<CourierDevice>();
+const running = (): Promise<Set<Courier>> => shared('courier threads', async () => {
+  const couriers = new Set<Courier>();
   const stop = async (): Promise<void> => {
     await Promise.all([...couriers].map((courier) => courier.stop()));
   };
@@ -94,7 +94,7 @@ export async function start(place: Place, changes: Partial<CourierOptions> = {})
   return { ...courier, logs, heard };
 }
 
-export const ready = (courier: Pick<CourierDevice, 'status'>): Promise<unknown> =>
+export const ready = (courier: Pick<Courier, 'status'>): Promise<unknown> =>
   until('the courier to be ready', () => courier.status().state === 'ready').catch((cause: unknown) => {
     throw new Error(`the courier isn't ready: ${JSON.stringify(courier.status())}`, { cause });
   });

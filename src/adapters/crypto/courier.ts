@@ -7,12 +7,6 @@ import { startThread, type EngineThread } from './thread.ts';
 
 export type { CourierLog, CourierOptions, FaultAction, FaultPoint, IdentityKeeper } from './options.ts';
 
-/** The port, and what its owner does for upkeep. */
-export type CourierDevice = Courier & {
-  /** Forgets messages that were sent before `before` (milliseconds since the epoch): they can't be asked to be sent again. Gives how many. */
-  prune(before: number): Promise<number>;
-};
-
 const usualDeadlineMs = 60_000;
 
 /**
@@ -20,7 +14,7 @@ const usualDeadlineMs = 60_000;
  * it is), so that a homeserver that is down delays nothing else. Rejects, saying what to do, when the store can't be opened: a wrong key,
  * another user's or device's store, or one that a later generation holds.
  */
-export async function createCourier(options: CourierOptions): Promise<CourierDevice> {
+export async function createCourier(options: CourierOptions): Promise<Courier> {
   const { log, faultPoint, identity, ...settings } = options;
   if (options.storeKey.length !== 32) throw new Error("the courier's store key must have 32 bytes");
   const threadOptions: ThreadOptions = { ...settings, deadlineMs: options.deadlineMs ?? usualDeadlineMs, faults: faultPoint ? 'on' : 'off', keeper: identity ? 'given' : 'none' };

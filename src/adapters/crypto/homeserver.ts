@@ -6,7 +6,7 @@
 import type { ThreadOptions } from './options.ts';
 
 export type Request = {
-  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** After `/_matrix/`, with each part encoded, e.g. `client/v3/keys/query`. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;

@@ -6,7 +6,7 @@ import type { Tables } from './tables.ts';
 import { inTransaction } from './transaction.ts';
 
 /** Rights that one worker has at a time, and what is written in their name. */
-export function createLeases(db: Kysely<Tables>, keyRing: KeyRing, now: () => number): Pick<Store, 'lease' | 'release' | 'seat' | 'saveSeat' | 'secret' | 'saveSecret'> {
+export function createLeases(db: Kysely<Tables>, keyRing: KeyRing, now: () => number): Pick<Store, 'lease' | 'release' | 'leases' | 'seat' | 'saveSeat' | 'secret' | 'saveSecret'> {
   /** Runs `write` when the lease is still ours. Its row stays locked till the end of the transaction: nobody can take it in between. */
   const fenced = ({ name, worker, generation }: Lease, write: (tx: Kysely<Tables>) => Promise<unknown>): Promise<boolean> => inTransaction(db, async (tx) => {
     const { numUpdatedRows } = await tx.updateTable('lease').set({ generation }).where('name', '=', name).where('worker', '=', worker).where('generation', '=', generation).executeTakeFirst();
@@ -28,6 +28,11 @@ export function createLeases(db: Kysely<Tables>, keyRing: KeyRing, now: () => nu
 
     async release({ name, worker, generation }) {
       await db.updateTable('lease').set({ worker: null, lease_until: 0 }).where('name', '=', name).where('worker', '=', worker).where('generation', '=', generation).execute();
+    },
+
+    async leases(prefix) {
+      const rows = await db.selectFrom('lease').selectAll().where('name', 'like', `${prefix}%`).orderBy('name').execute();
+      return rows.map(({ name, worker, generation, lease_until: until }) => ({ name, worker: worker ?? undefined, generation, until: as<Millis>(until) }));
     },
 
     async seat(seat) {
