@@ -32,7 +32,7 @@ export function createJournal(store: Store, storeKey: Uint8Array): Journal {
   const key = subkey(storeKey, 'media');
   return {
     async find(id, roomId) {
-      const row = await store.durable((sql) => sql.prepare('SELECT state, media, ciphertext, created_at, devices, withheld, event_id FROM courier_message WHERE id = ? AND room_id = ?').get(id, roomId));
+      const row = await store.read((sql) => sql.prepare('SELECT state, media, ciphertext, created_at, devices, withheld, event_id FROM courier_message WHERE id = ? AND room_id = ?').get(id, roomId));
       if (!row) return undefined;
       const reached = { devices: Number(row['devices'] ?? 0), withheld: Number(row['withheld'] ?? 0) };
       const { media, ciphertext, event_id: eventId } = row;
@@ -50,7 +50,8 @@ export function createJournal(store: Store, storeKey: Uint8Array): Journal {
         ON CONFLICT (id) DO UPDATE SET room_id = excluded.room_id, state = 'ready', created_at = excluded.created_at, ciphertext = excluded.ciphertext, devices = excluded.devices, withheld = excluded.withheld`).run(id, roomId, Date.now(), ciphertext, devices, withheld));
     },
     async sent(id, eventId) {
-      await store.durable((sql) => sql.prepare("UPDATE courier_message SET state = 'sent', event_id = ?, sent_at = ?, ciphertext = NULL, media = NULL WHERE id = ?").run(eventId, Date.now(), id));
+      // Lost with the machine's power, the same ciphertext goes out once more under the same transaction id, and gives the same event.
+      await store.noted((sql) => sql.prepare("UPDATE courier_message SET state = 'sent', event_id = ?, sent_at = ?, ciphertext = NULL, media = NULL WHERE id = ?").run(eventId, Date.now(), id));
     },
     async found(id, roomId, eventId) {
       await store.durable((sql) => sql.prepare(`INSERT OR REPLACE INTO courier_message (id, room_id, state, created_at, devices, withheld, event_id, sent_at) VALUES (?, ?, 'sent', ?, 0, 0, ?, ?)`).run(id, roomId, Date.now(), eventId, Date.now()));

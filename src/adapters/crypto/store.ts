@@ -10,6 +10,10 @@ import type { ThreadOptions } from './options.ts';
 export type Store = {
   /** Runs `work` in a transaction of its own. Resolves when it, and all that was committed before it, is on the disk. Rejects with Fenced when it is another's. */
   durable<T>(work: (sql: DatabaseSync) => T): Promise<T>;
+  /** The same, but it resolves before the disk has it: for what may be lost with the machine's power, since it is found out again. */
+  noted<T>(work: (sql: DatabaseSync) => T): Promise<T>;
+  /** What `work` reads of the courier's own tables. What it gives is on the disk. */
+  read<T>(work: (sql: DatabaseSync) => T): Promise<T>;
   /** Throws Fenced when the store is another's now: to be asked before anything leaves. */
   checkFence(): void;
   close(): Promise<void>;
@@ -22,16 +26,19 @@ export async function openStore(options: Pick<ThreadOptions, 'storePath' | 'stor
   // NORMAL: a commit survives a killed process, and `durable` makes it survive a power cut before anything leaves the machine.
   const database = openIndexedDB(file, { key: subkey(options.storeKey, 'indexeddb'), synchronous: 'NORMAL', fence: createFence(options, fenced) });
   database.install();
-  const durable: Store['durable'] = async (work) => {
+  const orFenced = async <T>(answer: Promise<T>): Promise<T> => {
     try {
-      return await database.barrier(work);
+      return await answer;
     } catch (error) {
       throw fencedBy(error) ?? error;
     }
   };
+  const durable: Store['durable'] = (work) => orFenced(database.barrier(work));
   await durable((sql) => sql.exec(tables));
   return {
     durable,
+    noted: (work) => orFenced(database.aside(work)),
+    read: (work) => orFenced(database.read(work)),
     checkFence() {
       try {
         database.checkFence();

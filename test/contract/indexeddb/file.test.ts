@@ -384,19 +384,4 @@ describe('barrier()', () => {
     await Promise.all([barrier, answer(request)]);
     expect(order).to.deep.equal(['complete', 'barrier']);
   });
-
-  it('with nothing to do still writes, so that the disk has what was committed before without an fsync', async () => {
-    const count = (): Promise<unknown> => file.barrier((sql) => sql.prepare("SELECT value FROM idb_meta WHERE name = 'barriers'").get()?.value);
-    const before = Number(await count());
-    await put(db, 1, 1);
-    await file.barrier(() => undefined);
-    expect(Number(await count())).to.equal(before + 1);
-    // A strict transaction that changes nothing does not write either: the barrier still has to.
-    await put(db, 2, 2);
-    const strict = db.transaction('s', 'readwrite', { durability: 'strict' });
-    strict.objectStore('s').delete('nothing');
-    await outcome(strict);
-    await file.barrier(() => undefined);
-    expect(Number(await count())).to.equal(before + 2);
-  });
 });

@@ -26,6 +26,10 @@ export type SqliteIndexedDB = {
    * names that start with `idb_` are this library's. Rejects, with everything rolled back, if `work` throws or gives a promise.
    */
   barrier<T>(work: (sql: DatabaseSync) => T): Promise<T>;
+  /** The same, but it resolves once `work` is committed: it outlives the process, not the machine's power. */
+  aside<T>(work: (sql: DatabaseSync) => T): Promise<T>;
+  /** What `work` reads of the caller's own tables, and of nothing else; resolves when what it read is on the disk. */
+  read<T>(work: (sql: DatabaseSync) => T): Promise<T>;
   /** Throws, with the fence's own error as its cause, when another opening has raised the fence: to be asked before something leaves the machine. */
   checkFence(): void;
   /** Closes the connections, lets running transactions and barriers end, and closes the file. */
@@ -52,6 +56,8 @@ export function openIndexedDB(path: string, options: OpenOptions = {}): SqliteIn
       indexedDB,
       classes,
       barrier: (work) => storage.barrier(work),
+      aside: (work) => storage.aside(work),
+      read: (work) => storage.read(work),
       checkFence: () => fenceOf(file),
       close: () => storage.close(),
       install: () => install(indexedDB),

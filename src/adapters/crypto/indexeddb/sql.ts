@@ -4,6 +4,7 @@
  */
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { StorageError, sqliteCode } from './errors.ts';
+import { LogSync } from './logSync.ts';
 import { migrate } from './migrations.ts';
 
 /** FULL: each commit is on the disk when it is reported. NORMAL: a commit outlives the process, not the machine's power. */
@@ -30,9 +31,8 @@ export class SqliteFile {
   readonly path: string;
   readonly #sql: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #log: LogSync;
   #synchronous: Synchronous = 'FULL';
-  /** Something was committed without an fsync; only a barrier, which then surely writes, makes up for it. */
-  #unsynced = false;
   #changes = 0;
   #fence: Fence | undefined;
 
@@ -40,6 +40,7 @@ export class SqliteFile {
   constructor(path: string, sharing: 'alone' | 'fenced' = 'alone') {
     this.path = path;
     this.#sql = opened(path, sharing === 'alone' ? 0 : FENCED_TIMEOUT);
+    this.#log = new LogSync(path);
     try {
       this.#sql.exec(`PRAGMA locking_mode=${sharing === 'alone' ? 'EXCLUSIVE' : 'NORMAL'}; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000; BEGIN IMMEDIATE`);
       migrate(this.#sql, path);
@@ -74,7 +75,7 @@ export class SqliteFile {
 
   /** Raises the fence: from now on nobody else writes, and we do until somebody raises it again. Throws what `raise` throws. */
   raise(fence: Fence): void {
-    this.durably((sql) => fence.raise(sql));
+    this.apart((sql) => fence.raise(sql), 'FULL');
     this.#fence = fence;
   }
 
@@ -103,7 +104,6 @@ export class SqliteFile {
 
   commit(): void {
     storage(() => this.#statement('COMMIT').run());
-    this.#unsynced ||= this.#synchronous === 'NORMAL';
   }
 
   /** Does nothing when SQLite has already rolled back by itself, as it does on a full disk. */
@@ -112,16 +112,14 @@ export class SqliteFile {
     if (this.#sql.isTransaction) storage(() => this.#sql.exec('ROLLBACK'));
   }
 
-  /** `work` in a transaction of its own, on the disk with all that was committed before it, even if `work` changes nothing. */
-  durably<T>(work: (sql: DatabaseSync) => T): T {
-    this.begin('FULL');
+  /** `work` in a transaction of its own, committed: `synced` says when it is on the disk. */
+  apart<T>(work: (sql: DatabaseSync) => T, synchronous: Synchronous = 'NORMAL'): T {
+    this.begin(synchronous);
     try {
       const result = work(this.#sql);
       if (result instanceof Promise) throw new TypeError('the work of a barrier must be synchronous: it gave a promise');
       if (!this.#sql.isTransaction) throw new Error('the work of a barrier must not end its transaction: it ran COMMIT or ROLLBACK');
-      if (this.#unsynced) this.run("UPDATE idb_meta SET value = value + 1 WHERE name = 'barriers'");
       this.commit();
-      this.#unsynced = false;
       return result;
     } catch (error) {
       this.rollback();
@@ -129,8 +127,21 @@ export class SqliteFile {
     }
   }
 
+  /** Resolves when all that was committed before is on the disk; waits beside this thread. With NORMAL, together they are what FULL is. */
+  synced(): Promise<void> {
+    return this.#log.sync();
+  }
+
+  /** `work` on what is committed, or about to be; resolves when it is on the disk. Nothing of an IndexedDB transaction may be read so. */
+  async read<T>(work: (sql: DatabaseSync) => T): Promise<T> {
+    const result = storage(() => work(this.#sql));
+    await this.#log.settled();
+    return result;
+  }
+
   close(): void {
     this.#statements.clear();
+    this.#log.close();
     this.#sql.close();
   }
 
