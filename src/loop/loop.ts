@@ -23,11 +23,14 @@ export function createLoop(given: Omit<DecideParts & ActParts, 'hands'>): Loop {
   const parts = { ...given, hands };
   let isRunning = false;
   let wakers: (() => void)[] = [];
+  let nudges = 0;
   const wakes = new Map<string, number>();
   let renewals: NodeJS.Timeout | undefined;
   const turns: Promise<void>[] = [];
+  let endRest = (): void => undefined;
 
   const nudge = (): void => {
+    nudges += 1;
     const waiting = wakers;
     wakers = [];
     for (const wake of waiting) wake();
@@ -37,17 +40,33 @@ export function createLoop(given: Omit<DecideParts & ActParts, 'hands'>): Loop {
     wakers.push(() => { clearTimeout(timer); resolve(); });
   });
 
-  /** Repeats a verb while it finds work, and rests when it doesn't. */
+  /** Repeats a verb while it finds work, and rests when it doesn't. What came while it looked, it may not have seen: then it looks again. */
   async function turn(verb: string, once: () => Promise<number>): Promise<void> {
     while (isRunning) {
+      const before = nudges;
       try {
         const found = await once();
         if (found > 0) nudge();
-        else await idle();
+        else if (nudges === before) await idle();
       } catch (error) {
         parts.log.error('loop.failed', { verb, error: errorCode(error) });
         await idle();
       }
+    }
+  }
+
+  /** Time wakes it, and nothing else: a look costs a transaction. */
+  async function tick(): Promise<void> {
+    while (isRunning) {
+      const found = await parts.store.tick(parts.now(), TIMERS_AT_ONCE).catch((error: unknown) => {
+        parts.log.error('loop.failed', { verb: 'tick', error: errorCode(error) });
+        return 0;
+      });
+      if (found > 0) nudge();
+      if (found < TIMERS_AT_ONCE) await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, IDLE_MS);
+        endRest = () => { clearTimeout(timer); resolve(); };
+      });
     }
   }
 
@@ -60,7 +79,7 @@ export function createLoop(given: Omit<DecideParts & ActParts, 'hands'>): Loop {
       if (isRunning) return;
       isRunning = true;
       renewals = setInterval(() => void renew(), RENEW_EVERY_MS);
-      turns.push(turn('decide', () => decideDue(parts)), turn('act', () => actOnDue(parts, wakes, slots, nudge)), turn('tick', () => parts.store.tick(parts.now(), TIMERS_AT_ONCE)));
+      turns.push(turn('decide', () => decideDue(parts)), turn('act', () => actOnDue(parts, wakes, slots, nudge)), tick());
     },
     nudge,
     async wake(code) {
@@ -70,6 +89,7 @@ export function createLoop(given: Omit<DecideParts & ActParts, 'hands'>): Loop {
     },
     async stop(withinMs) {
       isRunning = false;
+      endRest();
       nudge();
       const deadline = performance.now() + withinMs;
       await Promise.race([Promise.allSettled(turns), new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);

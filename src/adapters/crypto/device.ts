@@ -19,6 +19,7 @@ import { send, sendFailure } from './sending.ts';
 import { createSharedRooms } from './sharedRooms.ts';
 import { openStore } from './store.ts';
 import { keepSyncing, untilStopped } from './syncing.ts';
+import { createSyncPace } from './syncPace.ts';
 
 /** The calls of the protocol, each within the time of `signal`. */
 export type Device = {
@@ -58,7 +59,8 @@ export async function openDevice(options: ThreadOptions, { tell, giveUp, askFaul
   const roomKeys = await createRoomKeys({ options, engine, outgoing, people, store, resets });
   const stop = new AbortController();
   const stopping = stop.signal;
-  const sending = { options, engine, homeserver, journal, media, roomKeys, rooms: createLocks(), faults, log: (event: CourierLog) => tell({ kind: 'log', event }) };
+  const pace = createSyncPace();
+  const sending = { options, engine, homeserver, journal, media, roomKeys, rooms: createLocks(), pace, faults, log: (event: CourierLog) => tell({ kind: 'log', event }) };
   const { promise: published, resolve: nowPublished } = Promise.withResolvers<undefined>();
   let identity: 'unpublished' | 'published' = 'unpublished';
   const untilPublished = (signal: AbortSignal): Promise<undefined> => orAborted(published, AbortSignal.any([signal, AbortSignal.timeout(beginningMs)]));
@@ -90,7 +92,7 @@ export async function openDevice(options: ThreadOptions, { tell, giveUp, askFaul
       identity = 'published';
       nowPublished(undefined);
       await people.changed(resets.unfinished());
-      await keepSyncing({ engine, homeserver, outgoing, people, sharedRooms, store, faults, stopping, tell });
+      await keepSyncing({ engine, homeserver, outgoing, people, sharedRooms, store, faults, stopping, tell }, pace);
     },
     async send(message, signal) {
       try {

@@ -15,6 +15,7 @@ import type { Media } from './media.ts';
 import type { CourierLog, ThreadOptions } from './options.ts';
 import type { PlainMessage } from './protocol.ts';
 import type { RoomKeys } from './roomKeys.ts';
+import type { SyncPace } from './syncPace.ts';
 
 export type Parts = {
   readonly options: ThreadOptions;
@@ -24,6 +25,7 @@ export type Parts = {
   readonly media: Media;
   readonly roomKeys: RoomKeys;
   readonly rooms: Locks;
+  readonly pace: SyncPace;
   readonly faults: Faults;
   readonly log: (event: CourierLog) => void;
 };
@@ -89,8 +91,9 @@ async function sendAgain(parts: Parts, message: PlainMessage, entry: Ready, sign
   return put(parts, message, entry, signal);
 }
 
-async function put({ homeserver, journal, faults }: Parts, message: PlainMessage, { ciphertext, devices, withheld }: Ready, signal: AbortSignal): Promise<Outcome<Sent, SendFailure>> {
+async function put({ homeserver, journal, pace, faults }: Parts, message: PlainMessage, { ciphertext, devices, withheld }: Ready, signal: AbortSignal): Promise<Outcome<Sent, SendFailure>> {
   const path = `client/v3/rooms/${pathOf(message.roomId)}/send/m.room.encrypted/${pathOf(message.id)}`;
+  pace.sent();
   let answer: Readonly<Record<string, unknown>>;
   try {
     answer = await homeserver.json({ method: 'PUT', path, body: ciphertext, signal });

@@ -14,6 +14,7 @@ import { ids, type People } from './people.ts';
 import type { FromThread } from './protocol.ts';
 import type { SharedRooms } from './sharedRooms.ts';
 import type { Store } from './store.ts';
+import type { SyncPace } from './syncPace.ts';
 
 export type Parts = {
   readonly engine: Engine;
@@ -33,21 +34,21 @@ const filter = JSON.stringify({
   account_data: { not_types: ['*'] },
   room: { account_data: { not_types: ['*'] }, ephemeral: { not_types: ['*'] }, state: { types: ['m.room.member'] }, timeline: { types: ['m.room.member'], limit: 20 } },
 });
-const longPollMs = 30_000;
 const longestPauseMs = 30_000;
 
 /** Syncs until `stopping`. Failures are told, and tried again with growing pauses. */
-export async function keepSyncing(parts: Parts): Promise<void> {
+export async function keepSyncing(parts: Parts, pace: SyncPace): Promise<void> {
   const { store, homeserver, outgoing, stopping, tell } = parts;
   const row = await store.durable((sql) => sql.prepare("SELECT value FROM courier_fact WHERE name = 'since'").get());
   let since = typeof row?.['value'] === 'string' ? row['value'] : undefined;
-  let pollMs = 0; // the first answer comes at once
   await untilStopped(parts, async () => {
+    const { restMs, pollMs } = pace.next();
+    if (restMs > 0) await wait(restMs, undefined, { signal: stopping });
     const query = { filter, timeout: `${pollMs}`, set_presence: 'offline', ...(since === undefined ? {} : { since }) };
     const answer = await homeserver.json({ method: 'GET', path: 'client/v3/sync', query, timeoutMs: pollMs + 60_000, signal: stopping });
+    pace.answered();
     since = await takeSync(parts, answer);
     await outgoing.flush(stopping);
-    pollMs = longPollMs;
     tell({ kind: 'synced', at: Date.now() });
     return 'again';
   });

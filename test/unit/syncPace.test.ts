@@ -1,0 +1,21 @@
+import { expect } from 'chai';
+import { createSyncPace } from '../../src/adapters/crypto/syncPace.ts';
+
+describe('The pace of syncs', () => {
+  it('asks at once until it is answered, then waits at the homeserver for news', () => {
+    const pace = createSyncPace();
+    for (const _ of [1, 2]) expect(pace.next()).to.deep.equal({ restMs: 0, pollMs: 0 });
+    pace.answered();
+    expect(pace.next()).to.deep.equal({ restMs: 0, pollMs: 30_000 });
+  });
+  it('asks twice a second while a stream of messages goes out, and waits again when it ends', () => {
+    const pace = createSyncPace();
+    pace.answered();
+    for (let round = 0; round < 3; round += 1) {
+      for (let message = 0; message < 5; message += 1) pace.sent();
+      expect(pace.next()).to.deep.equal({ restMs: 500, pollMs: 0 });
+    }
+    pace.sent();
+    expect(pace.next()).to.deep.equal({ restMs: 0, pollMs: 30_000 });
+  });
+});
