@@ -2,6 +2,7 @@ import type { LoadedConfig } from '../config/load.ts';
 import { as } from '../domain/brand.ts';
 import type { Store } from '../ports/store.ts';
 import type { Readiness } from './operations.ts';
+import { askOwnDoor } from './ownDoor.ts';
 import { age, type Printed } from './print.ts';
 
 /** What the database holds, and what the running server says of itself. */
@@ -36,8 +37,7 @@ const lines = (server: Readiness | undefined): readonly string[] => [
 
 async function readiness(config: LoadedConfig): Promise<Readiness | undefined> {
   try {
-    const response = await fetch(`http://${config.http.host}:${config.http.port}/readyz`, { signal: AbortSignal.timeout(3000) });
-    return (await response.json()) as Readiness;
+    return JSON.parse(await askOwnDoor(config, '/readyz', 3000)) as Readiness;
   } catch {
     return undefined;
   }

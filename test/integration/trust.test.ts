@@ -132,6 +132,7 @@ describe('Sources prove themselves', function () {
   it('and an operator sees how', async () => {
     const text = await shell('aceso source check');
     for (const says of ['counts until 2099', 'client_id ehr', 'key key-of-ehr', 'EC P-384 ES384', 'key sso-1', 'name DNS:lis.mercy.example']) expect(text).to.include(says);
+    expect(await shell('aceso status'), 'over the door\'s own TLS').to.include('not ready (store ready');
     expect(await shell('aceso config check')).to.include('is fine: 5 source(s)');
     expect(await shell('aceso source certificate lis.pem')).to.include('- subject: "CN=lis,O=Mercy"').and.to.include('- name: "DNS:lis.mercy.example"');
   });
