@@ -6,6 +6,8 @@ import { sql } from 'kysely';
 import { as, type Millis } from '../../src/domain/brand.ts';
 import type { Settings } from '../../src/domain/decision.ts';
 import type { Effect, EffectResult } from '../../src/domain/effect.ts';
+import type { Party } from '../../src/domain/people/party.ts';
+import { NPI } from '../../src/domain/people/recipient.ts';
 import { Sealed } from '../../src/domain/sealed.ts';
 import { decideDue, type DecideParts } from '../../src/loop/decide.ts';
 import { noFaults } from '../../src/ports/faults.ts';
@@ -42,12 +44,15 @@ async function round(tally: Tally, random: Random, name: number): Promise<void> 
     }
   };
   try {
-    await open.store.receive([ada, ben].map((party): IncomingFact => ({ source: 'operator', key: party.id, aggregate: { kind: 'party', id: party.id }, at: T0, body: { type: 'party.changed', party, by: 'fuzz', room: 'on-demand' } })));
+    await open.store.receive([ada, ben].map(enrolled));
+    await run(2); // in the directory before anything is for them
     await open.store.receive(Array.from({ length: 12 }, (_, index) => result(`r${index}`, index)));
     await run(3 + random.int(25));
     for (let count = 0; count < ROWS_A_ROUND; count += 1) tally.outcome(await spoil(open, random));
-    await open.store.receive([result('control', 99)]);
+    await open.store.receive([enrolled(carl)]);
     now += 10_000; // leases of what was in hand are over
+    await run(50);
+    await open.store.receive([control]);
     await run(400);
     await look(tally, open.store, name, now);
     const { undecided } = await decidedOf(open);
@@ -60,6 +65,11 @@ async function round(tally: Tally, random: Random, name: number): Promise<void> 
 }
 
 const result = (id: string, number: number): IncomingFact => ({ source: as('lab'), key: id, names: [`DiagnosticReport?identifier=s|${id}`], aggregate: { kind: 'report', id }, at: T0, body: received(report({ fillerNumber: id }), [requester(number % 2 === 0 ? ada : ben)]) });
+
+const enrolled = (party: Party): IncomingFact => ({ source: 'operator', key: party.id, aggregate: { kind: 'party', id: party.id }, at: T0, body: { type: 'party.changed', party, by: 'fuzz', room: 'on-demand' } });
+const carl: Party = { id: as('dr-control'), kind: 'person', name: 'Dr. Carl Control', members: [as('@carl:mercy.example')], identifiers: [{ system: NPI, value: '1777777777' }] };
+/** Of another patient, for somebody else: what needs a spoilt key or a spoilt entry of the directory waits, visibly. */
+const control: IncomingFact = { ...result('control', 99), body: { ...received(report({ fillerNumber: 'control' }), [requester(carl)]), report: Sealed.of(as('subject-2'), report({ fillerNumber: 'control' })), resource: Sealed.of(as('subject-2'), '{}') } };
 
 /** What operators look at must open, whatever stands in a single row. */
 async function look(tally: Tally, store: Store, name: number, now: number): Promise<void> {
@@ -110,7 +120,7 @@ const TABLES = {
   timer: ['name', 'aggregate', 'kind', 'due_at'],
   aggregate_name: ['name', 'id'], inbox_name: ['name', 'fact'], subject_key: ['wrapped', 'key_id'], blob: ['content', 'subject'], audit: ['detail', 'action'],
 } as const;
-const NUMBERS = [0, 1, -1, 2 ** 40, 9_007_199_254_740_991, -9_007_199_254_740_991];
+const NUMBERS = [0, 1, -1, 2 ** 40, 2 ** 52, -(2 ** 52)];
 
 /** Changes one cell of one row; what the database itself refuses is counted as such. */
 async function spoil({ database: { db } }: OpenStore, random: Random): Promise<string> {
