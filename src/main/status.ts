@@ -35,7 +35,8 @@ const lines = (server: Readiness | undefined): readonly string[] => [
   ...(server?.seats ?? []).map(({ seat, state, holder, deviceId }) => `Courier ${seat}   ${state}${deviceId === undefined ? '' : `, device ${deviceId}`}${holder === undefined ? '' : `, with worker ${holder}`}`),
 ];
 
-async function readiness(config: LoadedConfig): Promise<Readiness | undefined> {
+/** What the server that runs here says of itself; undefined when none does. */
+export async function readiness(config: LoadedConfig): Promise<Readiness | undefined> {
   try {
     return JSON.parse(await askOwnDoor(config, '/readyz', 3000)) as Readiness;
   } catch {

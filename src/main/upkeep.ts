@@ -7,6 +7,7 @@ import type { LockOptions, OpenOptions } from './backup/seal.ts';
 import { verify } from './backup/verify.ts';
 import { backup, type Progress } from './backup/write.ts';
 import { catchUpSince } from './catchUp.ts';
+import { diagnose } from './doctor/doctor.ts';
 import { checkKeys, listKeys, retireKey, rotateKeys } from './keys.ts';
 import { migrateDatabase } from './migrate.ts';
 import type { Printed } from './print.ts';
@@ -44,6 +45,13 @@ export function addUpkeep(program: Command, { config, configFile, print }: Upkee
   keys.command('check').description('open every wrapped key of the database with it').action(async () => print(await checkKeys(config())));
   keys.command('rotate').description('put a new key in force and wrap every data key under it; goes on where it was when it was cut short').action(async () => print(await rotateKeys(config(), (done) => progress()('data keys', done))));
   keys.command('retire').description('take a key out of the file that nothing is wrapped under').argument('<key>').action(async (id: string) => print(await retireKey(config(), id)));
+
+  program.command('doctor').description('look at everything a support engineer would ask for; exit 0 when nothing failed, 1 when something did')
+    .action(async () => {
+      const { failed, ...printed } = await diagnose(config());
+      print(printed);
+      if (failed) process.exitCode = 1;
+    });
 
   program.command('catch-up').description('have the running server read in its rooms what happened since then: for when transactions of the homeserver were lost')
     .requiredOption('--since <time>', 'ISO time, e.g. 2026-11-24T13:00:00Z')

@@ -122,6 +122,8 @@ export type Store = {
   delivery(idOrPrefix: string): Promise<readonly DeliveryState[]>;
   states(kind: AggregateKind): Promise<readonly unknown[]>;
   deferred(): Promise<readonly { readonly id: FactId; readonly aggregate: Aggregate; readonly type: string; readonly code: string; readonly attempts: number; readonly at: Millis }[]>;
+  /** When this source last sent something that was new. */
+  lastFrom(source: SourceId): Promise<Millis | undefined>;
   counts(now: Millis): Promise<StoreCounts>;
   /** Whether the database takes a write now; if not, why, and what to do. */
   check(): Promise<Outcome<void>>;

@@ -110,6 +110,11 @@ export function createStore(database: Database, keyRing: KeyRing, now: () => num
       return rows.map((row) => ({ id: as<FactId>(row.id), aggregate: aggregateOf(row), type: row.type, code: row.code ?? 'unknown', attempts: row.attempts, at: as(row.received_at) }));
     },
 
+    async lastFrom(source) {
+      const row = await db.selectFrom('inbox').select('received_at').where('source', '=', source).orderBy('seq', 'desc').limit(1).executeTakeFirst();
+      return row && as<Millis>(row.received_at);
+    },
+
     async counts(at) {
       const n = sql<number>`count(*)`.as('n');
       const inbox = await db.selectFrom('inbox').select([n, sql<number | null>`min(received_at)`.as('oldest')]).where('decided_at', 'is', null).executeTakeFirst();
