@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { messageIndex } from '../chaos/megolm.ts';
@@ -29,7 +28,7 @@ describe('A machine that is lost, and its backup restored on an empty one', func
     expect(status, text).to.equal(201);
     return ada.waitForMessage(({ content }) => String(content['body']).includes(accession), 60_000);
   };
-  type Keys = { readonly device_keys: Readonly<Record<string, Readonly<Record<string, unknown>>>> };
+  type Keys = { readonly device_keys: Readonly<Record<string, Readonly<Record<string, unknown>>>>; readonly master_keys: Readonly<Record<string, { readonly keys: Readonly<Record<string, string>> }>> };
   const keysOf = async (): Promise<Keys> => (await matrix(hospitals.stAnne.baseUrl, '/_matrix/client/v3/keys/query', { token: ada.accessToken, body: { device_keys: { [courier]: [] } } })) as unknown as Keys;
   let keysBefore: Keys;
 
@@ -52,8 +51,6 @@ describe('A machine that is lost, and its backup restored on an empty one', func
     const folder = temporaryFolder('restored');
     await lost.cli('restore', join(lost.folder, 'b.aceso-backup'), '--into', folder, '--keys', join(lost.folder, 'keys.json'));
     restored = createAceso({ ...options, folder, token: lost.token }, httpPort);
-    // Until couriers take seats (issue 5), a new device is named by hand, and its identity is another one.
-    writeFileSync(restored.configFile, readFileSync(restored.configFile, 'utf8').replace('courier:\n', 'courier:\n  device_id: RESTORED\n'));
     // Somebody takes the homeserver's transactions, and is lost with them.
     const deaf = createServer((request, response) => { request.resume().on('end', () => response.end('{}')); });
     await new Promise<void>((resolve) => { deaf.listen(slot.port, '127.0.0.1', resolve); });
@@ -69,10 +66,12 @@ describe('A machine that is lost, and its backup restored on an empty one', func
     restored.remove();
   });
 
-  it('is used by a new device', async () => {
+  it('is used by a new device of the same identity', async () => {
     await deliver(restored, 'B-3');
-    const { device_keys: devices } = await keysOf();
-    expect(Object.keys(devices[courier] ?? {}).length).to.be.greaterThan(Object.keys(keysBefore.device_keys[courier] ?? {}).length);
+    const { device_keys: devices, master_keys: masters } = await keysOf();
+    const [old] = Object.keys(keysBefore.device_keys[courier] ?? {});
+    expect(Object.keys(devices[courier] ?? {}), 'the lost one is signed out').to.have.length(1).and.not.to.include(old);
+    expect(masters[courier]?.keys).to.deep.equal(keysBefore.master_keys[courier]?.keys);
   });
 
   it('sends no second message for what had been sent after the backup, when its source sends that again', async () => {
@@ -89,12 +88,11 @@ describe('A machine that is lost, and its backup restored on an empty one', func
     expect(restored.log()).to.include('catch-up.done');
   });
 
-  it('is found healthy by the doctor: the homeserver calls it, the partner answers', async () => {
+  it('is found healthy by the doctor: the homeserver calls it, its device is signed, the partner answers', async () => {
     const { findings } = (await diagnose(loadConfig(restored.configFile))).json as { readonly findings: readonly Finding[] };
     const problems = findings.filter(({ level }) => level !== 'ok').map(({ what, is }) => `${what}: ${is}`);
-    for (const what of ['server', 'registration', 'calls of the homeserver', 'guardian', `partner ${hospitals.stAnne.serverName}`, 'source lab', 'keys', 'database']) expect(findings.find((finding) => finding.what === what)?.level, `${what}\n${problems.join('\n')}`).to.equal('ok');
-    // Until couriers take seats, the device of the machine that is gone has another identity than the new one.
-    expect(findings.filter(({ level }) => level === 'fail').map(({ what }) => what).filter((what) => what !== 'courier'), problems.join('\n')).to.deep.equal([]);
+    for (const what of ['server', 'registration', 'calls of the homeserver', 'guardian', 'courier', `partner ${hospitals.stAnne.serverName}`, 'source lab', 'keys', 'database']) expect(findings.find((finding) => finding.what === what)?.level, `${what}\n${problems.join('\n')}`).to.equal('ok');
+    expect(findings.filter(({ level }) => level === 'fail'), problems.join('\n')).to.deep.equal([]);
   });
 
   it('used no message index twice, and everything can be read', async () => {
