@@ -26,8 +26,6 @@ export type Running = { readonly httpPort: number; readonly appservicePort: numb
 
 export type StartOptions = { readonly log: Log; readonly faults: Faults };
 
-/** Ciphertexts that were sent are kept this long, so that asking again gives the same event. */
-const JOURNAL_MS = 7 * 86_400_000;
 /** How soon what an operator asks for is begun. */
 const CATCH_UP_MS = 3000;
 const HOURLY_MS = 3_600_000;
@@ -92,7 +90,7 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
   couriers.start();
   loop.start();
   const catchingUp = repeat(CATCH_UP_MS, () => catchUp.run());
-  const pruning = setInterval(() => void couriers.prune(now() - JOURNAL_MS), HOURLY_MS).unref();
+  const pruning = setInterval(() => void couriers.prune(now() - config.courier.keep_days * 86_400_000), HOURLY_MS).unref();
   const { httpPort, appservicePort, reloadTls } = doors;
   log.info('aceso.started', { http: httpPort, appservice: appservicePort });
   return {

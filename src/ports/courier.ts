@@ -28,7 +28,7 @@ export type Courier = {
   acceptIdentity(userId: UserId): Promise<Outcome<void, 'unavailable'>>;
   /** `ready` once identity and keys are published and the first sync is done; `lost` when another process took the device over, for good. `problem`: what keeps it from syncing now, and what to do, for a person. */
   status(): CourierStatus;
-  /** Forgets messages that were sent before `before` (milliseconds since the epoch): they can't be asked to be sent again. Gives how many. */
+  /** Forgets what is older than `before` (milliseconds since the epoch): messages that were sent, which can't be asked for again, and keys that nothing needs any more. Gives how many rows. */
   prune(before: number): Promise<number>;
   stop(): Promise<void>;
 };

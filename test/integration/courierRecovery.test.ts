@@ -66,6 +66,26 @@ describe('the courier recovers', function () {
     expect(courier.logs.map(({ code }) => code)).to.include.members(['engine-deadline', 'engine-panic']);
   });
 
+  it('in a loop of panics is seen not to be ready, tries more and more rarely, and is well again once they end', async () => {
+    let panics = 0;
+    let loop: FaultAction = 'panic';
+    const other = await newPlace({ deadlineMs: 4_000, faultPoint: (name) => {
+      if (name !== 'synced') return undefined;
+      panics += loop === 'panic' ? 1 : 0;
+      return loop;
+    } });
+    const looping = await start(other);
+    const began = performance.now();
+    await until('the third restart', () => looping.status().restarts >= 3, 40_000);
+    expect(looping.status().state).to.equal('recovering');
+    expect(performance.now() - began, 'ms: at once, then after pauses that grow').to.be.above(1_500);
+    expect(panics).to.be.within(3, 4);
+    loop = undefined;
+    await ready(looping);
+    await looping.stop();
+    other.clear();
+  });
+
   it('keeps a change of membership that came while the engine was away', async () => {
     const roomId = await place.room([anna.userId]);
     fault = { at: 'encrypted', action: 'panic' };

@@ -4,6 +4,7 @@ import { fail, ok } from '../../domain/outcome.ts';
 import { decrypt } from './decrypting.ts';
 import { openEngine } from './engine.ts';
 import { createFaults, noFaults, type Action } from './faults.ts';
+import { prune } from './growth.ts';
 import { createHomeserver } from './homeserver.ts';
 import { establishIdentity } from './identity.ts';
 import { createJournal } from './journal.ts';
@@ -141,7 +142,7 @@ export async function openDevice(options: ThreadOptions, { tell, giveUp, askFaul
       }
     },
     async prune({ before }) {
-      return ok(await journal.prune(before));
+      return ok(await prune({ store, journal, people, roomKeys }, before));
     },
     stopSyncing: () => stop.abort(),
     async close() {

@@ -24,7 +24,7 @@ export type Journal = {
   found(id: string, roomId: string, eventId: string): Promise<void>;
   /** The homeserver refused it, so there is no such event, and its ciphertext may be forgotten. */
   refused(id: string): Promise<void>;
-  /** Forgets what was sent before `before` (milliseconds since the epoch); gives how many. What isn't known to be sent stays. */
+  /** Forgets what was sent, or only uploaded, before `before` (milliseconds since the epoch); gives how many. A ciphertext that isn't known to be sent stays. */
   prune(before: number): Promise<number>;
 };
 
@@ -62,7 +62,8 @@ export function createJournal(store: Store, storeKey: Uint8Array): Journal {
         sql.prepare("DELETE FROM courier_message WHERE id = ? AND state = 'ready'").run(id);
       });
     },
-    prune: (before) => store.durable((sql) => Number(sql.prepare("DELETE FROM courier_message WHERE state = 'sent' AND sent_at < ?").run(before).changes)),
+    // An upload that nothing was sent with is made again if it is needed after all. A ciphertext in doubt stays, however old.
+    prune: (before) => store.durable((sql) => Number(sql.prepare("DELETE FROM courier_message WHERE (state = 'sent' AND sent_at < ?) OR (state = 'media' AND created_at < ?)").run(before, before).changes)),
   };
 }
 

@@ -21,6 +21,8 @@ export type Reached = { readonly devices: number; readonly withheld: number };
 export type RoomKeys = {
   /** To be called under the room's lock. Throws a HomeserverError when the homeserver doesn't take a request. */
   share(message: Pick<PlainMessage, 'roomId' | 'members' | 'recipients' | 'rotation'>, signal: AbortSignal): Promise<Outcome<Reached, Unreached>>;
+  /** These devices are gone for good. */
+  forget(names: readonly string[]): void;
 };
 
 /** Why a recipient can't read it. */
@@ -108,6 +110,9 @@ export async function createRoomKeys({ options, engine, outgoing, people, store,
       const complete = all.every(({ entitled, name }) => !entitled || channels.has(name)) && members.every((userId) => people.staysFresh(userId));
       if (complete) settledRooms.set(roomId, { epoch, people: who, holders, reached });
       return ok(reached);
+    },
+    forget(names) {
+      for (const name of names) channels.delete(name);
     },
   };
 }

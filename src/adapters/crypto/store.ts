@@ -66,4 +66,5 @@ const tables = `
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS courier_message_sent ON courier_message (sent_at) WHERE sent_at IS NOT NULL;
   CREATE TABLE IF NOT EXISTS courier_reached (device TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS courier_shared_room (user_id TEXT, room_id TEXT, PRIMARY KEY (user_id, room_id)) STRICT, WITHOUT ROWID;`;
+  CREATE TABLE IF NOT EXISTS courier_shared_room (user_id TEXT, room_id TEXT, PRIMARY KEY (user_id, room_id)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS courier_seen (store TEXT, key BLOB, since INTEGER NOT NULL, PRIMARY KEY (store, key)) STRICT, WITHOUT ROWID;`;

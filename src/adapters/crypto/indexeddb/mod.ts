@@ -1,5 +1,6 @@
 /** A durable IndexedDB for Node, over `node:sqlite`. Start with README.md. */
 export { openIndexedDB, type OpenOptions, type SqliteIndexedDB } from './open.ts';
+export { expire, type Expiry } from './expire.ts';
 export type { Fence, Synchronous } from './sql.ts';
 export { IDBCursor, IDBCursorWithValue } from './cursor.ts';
 export { IDBDatabase, type ObjectStoreParameters, type TransactionOptions } from './database.ts';
