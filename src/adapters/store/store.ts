@@ -69,6 +69,8 @@ export function createStore(database: Database, keyRing: KeyRing, now: () => num
     async lookup(lookups) {
       const found = new Map<string, FoundAggregate>();
       for (const { kind, name } of lookups) {
+        // PostgreSQL's text can't hold it, so nothing is called so; asked all the same, it would refuse, and the fact would wait for ever, with all behind it.
+        if (name.includes('\0')) continue;
         const row = await db.selectFrom('aggregate_name').innerJoin('aggregate', (join) => join.onRef('aggregate.kind', '=', 'aggregate_name.kind').onRef('aggregate.id', '=', 'aggregate_name.id'))
           .select(['aggregate.id', 'aggregate.state']).where('aggregate_name.kind', '=', kind).where('aggregate_name.name', '=', name).executeTakeFirst();
         if (!row) continue;

@@ -41,6 +41,11 @@ for (const kind of STORE_KINDS) {
       expect(other?.created).to.equal(true);
     });
 
+    it('finds nothing under a name that no database could hold, and goes on', async () => {
+      const found = await open.store.lookup([{ kind: 'delivery', name: '$an\u0000swer' }, { kind: 'delivery', name: '$\ud800' }]);
+      expect(found.size).to.equal(0);
+    });
+
     it('stores all of several facts or none', async () => {
       const broken: IncomingFact = { ...incoming('k2'), body: { ...received(report()), toJSON: () => { throw new Error('cannot be stored'); } } as unknown as IncomingFact['body'], aggregate: { kind: 'report', id: undefined as unknown as string } };
       const outcome = await open.store.receive([incoming('k1'), broken]).then(() => 'stored', () => 'refused');
