@@ -50,8 +50,10 @@ export async function createCatchUp(parts: CatchUpParts): Promise<CatchUp> {
   let foundCount = 0;
   const look = async (): Promise<void> => {
     const text = await notes.read(CATCH_UP);
+    const count = await found.count();
+    // Both at once: were sending free before it is known how much was found, what was found would be sent again.
+    foundCount = count;
     asked = text === undefined ? undefined : (JSON.parse(text) as CatchUpAsked);
-    foundCount = await found.count();
   };
   await look();
 
