@@ -111,6 +111,17 @@ describe('Transactions that are committed in groups', () => {
     expect(await next).to.equal('b');
   });
 
+  it('gives out nothing that was read of what could not be synced, before it is', async () => {
+    const first = write('a');
+    await until('the first sync', () => syncs.length === 1, 2000, 1);
+    syncs[0]?.reject(new Error('EIO'));
+    expect(await settled(first)).to.equal('rejected');
+    const read = group.read(names);
+    expect(await settled(read)).to.equal('pending');
+    await synced(2);
+    expect(await read).to.deep.equal(['a']);
+  });
+
   it('serves all that is committed while the disk is busy with one more write to it', async () => {
     const first = write('a');
     await until('the first sync', () => syncs.length === 1, 2000, 1);

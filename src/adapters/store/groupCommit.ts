@@ -32,6 +32,8 @@ export class GroupCommit {
   #closing: NodeJS.Immediate | undefined;
   #syncing: Promise<void> | undefined;
   #nextSync: Promise<void> | undefined;
+  /** The last sync failed: what was committed may be read, and not be on the disk. */
+  #isUnsure = false;
 
   constructor(file: GroupFile) {
     this.#file = file;
@@ -50,7 +52,7 @@ export class GroupCommit {
     }
   }
 
-  /** Ends the unit. Resolves when it is on the disk; rejects when it isn't, and then it never was. */
+  /** Ends the unit. Resolves when it is on the disk; rejects when that isn't sure: it may be found to have happened, and is safe to ask for again. */
   commit(): Promise<void> {
     const group = this.#group;
     if (!group) throw new Error('there is no unit to commit');
@@ -80,7 +82,7 @@ export class GroupCommit {
     } finally {
       this.#next();
     }
-    await (group ? group.written : this.#nextSync ?? this.#syncing);
+    await (group ? group.written : this.#nextSync ?? this.#syncing ?? (this.#isUnsure ? this.#sync() : undefined));
     return value;
   }
 
@@ -171,7 +173,12 @@ export class GroupCommit {
       });
       return this.#nextSync;
     }
-    this.#syncing = this.#file.sync().finally(() => {
+    this.#syncing = this.#file.sync().then(() => {
+      this.#isUnsure = false;
+    }, (error: unknown) => {
+      this.#isUnsure = true;
+      throw error;
+    }).finally(() => {
       this.#syncing = undefined;
     });
     return this.#syncing;

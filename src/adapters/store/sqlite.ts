@@ -9,14 +9,21 @@ const PREPARED = 200;
 /** How long a write waits for another program's with everything else standing still; the group waits longer, without (groupCommit.ts). Milliseconds. */
 const BUSY_MS = 50;
 
+/** Resolves when all that was written to the open file is on the disk. */
+export type SyncFile = (file: number) => Promise<void>;
+
+const syncFile: SyncFile = (file) => new Promise((resolve, reject) => {
+  fdatasync(file, (error) => (error ? reject(error) : resolve()));
+});
+
 type Prepared = { readonly statement: StatementSync; readonly returnsRows: boolean };
 
 /**
  * Kysely over one file of `node:sqlite`, whose transactions are committed in groups. `synchronous=NORMAL` and a sync of our own of the
  * write-ahead log after each group are together what `FULL` is, with the waiting outside of the main thread.
  */
-export function sqliteDialect(path: string): Dialect {
-  const open = (): SqliteDriver => new SqliteDriver(path);
+export function sqliteDialect(path: string, sync: SyncFile = syncFile): Dialect {
+  const open = (): SqliteDriver => new SqliteDriver(path, sync);
   return { createDriver: open, createQueryCompiler: () => new SqliteQueryCompiler(), createAdapter: () => new SqliteAdapter(), createIntrospector: (db) => new SqliteIntrospector(db) };
 }
 
@@ -25,9 +32,13 @@ class SqliteDriver implements Driver {
   readonly #group: GroupCommit;
   readonly #prepared = new Map<string, Prepared>();
   readonly #logPath: string;
+  readonly #syncFile: SyncFile;
   #log: number | undefined;
+  /** `unsure` after the log could not be synced: what of it is on the disk, nobody knows. */
+  #logIs: 'synced' | 'unsure' = 'synced';
 
-  constructor(path: string) {
+  constructor(path: string, sync: SyncFile) {
+    this.#syncFile = sync;
     this.#logPath = `${path}-wal`;
     this.#file = new DatabaseSync(path, { timeout: BUSY_MS, enableForeignKeyConstraints: true });
     this.#file.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;');
@@ -71,12 +82,25 @@ class SqliteDriver implements Driver {
     return made;
   }
 
-  /** The log stays the same file for as long as this connection is open. */
-  #sync(): Promise<void> {
-    return new Promise((resolve, reject) => {
+  /**
+   * The log stays the same file for as long as this connection is open. A system tells of what it couldn't write once, and then takes it for
+   * written: after a failed sync the next one proves nothing, and only what a checkpoint has brought into the database file, synced, is safe.
+   */
+  async #sync(): Promise<void> {
+    try {
+      if (this.#logIs === 'unsure') this.#checkpoint();
       this.#log ??= openSync(this.#logPath, 'r+');
-      fdatasync(this.#log, (error) => (error ? reject(error) : resolve()));
-    });
+      await this.#syncFile(this.#log);
+      this.#logIs = 'synced';
+    } catch (error) {
+      this.#logIs = 'unsure';
+      throw error;
+    }
+  }
+
+  #checkpoint(): void {
+    const { busy, log, checkpointed } = this.#file.prepare('PRAGMA wal_checkpoint(PASSIVE)').get() ?? {};
+    if (busy !== 0 || log !== checkpointed) throw new Error('the write-ahead log could not be synced, and is not yet in the database file');
   }
 }
 
