@@ -16,7 +16,7 @@ export type Entry =
 export type Journal = {
   /** Of this room alone: when the recipient got another room, what was encrypted for the former one must not go there. */
   find(id: string, roomId: string): Promise<Entry | undefined>;
-  /** `file` is the EncryptedFile object as JSON; it is sealed here. */
+  /** `file` is the EncryptedFile object as JSON; it is sealed here. What was encrypted or sent meanwhile stays so: uploads of one message may overlap. */
   media(id: string, roomId: string, file: string): Promise<void>;
   ready(id: string, roomId: string, ciphertext: string, reached: { readonly devices: number; readonly withheld: number }): Promise<void>;
   sent(id: string, eventId: string): Promise<void>;
@@ -43,7 +43,8 @@ export function createJournal(store: Store, storeKey: Uint8Array): Journal {
     },
     async media(id, roomId, file) {
       await store.durable((sql) => sql.prepare(`INSERT INTO courier_message (id, room_id, state, created_at, media) VALUES (?, ?, 'media', ?, ?)
-        ON CONFLICT (id) DO UPDATE SET room_id = excluded.room_id, state = 'media', media = excluded.media, ciphertext = NULL`).run(id, roomId, Date.now(), seal(key, id, file)));
+        ON CONFLICT (id) DO UPDATE SET room_id = excluded.room_id, state = 'media', media = excluded.media, ciphertext = NULL
+          WHERE courier_message.state = 'media' OR courier_message.room_id <> excluded.room_id`).run(id, roomId, Date.now(), seal(key, id, file)));
     },
     async ready(id, roomId, ciphertext, { devices, withheld }) {
       await store.durable((sql) => sql.prepare(`INSERT INTO courier_message (id, room_id, state, created_at, ciphertext, devices, withheld) VALUES (?, ?, 'ready', ?, ?, ?, ?)
