@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TLSSocket } from 'node:tls';
 import { startHttpServer, type DoorRefusal, type HttpServer, type HttpServerOptions } from '../../src/adapters/http/server.ts';
-import type { HttpHead } from '../../src/ports/bridge.ts';
+import type { HttpHead, HttpRoute } from '../../src/ports/bridge.ts';
 import { fingerprintOf, makeCa, makeCertificate, type Pair } from '../support/certificates.ts';
 import { sha256 } from '../fixtures/fhir/endpoint.ts';
 import { until } from '../support/until.ts';
@@ -160,6 +160,21 @@ describe('The door', () => {
       const proxies = { ...LOCAL, secretSha256: sha256('right') };
       expect((await over(await start({ proxies }), { 'x-aceso-proxy': 'right', 'x-forwarded-for': '192.0.2.1' })).peer.address).to.equal('192.0.2.1');
     });
+  });
+
+  it('keeps room for those who proved themselves, whatever strangers have in hand elsewhere', async () => {
+    const taking = (prefix: string): HttpRoute => ({ prefix, admit: () => ({ maxBytes: 1000, tooLarge: () => ({ status: 413 }), take: async () => ({ status: 201 }) }) });
+    const { server, refusals } = await start({ maxBytesInFlight: 1000, routes: [taking('/token'), taking('/fhir')] });
+    const stranger = connect(server.port, '127.0.0.1');
+    const statusOf = (path: string): Promise<number | undefined> => new Promise((resolve, reject) => { httpRequest({ port: server.port, path, method: 'POST' }, (answer) => { answer.resume(); resolve(answer.statusCode); }).on('error', reject).end('x'); });
+    try {
+      stranger.write('POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n');
+      await until('the stranger is in', async () => (await statusOf('/token')) === 503);
+      expect(await statusOf('/fhir')).to.equal(201);
+      expect(refusals.at(-1)).to.include({ code: 'busy' });
+    } finally {
+      stranger.destroy();
+    }
   });
 
   it('has no more in hand than it may: 503 with Retry-After for the next, and room again afterwards', async () => {

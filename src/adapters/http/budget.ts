@@ -1,4 +1,4 @@
-/** Bytes of request bodies that are in hand at one time, over all of a door's requests. */
+/** Bytes of request bodies that are in hand at one time, over all requests of a route. */
 export type Budget = {
   /** False when they would be too many. */
   take(bytes: number): boolean;

@@ -20,7 +20,7 @@ export type HttpServerOptions = {
   /** How often the TLS files are looked at. */
   readonly tlsLookMs?: number;
   readonly proxies?: TrustedProxies;
-  /** Bytes of request bodies in hand at one time; beyond it, 503 with `Retry-After`. */
+  /** Bytes of request bodies in hand at one time, for each route; beyond it, 503 with `Retry-After`. */
   readonly maxBytesInFlight?: number;
 };
 
@@ -39,16 +39,18 @@ export type HttpServer = {
   stop(withinMs: number): Promise<void>;
 };
 
-type Door = { readonly budget: Budget; readonly seen: (request: Request) => Seen; readonly refused: (refusal: DoorRefusal) => void };
+type Door = { readonly seen: (request: Request) => Seen; readonly refused: (refusal: DoorRefusal) => void };
 
 /** Serves routes; admits or refuses each request before its body is read, and never reads more of it than its route allows. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { host, port, routes, failed, tls, refused = () => undefined } = options;
-  const door: Door = { budget: createBudget(options.maxBytesInFlight ?? MOST_IN_FLIGHT), seen: createPeerOf(options.proxies), refused };
+  const door: Door = { seen: createPeerOf(options.proxies), refused };
   const app = express();
   app.disable('x-powered-by').disable('etag');
   for (const route of routes) {
-    app.use(route.prefix, (request, response) => serve(door, route, request, response).catch((error: unknown) => {
+    // Each its own: where nobody has to prove themselves before the body comes, nobody can take the room of those who did.
+    const budget = createBudget(options.maxBytesInFlight ?? MOST_IN_FLIGHT);
+    app.use(route.prefix, (request, response) => serve(door, budget, route, request, response).catch((error: unknown) => {
       failed(error);
       if (!response.headersSent) send(response, { status: 500 });
     }));
@@ -77,19 +79,19 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   };
 }
 
-async function serve(door: Door, route: HttpRoute, request: Request, response: Response): Promise<void> {
+async function serve(door: Door, budget: Budget, route: HttpRoute, request: Request, response: Response): Promise<void> {
   const url = new URL(`http://localhost${request.url}`);
   const { headers, peer } = door.seen(request);
   const admission: Admission = await route.admit({ method: request.method, path: url.pathname, query: url.searchParams, headers, peer });
   if ('reply' in admission) { refuse(request, response, admission.reply); return; }
   try {
-    await take(door, admission, peer.address, request, response);
+    await take(door, budget, admission, peer.address, request, response);
   } finally {
     admission.done?.();
   }
 }
 
-async function take({ budget, refused }: Door, admission: Admitted, peer: string, request: Request, response: Response): Promise<void> {
+async function take({ refused }: Door, budget: Budget, admission: Admitted, peer: string, request: Request, response: Response): Promise<void> {
   // What isn't said beforehand may be as much as is allowed.
   const bytes = Math.min(Number(request.headers['content-length'] ?? admission.maxBytes), admission.maxBytes);
   if (!budget.take(bytes)) {
