@@ -8,6 +8,7 @@ import { assignHeld, closeHeld, listDeliveries, listHeld, retryHeld, showDeliver
 import { init, registration, type InitOptions } from './main/init.ts';
 import { openStore } from './main/compose.ts';
 import { acceptIdentity, enrol, enrolCsv, listPeople } from './main/people.ts';
+import { ROLES, rolesFor, type Role } from './main/roles.ts';
 import type { Printed } from './main/print.ts';
 import { sourceCertificate, sourceCheck, sourceJwks, sourceToken } from './main/sources.ts';
 import { status, statusOfServer } from './main/status.ts';
@@ -47,6 +48,17 @@ const count = (value: string): number => {
   return Number(value);
 };
 
+const portNumber = (value: string): number => {
+  if (!/^\d{1,5}$/u.test(value) || Number(value) > 65_535) throw new InvalidArgumentError('give a port, 0 to 65535.');
+  return Number(value);
+};
+
+const collectRole = (value: string, before: readonly Role[] | undefined): readonly Role[] => {
+  const role = ROLES.find((known) => known === value);
+  if (!role) throw new InvalidArgumentError(`it is one of ${ROLES.join(', ')}.`);
+  return [...(before ?? []), role];
+};
+
 const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
 
 program.command('init').description('make configuration, keys, templates and registration; keeps what is there')
@@ -57,14 +69,19 @@ program.command('init').description('make configuration, keys, templates and reg
   .option('--url <url>', 'where the homeserver reaches Aceso', 'http://127.0.0.1:9100')
   .action((folder: string, options: InitOptions) => print(init(folder, options)));
 
-program.command('start').description('run Aceso until it is told to stop (SIGTERM, Ctrl-C)').action(async () => {
-  const loaded = config();
+program.command('start').description('run Aceso until it is told to stop (SIGTERM, Ctrl-C)')
+  .addOption(new Option('--role <role>', 'do this only, beside other processes on the same PostgreSQL (repeat it for several roles)').choices(ROLES).argParser(collectRole))
+  .option('--port <port>', 'port of the FHIR door, or without the role ingress of health and metrics alone; http.port when left out', portNumber)
+  .action(async ({ role = [], port }: { readonly role?: readonly Role[]; readonly port?: number }) => {
+  const found = config();
+  const loaded: LoadedConfig = port === undefined ? found : { ...found, http: { ...found.http, port } };
+  const roles = rolesFor(loaded, role);
   const log = createLog(loaded.log.level);
   const { startAceso } = await import('./main/start.ts');
   const stopping = new Promise<string>((resolve) => { for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal)); });
   // A bug in one unit of work ends that unit, never the process silently.
   process.on('unhandledRejection', (error) => log.error('process.unhandled', { error: errorCode(error) }));
-  const running = await Promise.race([startAceso(loaded, { log, faults: faultsFromEnvironment() }), stopping]);
+  const running = await Promise.race([startAceso(loaded, { log, faults: faultsFromEnvironment(), roles }), stopping]);
   if (typeof running === 'string') process.exit(0);
   process.on('SIGHUP', () => {
     try {

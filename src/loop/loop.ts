@@ -1,4 +1,5 @@
 import { errorCode } from '../ports/telemetry.ts';
+import { as, type Millis } from '../domain/brand.ts';
 import { actOnDue, type ActParts } from './act.ts';
 import { decideDue, type DecideParts } from './decide.ts';
 import { createSlots } from './slots.ts';
@@ -6,19 +7,30 @@ import { LEASE_MS, RENEW_EVERY_MS, type Hands } from './lease.ts';
 
 export type Loop = {
   start(): void;
-  /** Something may have come in: look now. */
+  /** Something may have come in: this worker looks now, and the others are told. */
   nudge(): void;
+  /** This worker looks now. */
+  look(): void;
   /** What effects with this failure code wait for has come: they are tried at once. */
   wake(code: string): Promise<void>;
-  /** Takes no new work, and waits for what is under way, at most `withinMs`. What is left undone is leased out and done by the next start. */
+  /** Takes no new work, and waits for what is under way, at most `withinMs`. What is left undone is free for another worker, or the next start, at once. */
   stop(withinMs: number): Promise<void>;
 };
 
 const IDLE_MS = 250;
 const TIMERS_AT_ONCE = 100;
 
+export type Verb = 'decide' | 'act' | 'tick';
+
+export type LoopParts = Omit<DecideParts & ActParts, 'hands'> & {
+  /** Which of them this worker does; others do the rest. */
+  readonly verbs: readonly Verb[];
+  /** Tells the other workers that there may be something to do. */
+  readonly announce: () => void;
+};
+
 /** Decide, act and tick around one store, each at its own pace (docs/architecture.md). */
-export function createLoop(given: Omit<DecideParts & ActParts, 'hands'>): Loop {
+export function createLoop(given: LoopParts): Loop {
   const hands: Hands = { facts: new Set(), effects: new Set() };
   const parts = { ...given, hands };
   let isRunning = false;
@@ -29,11 +41,15 @@ export function createLoop(given: Omit<DecideParts & ActParts, 'hands'>): Loop {
   const turns: Promise<void>[] = [];
   let endRest = (): void => undefined;
 
-  const nudge = (): void => {
+  const look = (): void => {
     nudges += 1;
     const waiting = wakers;
     wakers = [];
     for (const wake of waiting) wake();
+  };
+  const nudge = (): void => {
+    look();
+    parts.announce();
   };
   const idle = (): Promise<void> => new Promise((resolve) => {
     const timer = setTimeout(resolve, IDLE_MS);
@@ -71,17 +87,26 @@ export function createLoop(given: Omit<DecideParts & ActParts, 'hands'>): Loop {
   }
 
   const slots = createSlots(() => performance.now());
+  const verbs: Readonly<Record<Verb, () => Promise<void>>> = {
+    decide: () => turn('decide', () => decideDue(parts)),
+    act: () => turn('act', () => actOnDue(parts, wakes, slots, nudge)),
+    tick,
+  };
   const renew = (): Promise<void> => parts.store.renew(parts.worker, { facts: [...hands.facts], effects: [...hands.effects] }, parts.now(), LEASE_MS)
     .catch((error: unknown) => parts.log.warn('lease.not-renewed', { error: errorCode(error) }));
+
+  const letGo = (): Promise<void> => parts.store.renew(parts.worker, { facts: [...hands.facts], effects: [...hands.effects] }, as<Millis>(parts.now() - 1), 0)
+    .catch((error: unknown) => parts.log.warn('lease.not-released', { error: errorCode(error) }));
 
   return {
     start() {
       if (isRunning) return;
       isRunning = true;
       renewals = setInterval(() => void renew(), RENEW_EVERY_MS);
-      turns.push(turn('decide', () => decideDue(parts)), turn('act', () => actOnDue(parts, wakes, slots, nudge)), tick());
+      for (const verb of parts.verbs) turns.push(verbs[verb]());
     },
     nudge,
+    look,
     async wake(code) {
       wakes.set(code, (wakes.get(code) ?? 0) + 1);
       await parts.store.wake(code, parts.now());
@@ -90,11 +115,12 @@ export function createLoop(given: Omit<DecideParts & ActParts, 'hands'>): Loop {
     async stop(withinMs) {
       isRunning = false;
       endRest();
-      nudge();
+      look();
       const deadline = performance.now() + withinMs;
       await Promise.race([Promise.allSettled(turns), new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);
       while (hands.effects.size > 0 && performance.now() < deadline) await idle();
       clearInterval(renewals);
+      await letGo();
     },
   };
 }

@@ -24,7 +24,8 @@ export type DoorParts = {
 
 export type Doors = {
   readonly httpPort: number;
-  readonly appservicePort: number;
+  /** Where the homeserver pushes; only with the role `ingress`. */
+  readonly appservicePort?: number;
   /** Takes the certificates as they are now. Throws, and changes nothing, when they can't be used. */
   reloadTls(): void;
   stop(withinMs: number): Promise<void>;
@@ -54,6 +55,12 @@ export async function openDoors(config: LoadedConfig, parts: DoorParts): Promise
       await refusals.stop();
     },
   };
+}
+
+/** Without the role `ingress`: its health and figures alone. */
+export async function openOperations(config: LoadedConfig, routes: readonly HttpRoute[], log: Log): Promise<Doors> {
+  const door = await startHttpServer({ ...httpOptions(config), routes, failed: (error) => log.error('http.failed', { error: errorCode(error) }) });
+  return { httpPort: door.port, reloadTls: () => door.reloadTls(), stop: (withinMs) => door.stop(withinMs) };
 }
 
 const noting = (refusals: Refusals, door: string) => (refusal: Omit<DoorRefusal, 'code'> & { readonly code: string }): void => refusals.note({ door, ...refusal });

@@ -18,7 +18,7 @@ export type Health = {
 };
 
 export type HealthParts = {
-  readonly store: Pick<Store, 'check'>; readonly courier: Pick<Courier, 'status'>; readonly homeserver: Pick<Homeserver, 'ping'>; readonly log: Log;
+  readonly store: Pick<Store, 'check'>; /** None without the role `sender`. */ readonly courier: Pick<Courier, 'status'> | undefined; readonly homeserver: Pick<Homeserver, 'ping'>; readonly log: Log;
   /** Where the databases lie. */
   readonly dataDir: string;
   readonly now: () => Millis;
@@ -89,6 +89,7 @@ async function homeserverProblem({ homeserver }: HealthParts): Found {
 }
 
 function courierProblem({ courier }: HealthParts): Omit<Problem, 'since'> | undefined {
+  if (!courier) return undefined;
   const { state, problem } = courier.status();
   return state === 'ready' && problem === undefined ? undefined : { part: 'courier', code: state === 'ready' ? 'not-syncing' : state, message: problem ?? 'the encrypting device is not ready yet' };
 }

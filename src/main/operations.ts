@@ -3,9 +3,10 @@ import type { HttpReply, HttpRoute } from '../ports/bridge.ts';
 import type { Couriers, SeatStatus } from '../ports/courier.ts';
 import type { Health, Problem } from './health.ts';
 
-export type OperationsParts = { readonly couriers: Pick<Couriers, 'status'>; readonly health: Health; readonly metrics: MetricsEndpoint };
+/** `couriers`: none without the role `sender`. */
+export type OperationsParts = { readonly couriers: Pick<Couriers, 'status'> | undefined; readonly health: Health; readonly metrics: MetricsEndpoint };
 
-/** `store`, `courier`, `homeserver`: `ready`, or the code of what is wrong. */
+/** `store`, `courier`, `homeserver`: `ready`, or the code of what is wrong; the courier may be `elsewhere`, with other workers. */
 export type Readiness = { readonly ready: boolean; readonly store: string; readonly courier: string; readonly homeserver: string; readonly seats: readonly SeatStatus[]; readonly problems: readonly Problem[] };
 
 /** `/healthz`: the process answers. `/readyz`: it can do its work, and which part can't. `/metrics`: Prometheus text. No PHI, no token. */
@@ -30,7 +31,7 @@ const get = (prefix: string, answer: () => Promise<HttpReply>): HttpRoute => ({
 async function readinessOf({ couriers, health }: OperationsParts): Promise<Readiness> {
   const problems = await health.look();
   const codeOf = (part: Problem['part']): string => problems.find((problem) => problem.part === part)?.code ?? 'ready';
-  const { state, seats } = couriers.status();
+  const { state, seats } = couriers?.status() ?? { state: 'elsewhere', seats: [] };
   const full = problems.some(({ part, code }) => part === 'disk' && code === 'full');
-  return { ready: codeOf('store') === 'ready' && !full && state === 'ready', store: codeOf('store'), courier: state, homeserver: codeOf('homeserver'), seats, problems };
+  return { ready: codeOf('store') === 'ready' && !full && (state === 'ready' || state === 'elsewhere'), store: codeOf('store'), courier: state, homeserver: codeOf('homeserver'), seats, problems };
 }

@@ -5,26 +5,31 @@ import { createMetrics } from '../adapters/log/metrics.ts';
 import { createHistory } from '../adapters/matrix/history.ts';
 import { createHomeserver, type HomeserverOptions } from '../adapters/matrix/homeserver.ts';
 import { createFoundEvents } from '../adapters/store/found.ts';
+import { createWakeUps } from '../adapters/store/wakeUps.ts';
 import { loadTemplate, type LoadedConfig } from '../config/load.ts';
 import { as, type Millis } from '../domain/brand.ts';
 import type { RoomTemplate } from '../domain/rooms/template.ts';
 import { createCatchUp } from '../loop/catchUp.ts';
+import { startClock } from '../loop/clock.ts';
 import { createExecutors } from '../loop/executors.ts';
 import { createIntake } from '../loop/intake.ts';
 import { createLoop } from '../loop/loop.ts';
 import type { Faults } from '../ports/faults.ts';
 import { errorCode, type Log } from '../ports/telemetry.ts';
-import { courierLocalpart, guardianLocalpart, openStore, partiesOf, readRegistration, settingsOf } from './compose.ts';
+import { noWakeUps } from '../ports/wakeUps.ts';
+import { courierLocalpart, guardianLocalpart, locationOf, openStore, partiesOf, readRegistration, settingsOf } from './compose.ts';
 import { composeCouriers } from './couriers.ts';
 import { bringParties } from './directory.ts';
-import { openDoors } from './doors.ts';
+import { openDoors, openOperations } from './doors.ts';
 import { createHealth } from './health.ts';
 import { operationsRoutes } from './operations.ts';
+import { keepPresent } from './presence.ts';
 import { repeat } from './repeat.ts';
+import { ROLES, verbsOf, type Role } from './roles.ts';
 
-export type Running = { readonly httpPort: number; readonly appservicePort: number; /** Takes the doors' certificates as they are now; throws when they can't be used. */ reloadTls(): void; stop(): Promise<void> };
+export type Running = { readonly httpPort: number; /** Without the role `ingress` there is none. */ readonly appservicePort?: number; /** Takes the doors' certificates as they are now; throws when they can't be used. */ reloadTls(): void; stop(): Promise<void> };
 
-export type StartOptions = { readonly log: Log; readonly faults: Faults };
+export type StartOptions = { readonly log: Log; readonly faults: Faults; readonly roles: readonly Role[] };
 
 /** How soon what an operator asks for is begun. */
 const CATCH_UP_MS = 3000;
@@ -32,17 +37,21 @@ const HOURLY_MS = 3_600_000;
 const STOP_MS = 8000;
 
 /**
- * Starts Aceso: one process, every role. Resolves once both doors are open, also when the homeserver is down: results are taken and wait.
+ * Starts one process of Aceso in its roles. Resolves once its doors are open, also when the homeserver is down: results are taken and wait.
  * `/readyz` says when the courier is ready too.
  */
-export async function startAceso(config: LoadedConfig, { log, faults }: StartOptions): Promise<Running> {
-  const now = (): Millis => as<Millis>(Date.now());
+export async function startAceso(config: LoadedConfig, { log, faults, roles }: StartOptions): Promise<Running> {
+  const worker = randomUUID();
   const { asToken, hsToken } = readRegistration(config);
   const template = templateOf(config);
+  const location = locationOf(config);
+  const postgres = location.kind === 'postgres' ? location.url : undefined;
   const { keys, store, notes, database, migrated } = await openStore(config, 'migrate');
-  log.info('store.opened', { kind: config.store.postgres_url_file === undefined ? 'sqlite' : 'postgres', migrated: migrated.length });
+  log.info('store.opened', { kind: location.kind, migrated: migrated.length });
+  const clock = await startClock(store, () => performance.now());
+  const { now } = clock;
   const metrics = createMetrics(() => store.counts(now()), () => health.known());
-  const brought = await bringParties(store, partiesOf(config), 'configuration', 'on-demand');
+  const brought = roles.includes('decider') ? await bringParties(store, partiesOf(config), 'configuration', 'on-demand') : [];
   log.info('directory.loaded', { changed: brought.length });
 
   const { url, server_name: serverName } = config.homeserver;
@@ -51,28 +60,26 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
     names: { guardian: `${config.organisation.name} (guardian)`, courier: config.courier.display_name ?? `${config.organisation.name} results` },
   };
   const homeserver = createHomeserver(homeserverOptions);
-  const worker = randomUUID();
-  const couriers = composeCouriers({ config, store, keys, worker, userId: homeserver.courier, asToken, log, metrics, faults });
+  const couriers = roles.includes('sender') ? composeCouriers({ config, store, keys, worker, userId: homeserver.courier, asToken, log, metrics, faults }) : undefined;
 
-  const validator = await createFhirValidator();
   const parts = { store, log, metrics, now, faults };
   const intake: { take?: ReturnType<typeof createIntake> } = {};
   const catchUp = await createCatchUp({
     ...parts, notes, found: createFoundEvents(database.db), history: createHistory(homeserverOptions, async () => (await store.seat(0))?.deviceId ?? config.courier.device_id), worker, courier: homeserver.courier, ownUsers: [homeserver.guardian, homeserver.courier],
     take: async (transaction) => { await intake.take?.(transaction); },
   });
+  const wakeUps = postgres === undefined || roles.length === ROLES.length ? noWakeUps : createWakeUps(postgres, worker, () => loop.look());
   const loop = createLoop({
-    ...parts,
+    ...parts, worker, verbs: verbsOf(roles), announce: wakeUps.announce,
     settings: settingsOf(config),
-    worker,
-    seats: () => couriers.held(),
+    seats: () => couriers?.held() ?? [],
     executors: catchUp.around(createExecutors({
       ...parts, homeserver, couriers, keys, template, aliasPrefix: config.appservice.prefix,
       people: { ownServer: serverName, guardian: homeserver.guardian, partnerVersions: Object.fromEntries(config.partners.flatMap(({ server_name: name, room_version: version }) => (version === undefined ? [] : [[name, version]]))) },
     }), (id) => keys.pseudonym('txn', id)),
   });
   intake.take = createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge });
-  couriers.onKeys(({ kind }) => {
+  couriers?.onKeys(({ kind }) => {
     void loop.wake(kind === 'devices' ? 'no-device' : 'keys-missing').catch((error: unknown) => log.warn('wake.failed', { error: errorCode(error) }));
   });
   const isOurs = (name: string): boolean => name === homeserver.guardian || name === homeserver.courier;
@@ -81,21 +88,22 @@ export async function startAceso(config: LoadedConfig, { log, faults }: StartOpt
   const wakeAll = (): void => {
     for (const code of ['unavailable', 'unauthorized', 'limited', 'invalid', 'engine']) void loop.wake(code).catch((error: unknown) => log.warn('wake.failed', { error: errorCode(error) }));
   };
-  const health = createHealth({ store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now, steady: () => performance.now(), ended: wakeAll });
+  const health = createHealth({ store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now: () => as<Millis>(Date.now()), steady: () => performance.now(), ended: wakeAll });
   const stopWatching = health.watch();
-  const doors = await openDoors(config, {
-    ...parts, keys, nudge: loop.nudge, validator, operations: operationsRoutes({ couriers, health, metrics }),
-    appservice: { hsToken, isOurs, take: intake.take },
+  const operations = operationsRoutes({ couriers, health, metrics });
+  const doors = !roles.includes('ingress') ? await openOperations(config, operations, log) : await openDoors(config, {
+    ...parts, keys, nudge: loop.nudge, validator: await createFhirValidator(), operations, appservice: { hsToken, isOurs, take: intake.take },
   });
-  couriers.start();
+  couriers?.start();
   loop.start();
   const catchingUp = repeat(CATCH_UP_MS, () => catchUp.run());
-  const pruning = setInterval(() => void couriers.prune(now() - config.courier.keep_days * 86_400_000), HOURLY_MS).unref();
+  const pruning = setInterval(() => void couriers?.prune(now() - config.courier.keep_days * 86_400_000), HOURLY_MS).unref();
   const { httpPort, appservicePort, reloadTls } = doors;
-  log.info('aceso.started', { http: httpPort, appservice: appservicePort });
+  const leave = keepPresent(store, clock, log, { id: worker, roles, address: `${config.http.host}:${httpPort}` });
+  log.info('aceso.started', { worker, roles: roles.join(' '), http: httpPort, appservice: appservicePort });
   return {
-    httpPort, appservicePort, reloadTls,
-    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, () => doors.stop(2000), () => loop.stop(STOP_MS - 3000), () => couriers.stop(), () => store.close()]),
+    httpPort, reloadTls, ...(appservicePort === undefined ? {} : { appservicePort }),
+    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, () => doors.stop(2000), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => store.close()]),
   };
 }
 

@@ -56,6 +56,12 @@ export type KnownLease = { readonly name: string; readonly worker: string | unde
 /** A courier's seat: which Matrix device sits there now, since when, and in which crypto store its keys are. */
 export type Seat = { readonly seat: number; readonly deviceId: string; readonly storeId: string; readonly bornAt: Millis };
 
+/** A process of Aceso: what it does, where its health can be asked, and when it last said that it lives. */
+export type WorkerSeen = { readonly id: string; readonly roles: readonly string[]; readonly address: string; readonly startedAt: Millis; readonly seenAt: Millis };
+
+/** A courier's seat as it is seen: who holds it, until when without a sign of life, and which device sits there. */
+export type SeatSeen = { readonly seat: number; readonly worker?: string; readonly until?: Millis; readonly generation?: number; readonly deviceId?: string };
+
 /** Claims that a worker is at work on. */
 export type InHand = { readonly facts: readonly FactId[]; readonly effects: readonly EffectId[] };
 
@@ -112,6 +118,13 @@ export type Store = {
   secret(name: string): Promise<Uint8Array | undefined>;
   /** As `saveSeat`. */
   saveSecret(lease: Lease, name: string, value: Uint8Array): Promise<boolean>;
+
+  /** Says that a worker lives. For people who look: no right comes of it. */
+  present(worker: WorkerSeen): Promise<void>;
+  /** It stopped in order. */
+  absent(worker: string): Promise<void>;
+  workers(): Promise<readonly WorkerSeen[]>;
+  seats(): Promise<readonly SeatSeen[]>;
 
   remember: Remember;
   /** Adds lines to the audit that no decision made: what a door refused. */

@@ -92,6 +92,13 @@ describe('The command line', function () {
     expect(hash).to.match(/^[0-9a-f]{64}$/u);
   });
 
+  it('start with a role on SQLite says why not, and what to do; an unknown role is a wrong call', async () => {
+    const refused = await run(folder, 'start', '--role', 'sender');
+    expect(refused.code).to.equal(1);
+    expect(refused.stderr).to.include('needs PostgreSQL').and.to.include('store.postgres_url_file').and.to.include('without --role');
+    expect((await run(folder, 'start', '--role', 'postman')).code).to.equal(2);
+  });
+
   it('start without its key file says what to do, and exits with 1', async () => {
     rmSync(join(folder, 'keys.json'));
     expect(await run(folder, 'start')).to.include({ code: 1 }).and.to.have.property('stderr').that.includes('restore it from the backup');

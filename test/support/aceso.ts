@@ -30,6 +30,8 @@ export type AcesoOptions = {
   readonly folder?: string;
   /** Several workers share one folder: each has a configuration and a log of its own, named after it. */
   readonly worker?: string;
+  /** What this process does; all when left out. */
+  readonly roles?: readonly string[];
   /** The source's bearer token; a new one when left out. */
   readonly token?: string;
   /** Where Aceso reaches Mercy, when not directly. */
@@ -89,7 +91,7 @@ export function createAceso(options: AcesoOptions, httpPort: number): Aceso {
   });
   const launch = async (env: NodeJS.ProcessEnv = {}): Promise<OwnedProcess> => {
     if (running && running.ended() === undefined) throw new Error('Aceso runs already');
-    running = await startProcess(process.execPath, [MAIN, '--config', configFile, 'start'], { cwd: folder, logFile, env: { ...process.env, ...env } });
+    running = await startProcess(process.execPath, [MAIN, '--config', configFile, 'start', ...(options.roles ?? []).flatMap((role) => ['--role', role])], { cwd: folder, logFile, env: { ...process.env, ...env } });
     return running;
   };
   const deliveries = (): Promise<readonly DeliveryView[]> => cli('deliveries', 'list');
@@ -122,6 +124,15 @@ export function createAceso(options: AcesoOptions, httpPort: number): Aceso {
     }),
     remove: () => removeFolder(folder),
   };
+}
+
+/** Several processes of one Aceso on one PostgreSQL, by name; they share a folder, keys and a source. */
+export async function newWorkers<Name extends string>(options: AcesoOptions, workers: Readonly<Record<Name, readonly string[]>>): Promise<Readonly<Record<Name, Aceso>>> {
+  const folder = options.folder ?? temporaryFolder('run');
+  const token = options.token ?? randomBytes(24).toString('base64url');
+  const made: [string, Aceso][] = [];
+  for (const worker of Object.keys(workers) as Name[]) made.push([worker, await newAceso({ ...options, folder, token, worker, roles: workers[worker] })]);
+  return Object.fromEntries(made) as Record<Name, Aceso>;
 }
 
 export const newAceso = async (options: AcesoOptions): Promise<Aceso> => createAceso(options, options.httpPort ?? (await freePort()));

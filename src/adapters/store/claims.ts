@@ -5,6 +5,7 @@ import type { Aggregate, AggregateKind, Fact } from '../../domain/fact.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Codec } from './dataKeys.ts';
 import type { Database } from './database.ts';
+import { FAR } from './leases.ts';
 import { settleEffect, WAITING, type Leased } from './settle.ts';
 
 /** Why a claim is put off whose body can't be opened, and how long. */
@@ -36,7 +37,7 @@ export function createClaims({ db, dialect }: Database, codec: Codec): Pick<Stor
     async claimFacts(worker, at, leaseMs, limit) {
       const rows = await db
         // Materialised: asked twice, a query that passes over what is locked would give two answers.
-        .with((cte) => cte('due').materialized(), (due) => dialect.locked(due.selectFrom('inbox as i').select('i.seq').where('i.decided_at', 'is', null).where('i.lease_until', '<=', at).where('i.not_before', '<=', at)
+        .with((cte) => cte('due').materialized(), (due) => dialect.locked(due.selectFrom('inbox as i').select('i.seq').where('i.decided_at', 'is', null).where((i) => i.or([i('i.lease_until', '<=', at), i('i.lease_until', '>', at + FAR * leaseMs)])).where('i.not_before', '<=', at)
           .where(({ not, exists, selectFrom }) => not(exists(
             selectFrom('inbox as b').select('b.seq').whereRef('b.kind', '=', 'i.kind').whereRef('b.aggregate', '=', 'i.aggregate').where('b.decided_at', 'is', null).whereRef('b.seq', '<', 'i.seq'),
           ))).orderBy('i.seq').limit(limit), 'i'))
@@ -53,7 +54,7 @@ export function createClaims({ db, dialect }: Database, codec: Codec): Pick<Stor
     async claimEffects(worker, at, leaseMs, limit, seats, destinations = { except: [] }) {
       const rows = await db
         .with((cte) => cte('due').materialized(), (due) => {
-          let query = due.selectFrom('outbox as o').select('o.seq').where('o.state', '=', WAITING).where('o.lease_until', '<=', at).where('o.not_before', '<=', at)
+          let query = due.selectFrom('outbox as o').select('o.seq').where('o.state', '=', WAITING).where((o) => o.or([o('o.lease_until', '<=', at), o('o.lease_until', '>', at + FAR * leaseMs)])).where('o.not_before', '<=', at)
             .where((o) => o.or([o('o.seat', 'is', null), ...(seats.length > 0 ? [o('o.seat', 'in', seats)] : [])]))
             .where(({ not, exists, selectFrom }) => not(exists(selectFrom('outbox as b').select('b.seq').whereRef('b.lane', '=', 'o.lane').where('b.state', '=', WAITING).whereRef('b.seq', '<', 'o.seq'))));
           if ('only' in destinations) query = query.where('o.destination', '=', destinations.only);

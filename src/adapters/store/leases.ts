@@ -21,7 +21,7 @@ export function createLeases(db: Kysely<Tables>, keyRing: KeyRing, now: () => nu
       const row = await db.insertInto('lease').values({ name, worker, generation: 1, lease_until: at + leaseMs })
         .onConflict((conflict) => conflict.column('name')
           .doUpdateSet({ worker, lease_until: at + leaseMs, generation: sql`case when lease.worker = ${worker} then lease.generation else lease.generation + 1 end` })
-          .where(({ or, eb }) => or([eb('lease.worker', '=', worker), eb('lease.worker', 'is', null), eb('lease.lease_until', '<=', at)])))
+          .where(({ or, eb }) => or([eb('lease.worker', '=', worker), eb('lease.worker', 'is', null), eb('lease.lease_until', '<=', at), eb('lease.lease_until', '>', at + FAR * leaseMs)])))
         .returning('generation').executeTakeFirst();
       return row && { name, worker, generation: row.generation };
     },
@@ -56,6 +56,9 @@ export function createLeases(db: Kysely<Tables>, keyRing: KeyRing, now: () => nu
     }),
   };
 }
+
+/** No lease is so many times longer than the one that is asked for: it was given by a clock that was ahead and was set back. */
+export const FAR = 10;
 
 /** Keeps a secret's wrapping from being taken for a patient's data key. */
 const subjectOf = (name: string): string => `secret:${name}`;

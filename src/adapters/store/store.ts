@@ -14,6 +14,7 @@ import { createRemember } from './once.ts';
 import { receiveFacts, taken } from './receive.ts';
 import { settleEffect, tickTimers, WAITING } from './settle.ts';
 import { inTransaction } from './transaction.ts';
+import { createWorkers } from './workers.ts';
 import { troubleOf } from './trouble.ts';
 
 /** When a timer is due that never is. */
@@ -34,6 +35,7 @@ export function createStore(database: Database, keyRing: KeyRing, now: () => num
   return {
     ...createClaims(database, codec),
     ...createLeases(db, keyRing, now),
+    ...createWorkers(db),
 
     clock: async () => as<Millis>(await dialect.clock(db, now)),
 

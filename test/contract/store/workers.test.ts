@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { as, type EffectId, type ServerName, type SourceId } from '../../../src/domain/brand.ts';
+import { as, type EffectId, type Millis, type ServerName, type SourceId } from '../../../src/domain/brand.ts';
 import type { Decision } from '../../../src/domain/decision.ts';
 import type { EffectClaim, IncomingFact, Store } from '../../../src/ports/store.ts';
 import { received, report, T0 } from '../../support/reports.ts';
@@ -7,6 +7,7 @@ import { openTestStore, STORE_KINDS, type OpenStore, type StoreKind } from '../.
 
 const LEASE = 1000;
 const source = as<SourceId>('lab');
+const at = (ms: number): Millis => as<Millis>(T0 + ms);
 const incoming = (key: string, aggregate = 'r1', names: readonly string[] = []): IncomingFact => ({ source, key, names, aggregate: { kind: 'report', id: aggregate }, at: T0, body: received(report()) });
 const effect = (id: string, destination?: string): NonNullable<Decision<unknown>['effects']>[number] => ({
   id: as<EffectId>(id), lane: id, body: { type: 'room.invite', roomId: as('!r'), userId: as('@u:x') }, ...(destination === undefined ? {} : { destination: as<ServerName>(destination) }),
@@ -102,6 +103,38 @@ for (const kind of STORE_KINDS) {
       expect(await ids({ except: ['slow.example'] })).to.deep.equal(['quick', 'own']);
       expect(await ids({ only: 'slow.example' }, 1)).to.deep.equal(['slow1']);
       expect(await ids({ except: [] })).to.deep.equal(['slow2']);
+    });
+
+    it('say that they live, until they stop or were not heard of for an hour', async () => {
+      const worker = { id: 'w1', roles: ['decider', 'sender'], address: '127.0.0.1:9101', startedAt: T0, seenAt: T0 };
+      await open.store.present(worker);
+      await open.store.present({ ...worker, seenAt: at(5000) });
+      expect(await open.store.workers()).to.deep.equal([{ ...worker, seenAt: at(5000) }]);
+      await open.store.present({ ...worker, id: 'w2', seenAt: at(3_700_000) });
+      expect((await open.store.workers()).map(({ id }) => id)).to.deep.equal(['w2']);
+      await open.store.absent('w2');
+      expect(await open.store.workers()).to.deep.equal([]);
+    });
+
+    it('show who holds which courier, and which device sits there', async () => {
+      const lease = await open.store.lease('courier/1', 'w1', T0, LEASE);
+      if (!lease) throw new Error('no lease');
+      await open.store.saveSeat(lease, { seat: 1, deviceId: 'DEVICE', storeId: 's', bornAt: T0 });
+      await open.store.lease('another', 'w1', T0, LEASE);
+      expect(await open.store.seats()).to.deep.equal([{ seat: 1, worker: 'w1', until: at(LEASE), generation: 1, deviceId: 'DEVICE' }]);
+      await open.store.release(lease);
+      expect(await open.store.seats()).to.deep.equal([{ seat: 1, deviceId: 'DEVICE' }]);
+    });
+
+    it('don\'t wait for leases of a clock that was ahead and was set back', async () => {
+      const ahead = at(3_600_000);
+      await open.store.receive([incoming('k')]);
+      const [claim] = await open.store.claimFacts('w1', ahead, LEASE, 1);
+      if (!claim) throw new Error('nothing to decide');
+      expect((await open.store.lease('courier/0', 'w1', ahead, LEASE))?.generation).to.equal(1);
+      expect((await open.store.lease('courier/0', 'w2', T0, LEASE))?.generation).to.equal(2);
+      expect((await open.store.claimFacts('w2', T0, LEASE, 1)).map(({ generation }) => generation)).to.deep.equal([claim.generation + 1]);
+      expect(await open.store.claimFacts('w3', at(1), LEASE, 1), 'but for those of now').to.deep.equal([]);
     });
 
     it('go by one clock', async () => {
