@@ -25,7 +25,7 @@ import { createHealth } from './health.ts';
 import { operationsRoutes } from './operations.ts';
 import { keepPresent } from './presence.ts';
 import { repeat } from './repeat.ts';
-import { ROLES, verbsOf, type Role } from './roles.ts';
+import { verbsOf, type Role } from './roles.ts';
 
 export type Running = { readonly httpPort: number; /** Without the role `ingress` there is none. */ readonly appservicePort?: number; /** Takes the doors' certificates as they are now; throws when they can't be used. */ reloadTls(): void; stop(): Promise<void> };
 
@@ -68,7 +68,7 @@ export async function startAceso(config: LoadedConfig, { log, faults, roles }: S
     ...parts, notes, found: createFoundEvents(database.db), history: createHistory(homeserverOptions, async () => (await store.seat(0))?.deviceId ?? config.courier.device_id), worker, courier: homeserver.courier, ownUsers: [homeserver.guardian, homeserver.courier],
     take: async (transaction) => { await intake.take?.(transaction); },
   });
-  const wakeUps = postgres === undefined || roles.length === ROLES.length ? noWakeUps : createWakeUps(postgres, worker, () => loop.look());
+  const wakeUps = postgres === undefined ? noWakeUps : createWakeUps(postgres, worker, () => loop.look());
   const loop = createLoop({
     ...parts, worker, verbs: verbsOf(roles), announce: wakeUps.announce,
     settings: settingsOf(config),
