@@ -74,7 +74,7 @@ export async function startAceso(config: LoadedConfig, { log, faults, roles }: S
     settings: settingsOf(config),
     seats: () => couriers?.held() ?? [],
     executors: catchUp.around(createExecutors({
-      ...parts, homeserver, couriers, keys, template, aliasPrefix: config.appservice.prefix,
+      ...parts, homeserver, couriers: couriers ?? { at: () => undefined }, keys, template, aliasPrefix: config.appservice.prefix,
       people: { ownServer: serverName, guardian: homeserver.guardian, partnerVersions: Object.fromEntries(config.partners.flatMap(({ server_name: name, room_version: version }) => (version === undefined ? [] : [[name, version]]))) },
     }), (id) => keys.pseudonym('txn', id)),
   });

@@ -13,7 +13,7 @@ describe('Aceso in several processes on one PostgreSQL', function () {
   this.timeout(120_000);
   let hospitals: Hospitals;
   let ada: Client;
-  let all: Readonly<Record<'ingress' | 'decider' | 'other' | 'sender', Aceso>>;
+  let all: Readonly<Record<'ingress' | 'decider' | 'other' | 'sender' | 'second', Aceso>>;
 
   before(async () => {
     hospitals = await sharedHospitals();
@@ -22,8 +22,10 @@ describe('Aceso in several processes on one PostgreSQL', function () {
     all = await newWorkers({
       mercy: hospitals.mercy, slot: hospitals.takeSlot(), partners: [{ server_name: hospitals.stAnne.serverName, name: 'St. Anne' }], postgresUrl: await openTestDatabase(),
       people: [{ id: 'dr-okafor', name: 'Dr. Ada Okafor', user_id: user, npi: ADA_NPI }],
-    }, { ingress: ['ingress'], decider: ['decider', 'janitor'], other: ['decider'], sender: ['sender'] });
-    await Promise.all(Object.values(all).map((worker) => worker.start()));
+    }, { ingress: ['ingress'], decider: ['decider', 'janitor'], other: ['decider'], sender: ['sender'], second: ['sender'] });
+    const { second, ...first } = all;
+    await Promise.all(Object.values(first).map((worker) => worker.start()));
+    await second.start();
   });
   after(async () => {
     await Promise.all([ada.stop(), ...Object.values(all).map((worker) => worker.stop())]);
@@ -56,9 +58,9 @@ describe('Aceso in several processes on one PostgreSQL', function () {
   it('shows who is at work, and each answers for its own health', async () => {
     const { workers } = await until('all to be seen', async () => {
       const status = await all.ingress.cli<Status>('status');
-      return status.workers.length === 4 ? status : undefined;
+      return status.workers.length === 5 ? status : undefined;
     });
-    expect(workers.map(({ roles, state }) => `${roles.join(' ')}: ${state}`).sort()).to.deep.equal(['decider janitor: alive', 'decider: alive', 'ingress: alive', 'sender: alive']);
+    expect(workers.map(({ roles, state }) => `${roles.join(' ')}: ${state}`).sort()).to.deep.equal(['decider janitor: alive', 'decider: alive', 'ingress: alive', 'sender: alive', 'sender: alive']);
     for (const worker of Object.values(all)) expect((await fetch(`${worker.baseUrl}/metrics`)).status).to.equal(200);
     expect((await all.sender.push('/DiagnosticReport', potassiumReport())).status, 'a door that is not there').to.equal(404);
   });
@@ -74,13 +76,17 @@ describe('Aceso in several processes on one PostgreSQL', function () {
     await all.decider.start();
   });
 
-  it('sends nothing twice when the sender is killed between sending and saying so', async () => {
+  it('goes on within 5 s when the sender with the courier is killed between sending and saying so, and sends nothing twice', async () => {
+    await all.second.stop();
     await all.sender.stop();
     await all.sender.start({ ACESO_TEST_KILL_AT: 'courier.put:4' });
+    await all.second.start();
     const accessions = await pushAll('sender', 10);
     await until('it to be killed', () => all.sender.ended() === 'SIGKILL');
-    await all.sender.start();
+    const since = performance.now();
     await arrivedOnce(accessions);
+    expect(performance.now() - since, 'milliseconds after the kill').to.be.lessThan(10_000);
+    await all.sender.start();
   });
 
   it('stops in order, and is seen no more', async () => {
