@@ -36,7 +36,7 @@ export async function failOver({ kills: wanted, seed }: ChaosOptions, { stage, l
   keeping.abort();
   const gaps = killedAt.map((at) => longestPause(tally.times(), at));
   const gapSeconds = Math.max(0, ...gaps);
-  return { kills: killedAt.length, gaps, gapSeconds, target: TARGET_SECONDS, within: gapSeconds <= TARGET_SECONDS ? 'yes' : 'no', endedByThemselves: keeper.ownEnds };
+  return { kills: killedAt.length, gaps, gapSeconds, target: TARGET_SECONDS, within: gapSeconds <= TARGET_SECONDS ? 'yes' : 'no', endedByThemselves: keeper.ownEnds, failedStarts: keeper.failedStarts.length };
 }
 
 /** Seconds between two messages that were read one after the other, the longest such time around the kill. Results are pushed all the time. */

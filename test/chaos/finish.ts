@@ -1,5 +1,7 @@
 /** After the chaos: everything comes back, what is under way arrives, and the outcome is judged. */
 import type { DeliveryView } from '../support/aceso.ts';
+import type { Client } from '../support/clients/client.ts';
+import { matrix } from '../support/matrixHttp.ts';
 import { until } from '../support/until.ts';
 import { encryptedHistory } from './history.ts';
 import type { Laboratory } from './laboratory.ts';
@@ -14,9 +16,8 @@ const SLOW_MS = 20_000;
 
 /** Waits until every accepted result is read by all who must, at most `withinMs`. */
 export async function drain(stage: Stage, laboratory: Laboratory, tally: Tally, withinMs: number, say: (line: string) => void, signal: AbortSignal): Promise<void> {
-  const { clients } = stage;
   const slow = setTimeout(() => void tellWaiting(stage, tally.missing(laboratory.accepted), laboratory, say), SLOW_MS);
-  const lookBack = setInterval(() => void openRooms(clients), LOOK_BACK_EVERY_MS);
+  const lookBack = setInterval(() => void roomsOf(stage).then((rooms) => openRooms(rooms, say)).catch(() => undefined), LOOK_BACK_EVERY_MS);
   await until('every accepted result to be read', () => signal.aborted || tally.missing(laboratory.accepted).length === 0, withinMs, 200).catch(() => undefined);
   clearInterval(lookBack);
   clearTimeout(slow);
@@ -35,13 +36,14 @@ async function tellWaiting({ workers, hospitals }: Stage, missing: readonly stri
 }
 
 /** What clients have read, and what both homeservers hold. */
-export async function gather(stage: Stage, laboratory: Laboratory, tally: Tally): Promise<Evidence> {
+export async function gather(stage: Stage, laboratory: Laboratory, tally: Tally, say: (line: string) => void): Promise<Evidence> {
   const { clients, hospitals } = stage;
-  await openRooms(clients);
-  // Keys may come after the message: a client that says "can't" gets its time.
-  await until('what came without its keys to be read', () => clients.every(({ undecryptable }) => undecryptable.length === 0), 20_000, 200).catch(() => undefined);
+  const joined = await until('the homeservers to say who is in which room', () => roomsOf(stage), 60_000, 500);
+  // Keys may come after the message, and a homeserver fetches what it missed from the other one only when somebody looks: both get their time.
+  const isAllRead = (): boolean => tally.missing(laboratory.accepted).length === 0 && clients.every(({ undecryptable }) => undecryptable.length === 0);
+  await until('what came late to be read', () => openRooms(joined, say).then(isAllRead), 20_000, 2000).catch(() => undefined);
   const rooms = new Map<string, string[]>();
-  for (const { userId, joinedRooms } of clients) for (const room of joinedRooms) rooms.set(room, [...(rooms.get(room) ?? []), userId]);
+  for (const [{ userId }, itsRooms] of joined) for (const room of itsRooms) rooms.set(room, [...(rooms.get(room) ?? []), userId]);
   return {
     accepted: laboratory.accepted, read: tally.read(), rooms, courier: stage.courier,
     unread: clients.flatMap((client) => client.undecryptable.map((event) => ({ ...event, client: client.userId }))),
@@ -53,13 +55,22 @@ export async function conclude(stage: Stage, laboratory: Laboratory, tally: Tall
   const from = performance.now();
   await drain(stage, laboratory, tally, withinMs, say, signal);
   const recoverySeconds = Math.round((performance.now() - from) / 100) / 10;
-  const evidence = await gather(stage, laboratory, tally);
+  const evidence = await gather(stage, laboratory, tally, say);
   return { evidence, verdict: judge(evidence), recoverySeconds };
 }
 
 /** As a person who opens each room and looks back: what a gap in the sync left out is fetched. */
-async function openRooms(clients: Stage['clients']): Promise<void> {
-  await Promise.all(clients.map(async (client) => {
-    for (const room of client.joinedRooms) await client.scrollBack(room).catch(() => undefined);
+async function openRooms(rooms: ReadonlyMap<Client, readonly string[]>, say: (line: string) => void): Promise<void> {
+  await Promise.all([...rooms].map(async ([client, joined]) => {
+    for (const room of joined) await client.scrollBack(room).catch((error: unknown) => say(`${client.userId} can't look back in ${room}: ${String(error)}`));
   }));
+}
+
+/** The rooms that each of them is in, as their own homeserver says. */
+async function roomsOf({ clients, hospitals }: Stage): Promise<ReadonlyMap<Client, readonly string[]>> {
+  return new Map(await Promise.all(clients.map(async (client): Promise<[Client, readonly string[]]> => {
+    const home = client.userId.endsWith(`:${hospitals.mercy.serverName}`) ? hospitals.mercy : hospitals.stAnne;
+    const { joined_rooms: joined } = (await matrix(home.baseUrl, '/_matrix/client/v3/joined_rooms', { token: client.accessToken })) as { readonly joined_rooms?: readonly string[] };
+    return [client, joined ?? []];
+  })));
 }

@@ -30,7 +30,7 @@ async function storm({ seconds }: ChaosOptions, network: BadNetwork, { stage, pr
   });
   await keeper.settle();
   keeping.abort();
-  return { faults, endedByThemselves: keeper.ownEnds };
+  return { faults, endedByThemselves: keeper.ownEnds, failedStarts: keeper.failedStarts.length };
 }
 
 async function kills({ kills: wanted, everySeconds, seed }: ChaosOptions, { stage, laboratory, progress, note, signal }: Scene): Promise<Figures> {
@@ -40,7 +40,7 @@ async function kills({ kills: wanted, everySeconds, seed }: ChaosOptions, { stag
   let kills = 0;
   try {
     await killAround({
-      kills: wanted, everyMs: everySeconds * 1000, random: randomOf(seed, 'kills'), busy: () => laboratory.busy(), keeper, signal,
+      kills: wanted, everyMs: everySeconds * 1000, random: randomOf(seed, 'kills'), busy: () => laboratory.busy(), accepted: () => laboratory.accepted.length, keeper, signal,
       onKill(count, victim) {
         kills = count;
         killed[victim] = (killed[victim] ?? 0) + 1;
@@ -52,5 +52,5 @@ async function kills({ kills: wanted, everySeconds, seed }: ChaosOptions, { stag
   } finally {
     keeping.abort();
   }
-  return { kills, killed: Object.entries(killed).map(([victim, count]) => `${victim}: ${count}`), endedByThemselves: keeper.ownEnds };
+  return { kills, killed: Object.entries(killed).map(([victim, count]) => `${victim}: ${count}`), endedByThemselves: keeper.ownEnds, failedStarts: keeper.failedStarts.length };
 }

@@ -12,6 +12,8 @@ export type Victim = {
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>;
   isRunning(): boolean;
+  /** Whether its last start was over: a program may end by itself while it starts and what it needs is away, but not later. */
+  hadStarted(): boolean;
   /** Starts it, and doesn't wait until it is ready. */
   start(): Promise<void>;
 };
@@ -26,19 +28,25 @@ export function victimsOf({ workers, hospitals, postgres }: Stage): readonly Vic
   ];
 }
 
-const workerVictim = (worker: Aceso, name: string, weight: number): Victim => ({
-  name, weight,
-  kill: () => worker.kill(),
-  isRunning: () => worker.ended() === undefined,
-  async start() {
-    await worker.launch();
-  },
-});
+function workerVictim(worker: Aceso, name: string, weight: number): Victim {
+  let logBefore = 0;
+  return {
+    name, weight,
+    kill: () => worker.kill(),
+    isRunning: () => worker.ended() === undefined,
+    hadStarted: () => worker.log().slice(logBefore).includes('"event":"aceso.started"'),
+    async start() {
+      logBefore = worker.log().length;
+      await worker.launch();
+    },
+  };
+}
 
 const hospitalVictim = (hospital: Hospital, weight: number): Victim => ({
   name: hospital.name, weight,
   kill: () => hospital.kill(),
   isRunning: () => hospital.state === 'running',
+  hadStarted: () => true,
   start: () => asSoonAsItRuns(hospital),
 });
 
@@ -51,6 +59,7 @@ function postgresVictim(postgres: Postgres, weight: number): Victim {
       await postgres.kill();
     },
     isRunning: () => isUp,
+    hadStarted: () => true,
     async start() {
       await postgres.start();
       isUp = true;
