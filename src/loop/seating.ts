@@ -3,7 +3,7 @@ import type { Courier } from '../ports/courier.ts';
 import type { Lease, Seat } from '../ports/store.ts';
 
 /** How long a seat's lease holds without being renewed. Milliseconds. */
-export const SEAT_LEASE_MS = 3000;
+export const SEAT_LEASE_MS = 2500;
 export const seatLease = (seat: number | ''): string => `courier/${seat}`;
 
 export type SeatTerms = {
@@ -32,7 +32,7 @@ export type SeatDevices = {
 };
 
 /** A worker that has a seat leaves others this long to take the next one, so that seats spread. Milliseconds. */
-const OTHERS_FIRST_MS = 500;
+const OTHERS_FIRST_MS = 250;
 /** The same for a seat on which nobody has ever sat: workers of a new installation start one after the other. */
 const FIRST_TIME_MS = 5000;
 

@@ -18,6 +18,8 @@ export type SeatsParts = {
   readonly devices: SeatDevices;
   readonly log: Log;
   readonly metrics: Pick<Metrics, 'count'>;
+  /** A seat was taken: what waits for its device can be done. */
+  readonly taken: () => void;
   /** Never goes back, and goes on while the process is stopped (milliseconds). */
   readonly steady: () => number;
 };
@@ -34,7 +36,7 @@ export type Seats = Couriers & {
   tick(): Promise<void>;
 };
 
-const TICK_MS = 400;
+const TICK_MS = 300;
 const RENEW_MS = 800;
 /** We stop sending this long before somebody else may begin: two machines' steady clocks don't run alike. */
 const MARGIN_MS = 300;
@@ -114,6 +116,7 @@ export function createSeats(parts: SeatsParts): Seats {
       places.set(seat, { is: 'sitting', lease: place.lease, until: place.until, courier });
       metrics.count('courier_seats_taken', { how });
       log.info('seat.taken', { seat, how, device: row.deviceId, generation: place.lease.generation });
+      parts.taken();
     } catch (error) {
       log.error('seat.not-opened', { seat, error: errorCode(error) });
       if (places.get(seat) !== place) return;

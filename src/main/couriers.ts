@@ -16,10 +16,11 @@ import type { Log, Metrics } from '../ports/telemetry.ts';
 export type CouriersParts = {
   readonly config: LoadedConfig; readonly store: Store; readonly keys: KeyRing; readonly worker: string; readonly userId: UserId; readonly asToken: string;
   readonly log: Log; readonly metrics: Metrics; readonly faults: Faults;
+  readonly taken: () => void;
 };
 
 /** The courier's seats, with their stores in `data_dir`: `courier.db` for the first, `courier-N.db` for the others. */
-export function composeCouriers({ config, store, keys, worker, userId, asToken, log, metrics, faults }: CouriersParts): Seats {
+export function composeCouriers({ config, store, keys, worker, userId, asToken, log, metrics, faults, taken }: CouriersParts): Seats {
   const { courier: settings, homeserver, organisation } = config;
   const folder = config.at(config.data_dir);
   const pathOf = (seat: number): string => join(folder, seat === 0 ? 'courier.db' : `courier-${seat}.db`);
@@ -32,7 +33,7 @@ export function composeCouriers({ config, store, keys, worker, userId, asToken, 
   };
 
   return createSeats({
-    store, worker, log, metrics, clock: () => store.clock(), steady: () => performance.now(),
+    store, worker, log, metrics, taken, clock: () => store.clock(), steady: () => performance.now(),
     // One worker has everything in its own folder: a store that isn't there is nowhere.
     terms: { seats: settings.devices, takeoverMs: alone ? 0 : settings.takeover_seconds * 1000, manner: alone ? 'at-once' : 'patient' },
     devices: {

@@ -60,7 +60,7 @@ export async function startAceso(config: LoadedConfig, { log, faults, roles }: S
     names: { guardian: `${config.organisation.name} (guardian)`, courier: config.courier.display_name ?? `${config.organisation.name} results` },
   };
   const homeserver = createHomeserver(homeserverOptions);
-  const couriers = roles.includes('sender') ? composeCouriers({ config, store, keys, worker, userId: homeserver.courier, asToken, log, metrics, faults }) : undefined;
+  const couriers = roles.includes('sender') ? composeCouriers({ config, store, keys, worker, userId: homeserver.courier, asToken, log, metrics, faults, taken: () => loop.nudge() }) : undefined;
 
   const parts = { store, log, metrics, now, faults };
   const intake: { take?: ReturnType<typeof createIntake> } = {};

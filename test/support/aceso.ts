@@ -38,6 +38,10 @@ export type AcesoOptions = {
   readonly homeserverUrl?: string;
   readonly httpPort?: number;
   readonly patienceMinutes?: number;
+  /** Relative to the folder; workers with one each are on machines of their own. */
+  readonly dataDir?: string;
+  /** Merged over the courier's settings. */
+  readonly courier?: Readonly<Record<string, unknown>>;
 };
 
 export type Answer = { readonly status: number; readonly headers: Headers; readonly text: string; readonly body: Record<string, unknown> };
@@ -149,7 +153,8 @@ function prepare(folder: string, configFile: string, token: string, options: Ace
     appservice: { id: slot.id, prefix: slot.prefix, url: slot.url, port: slot.port, registration_file: slot.registrationFile },
     http: { port: httpPort },
     ...(options.postgresUrl === undefined ? {} : { store: { postgres_url_file: 'postgres-url' } }),
-    courier: { unsigned_devices: options.unsignedDevices ?? 'withhold' },
+    courier: { unsigned_devices: options.unsignedDevices ?? 'withhold', ...options.courier },
+    ...(options.dataDir === undefined ? {} : { data_dir: options.dataDir }),
     partners, directory: { people, teams },
     invitations: { patience_minutes: options.patienceMinutes ?? 15 },
     sources: [{ id: 'lab', name: 'Mercy Laboratory', token_sha256: sha256(token), owner: 'Laboratory desk, ext. 4410', ...source }, ...moreSources],

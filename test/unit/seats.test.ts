@@ -32,7 +32,7 @@ describe('The courier\'s seats', () => {
       store: opened.store, worker: name, clock: async () => as<Millis>(nowMs), steady: () => nowMs,
       terms: { seats: 2, takeoverMs: 30_000, manner: 'patient', ...change },
       log: { info: (code, fields) => events.push(`${name} ${code} ${String(fields?.['seat'])}`), warn: (code, fields) => events.push(`${name} ${code} ${String(fields?.['seat'])}`), error: (code, fields) => events.push(`${name} ${code} ${String(fields?.['seat'])}`) },
-      metrics: { count: () => undefined },
+      metrics: { count: () => undefined }, taken: () => undefined,
       devices: {
         here: (seat) => machine.get(seat),
         first: (seat) => ({ deviceId: `FIRST${seat}`, storeId: machine.get(seat)?.storeId ?? `store ${seat}` }),
