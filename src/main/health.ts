@@ -9,7 +9,7 @@ import { errorCode, type Log } from '../ports/telemetry.ts';
 export type Problem = { readonly part: 'store' | 'courier' | 'homeserver' | 'disk' | 'clock'; readonly code: string; readonly message: string; /** Milliseconds since the epoch. */ readonly since: number };
 
 export type Health = {
-  /** Looks now. */
+  /** Looks now; who asks while somebody looks gets what they find. */
   look(): Promise<readonly Problem[]>;
   /** What the last look found. */
   known(): readonly Problem[];
@@ -51,7 +51,7 @@ export function createHealth(parts: HealthParts): Health {
     return { part: 'clock', code: 'jumped', message: `the clock of this machine was set ${jumped.by > 0 ? 'forward' : 'back'} by ${Math.round(Math.abs(jumped.by) / 1000)} s: see that it is kept by NTP, in small steps` };
   };
 
-  const look = async (): Promise<readonly Problem[]> => {
+  const lookNow = async (): Promise<readonly Problem[]> => {
     const outside = await Promise.all([storeProblem(parts), homeserverProblem(parts), diskProblem(parts.dataDir)]);
     const found = [...outside, courierProblem(parts), clockProblem()].filter((problem) => problem !== undefined);
     const before = known;
@@ -63,6 +63,10 @@ export function createHealth(parts: HealthParts): Health {
     }
     return known;
   };
+
+  // `/readyz` is open to anybody: however many ask, the database and the homeserver are asked by one at a time.
+  let looking: Promise<readonly Problem[]> | undefined;
+  const look = (): Promise<readonly Problem[]> => (looking ??= lookNow().finally(() => { looking = undefined; }));
 
   return {
     look,

@@ -41,21 +41,24 @@ export function createMetrics(counts: () => Promise<StoreCounts>, problems: () =
   const oldest = gauge('facts_oldest_undecided_seconds', 'Age of the oldest undecided fact');
   const problem = gauge('problem', 'What keeps Aceso from its work now, or soon will: 1 for each', ['part', 'code']);
   const effects = gauge('effects_waiting', 'Effects not done yet');
+  const textNow = async (): Promise<string> => {
+    problem.reset();
+    for (const { part, code } of problems()) problem.set({ part, code }, 1);
+    for (const each of [deliveries, held, undecided, oldest, effects]) each.reset();
+    const now = await counts().catch(() => undefined);
+    if (!now) return registry.metrics();
+    for (const [phase, count] of Object.entries(now.deliveries)) deliveries.set({ phase }, count);
+    held.set(now.held);
+    undecided.set(now.undecided);
+    oldest.set(now.oldestUndecidedMs / 1000);
+    effects.set(now.effects);
+    return registry.metrics();
+  };
+  let telling: Promise<string> | undefined;
   return {
     count: (name, labels = {}) => counters.get(name)?.inc(labels),
     observe: (name, seconds, labels = {}) => histograms.get(name)?.observe(labels, seconds),
-    async text() {
-      problem.reset();
-      for (const { part, code } of problems()) problem.set({ part, code }, 1);
-      for (const each of [deliveries, held, undecided, oldest, effects]) each.reset();
-      const now = await counts().catch(() => undefined);
-      if (!now) return registry.metrics();
-      for (const [phase, count] of Object.entries(now.deliveries)) deliveries.set({ phase }, count);
-      held.set(now.held);
-      undecided.set(now.undecided);
-      oldest.set(now.oldestUndecidedMs / 1000);
-      effects.set(now.effects);
-      return registry.metrics();
-    },
+    // Anybody may ask, and counting takes the database a while: however many ask at once, it is counted once.
+    text: () => (telling ??= textNow().finally(() => { telling = undefined; })),
   };
 }

@@ -75,5 +75,11 @@ export function migrations(dialect: Dialect): Record<string, Migration> {
         await finish(count(text(schema.createTable('blob'), 'id', 'subject').addColumn('content', dialect.bytes, (column) => column.notNull()), 'created_at').addPrimaryKeyConstraint('blob_pk', ['id'])).execute();
       },
     },
+    '0006_phases': {
+      async up({ schema }: Kysely<unknown>) {
+        // Counting deliveries read all of their states, at each look of Prometheus, with everything else waiting.
+        await schema.createIndex('aggregate_phase').on('aggregate').columns(['kind', 'phase']).execute();
+      },
+    },
   };
 }
