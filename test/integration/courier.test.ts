@@ -112,15 +112,17 @@ describe('the courier', () => {
 
   it('reaches a member who left, signed in on a new device meanwhile, and came back', async function () {
     this.timeout(40_000);
-    const bert = await client('courier_bert');
+    const bert = await client('courier_bert', { recovery: 'create' });
     const roomId = await joinedRoom(place, [bert]);
     await courier.memberChanged(roomId, as(bert.userId), 'invite');
     expect(await courier.send(message('to bert', roomId, [bert.userId], 'before he left'))).to.deep.include({ ok: true });
     await reads(bert, 'before he left');
     await bert.leave(roomId);
     await courier.memberChanged(roomId, as(bert.userId), 'leave');
+    const { recoveryKey } = bert;
+    if (recoveryKey === undefined) throw new Error('no recovery key');
     await bert.logout();
-    const again = await client('courier_bert');
+    const again = await client('courier_bert', { recovery: { key: recoveryKey } });
     await place.invite(roomId, bert.userId);
     await courier.memberChanged(roomId, as(bert.userId), 'join');
     await until('bert to be back', () => again.joinedRooms.has(roomId));
