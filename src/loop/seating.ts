@@ -17,7 +17,7 @@ export type SeatTerms = {
 
 /** What a seat needs of the machine and the homeserver. */
 export type SeatDevices = {
-  /** The seat's store on this machine. `storeId` is undefined for one of before stores had names. */
+  /** The seat's store on this machine. `storeId` is undefined for one of before stores had names, or a damaged one. Throws when it can't be read now. */
   here(seat: number): { readonly storeId: string | undefined; readonly generation: number } | undefined;
   /** The device and store for a seat on which nobody has sat; an installation of before keeps its own. */
   first(seat: number): Pick<Seat, 'deviceId' | 'storeId'>;

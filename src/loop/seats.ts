@@ -89,7 +89,15 @@ export function createSeats(parts: SeatsParts): Seats {
     const free: Place = { ...rest, freeSince: place.freeSince ?? steady() };
     places.set(seat, free);
     if (steady() < (place.notBefore ?? 0)) return;
-    const wait = waitFor({ row: await store.seat(seat), here: devices.here(seat), taken: taken(), terms });
+    const row = await store.seat(seat);
+    let here: ReturnType<SeatDevices['here']>;
+    try {
+      here = devices.here(seat);
+    } catch (error) {
+      notOpened(seat, place, error);
+      return;
+    }
+    const wait = waitFor({ row, here, taken: taken(), terms });
     if (steady() - (free.freeSince ?? 0) < wait) return;
     const asked = steady();
     const at = await clock();
@@ -99,6 +107,13 @@ export function createSeats(parts: SeatsParts): Seats {
     places.set(seat, opening);
     const opened = open(seat, opening).finally(() => openings.delete(opened));
     openings.add(opened);
+  };
+
+  const notOpened = (seat: number, place: { readonly failures: number }, error: unknown): void => {
+    log.error('seat.not-opened', { seat, error: errorCode(error) });
+    const failures = place.failures + 1;
+    const problem = error instanceof SeatLost ? undefined : `the courier on seat ${seat} can't be opened: ${error instanceof Error ? error.message : 'an unknown error'}`;
+    places.set(seat, { is: 'away', failures, notBefore: steady() + Math.min(250 * 2 ** failures, LONGEST_WAIT_MS), ...(problem === undefined ? {} : { problem }) });
   };
 
   const open = async (seat: number, place: Extract<Place, { is: 'opening' }>): Promise<void> => {
@@ -118,11 +133,11 @@ export function createSeats(parts: SeatsParts): Seats {
       log.info('seat.taken', { seat, how, device: row.deviceId, generation: place.lease.generation });
       parts.taken();
     } catch (error) {
-      log.error('seat.not-opened', { seat, error: errorCode(error) });
-      if (places.get(seat) !== place) return;
-      const failures = place.failures + 1;
-      const problem = error instanceof SeatLost ? undefined : `the courier on seat ${seat} can't be opened: ${error instanceof Error ? error.message : 'an unknown error'}`;
-      places.set(seat, { is: 'away', failures, notBefore: steady() + Math.min(250 * 2 ** failures, LONGEST_WAIT_MS), ...(problem === undefined ? {} : { problem }) });
+      if (places.get(seat) !== place) {
+        log.error('seat.not-opened', { seat, error: errorCode(error) });
+        return;
+      }
+      notOpened(seat, place, error);
       await store.release(place.lease).catch(() => undefined); // it runs out by itself
     }
   };

@@ -62,6 +62,24 @@ describe('The courier\'s seats', () => {
     }
   };
 
+  it('keeps its device while its store is there and can\'t be read, says so, and goes on with it afterwards; the other seats meanwhile', async () => {
+    const disk: Machine = new Map();
+    const before = worker('before', disk);
+    await settled(before, 0);
+    await before.seats.stop();
+    let isReadable = false;
+    const a = worker('a', disk, { manner: 'at-once', takeoverMs: 0 }, { here: (seat) => { if (seat === 0 && !isReadable) throw new Error('no file handles'); return disk.get(seat); } });
+    await settled(a, 1);
+    await pass(5000, a);
+    expect(a.seats.held()).to.deep.equal([1]);
+    expect(a.seats.status().problem).to.include('no file handles');
+    isReadable = true;
+    await pass(40_000, a);
+    expect(a.seats.held()).to.deep.equal([0, 1]);
+    expect(a.opened.filter((each) => each.startsWith('0 FIRST0')).length).to.equal(1);
+    expect(events.filter((each) => each.includes('retired'))).to.deep.equal([]);
+  });
+
   it('two workers that start together take one each, and keep it', async () => {
     const disk: Machine = new Map();
     const [a, b] = [worker('a', disk), worker('b', disk)];

@@ -5,9 +5,13 @@ import { createHomeserver, HomeserverError, pathOf } from './homeserver.ts';
 import type { ThreadOptions } from './options.ts';
 import { storeFile } from './store.ts';
 
-/** What the file says of itself. A store of before stores had names has no id; one that can't be read is like no store. */
+/** What the file says of itself. A store of before stores had names has no id, and neither has one that is damaged. */
 export type FoundStore = { readonly storeId: string | undefined; readonly generation: number };
 
+/** SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org/rescode.html): no waiting mends it. */
+const DAMAGED: ReadonlySet<number> = new Set([11, 26]);
+
+/** Undefined: there is no file. Throws when there is one that can't be read now: its device may be as good as ever, and must not be followed by another. */
 export function findStore(path: string): FoundStore | undefined {
   const file = storeFile(path);
   if (!existsSync(file)) return undefined;
@@ -16,8 +20,10 @@ export function findStore(path: string): FoundStore | undefined {
     const named = sql.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'courier_fence'").get();
     const row = named && sql.prepare('SELECT store_id, generation FROM courier_fence').get();
     return { storeId: row ? String(row['store_id']) : undefined, generation: Number(row?.['generation'] ?? 0) };
-  } catch {
-    return undefined;
+  } catch (error) {
+    const code = error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : 0;
+    if (DAMAGED.has(code)) return { storeId: undefined, generation: 0 };
+    throw new Error(`${file} can't be read (SQLite says ${code}): see who owns it, its disk, and the process's file handles. It is tried again`, { cause: error });
   }
 }
 
