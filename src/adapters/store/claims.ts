@@ -14,9 +14,10 @@ const UNREADABLE_WAIT_MS = 60_000;
 
 /**
  * Who does what. A claim takes what nobody else is taking in this moment (on PostgreSQL: `FOR UPDATE SKIP LOCKED`, so that workers never wait
- * for each other and never claim the same twice); the oldest of an aggregate or lane only, so that those are done in order.
+ * for each other and never claim the same twice); the oldest of an aggregate or lane only, so that those are done in order. A claim need not be on
+ * the disk: lost with the database's machine, it is made again, and of two who then hold the same one is told so when they commit.
  */
-export function createClaims({ db, dialect }: Database, codec: Codec): Pick<Store, 'claimFacts' | 'claimEffects' | 'renew' | 'defer'> {
+export function createClaims({ db, relaxed, dialect }: Database, codec: Codec): Pick<Store, 'claimFacts' | 'claimEffects' | 'renew' | 'defer'> {
   async function defer({ id, generation }: Leased, code: string, notBefore: number): Promise<void> {
     await db.updateTable('inbox').set({ lease_owner: null, lease_until: 0, not_before: notBefore, attempts: sql`attempts + 1`, code })
       .where('id', '=', id).where('generation', '=', generation).where('decided_at', 'is', null).execute();
@@ -35,7 +36,7 @@ export function createClaims({ db, dialect }: Database, codec: Codec): Pick<Stor
 
   return {
     async claimFacts(worker, at, leaseMs, limit) {
-      const rows = await db
+      const rows = await relaxed
         // Materialised: asked twice, a query that passes over what is locked would give two answers.
         .with((cte) => cte('due').materialized(), (due) => dialect.locked(due.selectFrom('inbox as i').select('i.seq').where('i.decided_at', 'is', null).where((i) => i.or([i('i.lease_until', '<=', at), i('i.lease_until', '>', at + FAR * leaseMs)])).where('i.not_before', '<=', at)
           .where(({ not, exists, selectFrom }) => not(exists(
@@ -52,7 +53,7 @@ export function createClaims({ db, dialect }: Database, codec: Codec): Pick<Stor
     },
 
     async claimEffects(worker, at, leaseMs, limit, seats, destinations = { except: [] }) {
-      const rows = await db
+      const rows = await relaxed
         .with((cte) => cte('due').materialized(), (due) => {
           let query = due.selectFrom('outbox as o').select('o.seq').where('o.state', '=', WAITING).where((o) => o.or([o('o.lease_until', '<=', at), o('o.lease_until', '>', at + FAR * leaseMs)])).where('o.not_before', '<=', at)
             .where((o) => o.or([o('o.seat', 'is', null), ...(seats.length > 0 ? [o('o.seat', 'in', seats)] : [])]))
@@ -84,11 +85,11 @@ export function createClaims({ db, dialect }: Database, codec: Codec): Pick<Stor
     async renew(worker, { facts, effects }, at, leaseMs) {
       const until = { lease_until: at + leaseMs };
       if (facts.length > 0) {
-        await db.with((cte) => cte('mine').materialized(), (mine) => dialect.locked(mine.selectFrom('inbox as i').select('i.seq').where('i.id', 'in', facts).where('i.lease_owner', '=', worker), 'i'))
+        await relaxed.with((cte) => cte('mine').materialized(), (mine) => dialect.locked(mine.selectFrom('inbox as i').select('i.seq').where('i.id', 'in', facts).where('i.lease_owner', '=', worker), 'i'))
           .updateTable('inbox').set(until).where(({ eb, selectFrom }) => eb('seq', 'in', selectFrom('mine').select('mine.seq'))).execute();
       }
       if (effects.length > 0) {
-        await db.with((cte) => cte('mine').materialized(), (mine) => dialect.locked(mine.selectFrom('outbox as o').select('o.seq').where('o.id', 'in', effects).where('o.lease_owner', '=', worker), 'o'))
+        await relaxed.with((cte) => cte('mine').materialized(), (mine) => dialect.locked(mine.selectFrom('outbox as o').select('o.seq').where('o.id', 'in', effects).where('o.lease_owner', '=', worker), 'o'))
           .updateTable('outbox').set(until).where(({ eb, selectFrom }) => eb('seq', 'in', selectFrom('mine').select('mine.seq'))).execute();
       }
     },

@@ -6,7 +6,12 @@ import { refuseNewer, schemaState } from './schema.ts';
 import { sqliteDialect } from './sqlite.ts';
 import type { Tables } from './tables.ts';
 
-export type Database = { readonly db: Kysely<Tables>; readonly dialect: Dialect };
+export type Database = {
+  readonly db: Kysely<Tables>;
+  /** For claims and the like: what is committed through it need not be on the disk, because losing it costs work done twice and nothing else. */
+  readonly relaxed: Kysely<Tables>;
+  readonly dialect: Dialect;
+};
 
 /** Where a database is: a file, or a `postgres://` address, whose password is never logged. */
 export type DatabaseLocation = { readonly kind: 'sqlite'; readonly file: string } | { readonly kind: 'postgres'; readonly url: string };
@@ -15,18 +20,23 @@ export const openDatabase = (location: DatabaseLocation): Database => (location.
 
 /** One file, WAL, every commit on the disk before it counts. */
 export function openSqlite(path: string): Database {
-  return { db: new Kysely<Tables>({ dialect: sqliteDialect(path) }), dialect: sqlite };
+  const db = new Kysely<Tables>({ dialect: sqliteDialect(path) });
+  return { db, relaxed: db, dialect: sqlite };
 }
 
 /** Several workers may share it. `url` is a `postgres://` address; its password is never logged. */
 export function openPostgres(url: string): Database {
   pg.types.setTypeParser(pg.types.builtins.INT8, Number);
-  const pool = new pg.Pool({ connectionString: url, max: 10, connectionTimeoutMillis: 10_000, application_name: 'aceso' });
+  return { db: pooled({ connectionString: url, max: 10 }), relaxed: pooled({ connectionString: url, max: 3, options: '-c synchronous_commit=off' }), dialect: postgres };
+}
+
+function pooled(settings: pg.PoolConfig): Kysely<Tables> {
+  const pool = new pg.Pool({ ...settings, connectionTimeoutMillis: 10_000, application_name: 'aceso' });
   // An idle connection that breaks is replaced by the pool; the query that needed it fails by itself.
   pool.on('error', () => undefined);
   // One that breaks while somebody has it tells its query, and itself too; unheard, that would end the process.
   pool.on('connect', (client) => client.on('error', () => undefined));
-  return { db: new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }), dialect: postgres };
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 }
 
 /**

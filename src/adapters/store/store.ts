@@ -22,7 +22,7 @@ const FAR_AWAY = 9_007_199_254_740_991;
 
 /** The store over one database, SQLite or PostgreSQL: the same queries on both. */
 export function createStore(database: Database, keyRing: KeyRing, now: () => number = Date.now): Store {
-  const { db, dialect } = database;
+  const { db, relaxed, dialect } = database;
   const codec = createCodec(keyRing, now);
   const nameOf = (name: string): string => keyRing.pseudonym('name', name);
 
@@ -35,7 +35,7 @@ export function createStore(database: Database, keyRing: KeyRing, now: () => num
   return {
     ...createClaims(database, codec),
     ...createLeases(db, keyRing, now),
-    ...createWorkers(db),
+    ...createWorkers(relaxed),
 
     clock: async () => as<Millis>(await dialect.clock(db, now)),
 
@@ -141,6 +141,9 @@ export function createStore(database: Database, keyRing: KeyRing, now: () => num
       }
     },
 
-    close: () => db.destroy(),
+    async close() {
+      await db.destroy();
+      if (relaxed !== db) await relaxed.destroy();
+    },
   };
 }

@@ -24,7 +24,7 @@ export function createWakeUps(url: string, worker: string, wake: () => void): Wa
     if (!isStopped) again = setTimeout(() => void connect(), AGAIN_MS).unref();
   };
   const connect = async (): Promise<void> => {
-    const next = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000, keepAlive: true, application_name: 'aceso wake-ups' });
+    const next = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000, keepAlive: true, application_name: 'aceso wake-ups', options: '-c synchronous_commit=off' });
     client = next;
     next.on('error', () => lost(next));
     next.on('end', () => lost(next));
