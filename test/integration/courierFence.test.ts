@@ -36,7 +36,8 @@ describe('a courier that is stopped, and replaced', function () {
       const gate = await startSyncGate(place.hospital.baseUrl);
       const ids = [1, 2, 3].map((number) => `${name} ${number}`);
       const messages = ids.map((id) => ({ id, roomId, people: [anna.userId], content: { msgtype: 'm.text', body: id } }));
-      const stopped = await startChild(place, { messages, rotationMessages: rotation.messages, stopAt: { name, time: name === 'to-device-put' ? 1 : 2 } }, { options: { homeserverUrl: gate.baseUrl, generation: (generation += 1) } });
+      // It is stopped for longer than a call may take, on a busy machine; the deadline is another test's.
+      const stopped = await startChild(place, { messages, rotationMessages: rotation.messages, stopAt: { name, time: name === 'to-device-put' ? 1 : 2 } }, { options: { deadlineMs: 300_000, homeserverUrl: gate.baseUrl, generation: (generation += 1) } });
       try {
         await until('it to be stopped', () => stopped.isStopped());
         const successor = await start(place, { generation: (generation += 1) });

@@ -52,7 +52,8 @@ async function start(): Promise<void> {
 }
 
 async function answer(id: number, ask: Ask): Promise<void> {
-  const device = await opening;
+  const device = await opening.catch(() => undefined);
+  if (!device) return; // it is told why, and this thread ends
   // Less than the courier waits: a slow homeserver is this thread's to report, so that silence means that the engine is stuck.
   const signal = AbortSignal.timeout(options.deadlineMs * 0.8);
   tell({ kind: 'answer', id, answer: await answerOf(device, ask, signal) });
