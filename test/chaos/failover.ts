@@ -11,14 +11,16 @@ import { victimsOf } from './victims.ts';
 const AWAY_MS = 20_000;
 /** How long after the kill a pause in what clients read is counted to it. */
 const AFTERMATH_MS = 30_000;
+/** So long after a kill its gap is over, if results are read again. */
+const SETTLED_MS = 10_000;
 const TARGET_SECONDS = 5;
 
-export async function failOver({ kills: wanted, seed }: ChaosOptions, { stage, laboratory, tally, note, say, signal }: Scene): Promise<Figures> {
+export async function failOver({ kills: wanted, seed }: ChaosOptions, { stage, tally, note, say, signal }: Scene): Promise<Figures> {
   const random = randomOf(seed, 'failover');
   const keeping = new AbortController();
   const keeper = keepRunning(victimsOf(stage), AbortSignal.any([keeping.signal, signal]));
   const killedAt: number[] = [];
-  const flows = (): boolean => tally.missing(laboratory.accepted).length < 40;
+  const flows = (): boolean => Date.now() - (tally.times().at(-1) ?? 0) < 1000;
   while (killedAt.length < wanted && !signal.aborted) {
     const holder = await until('a worker to hold the courier, another to be there, and results to flow', async () => (flows() ? holderAmong(stage.workers) : undefined), 90_000, 200);
     await pause(random.between(2000, 5000));
@@ -27,7 +29,7 @@ export async function failOver({ kills: wanted, seed }: ChaosOptions, { stage, l
     killedAt.push(Date.now());
     await keeper.kill(victim, AWAY_MS);
     note(`kill ${killedAt.length} of ${wanted}: ${victim.name}, which held the courier`);
-    await until('results to flow again', () => signal.aborted || (Math.max(0, ...tally.times()) > (killedAt.at(-1) ?? 0) + 1000 && flows()), 90_000, 100);
+    await until('results to flow again', () => signal.aborted || ((tally.times().at(-1) ?? 0) > (killedAt.at(-1) ?? 0) + 1000 && flows() && Date.now() > (killedAt.at(-1) ?? 0) + SETTLED_MS), 90_000, 100);
     const gap = longestPause(tally.times(), killedAt.at(-1) ?? 0);
     say(`the gap of kill ${killedAt.length}: ${gap} s`);
     await pause(1000);

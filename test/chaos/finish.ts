@@ -10,15 +10,22 @@ import type { Tally } from './tally.ts';
 import { judge, type Evidence, type Verdict } from './verdict.ts';
 
 const LOOK_BACK_EVERY_MS = 8_000;
+const LONGEST_MS = 20 * 60_000;
 
 /** How long everything may take to come back before what it waits for is told. */
 const SLOW_MS = 20_000;
 
-/** Waits until every accepted result is read by all who must, at most `withinMs`. */
-export async function drain(stage: Stage, laboratory: Laboratory, tally: Tally, withinMs: number, say: (line: string) => void, signal: AbortSignal): Promise<void> {
+/** Waits until every accepted result is read by all who must; gives up when nothing more was read for so long. */
+export async function drain(stage: Stage, laboratory: Laboratory, tally: Tally, idleMs: number, say: (line: string) => void, signal: AbortSignal): Promise<void> {
   const slow = setTimeout(() => void tellWaiting(stage, tally.missing(laboratory.accepted), laboratory, say), SLOW_MS);
   const lookBack = setInterval(() => void roomsOf(stage).then((rooms) => openRooms(rooms, say)).catch(() => undefined), LOOK_BACK_EVERY_MS);
-  await until('every accepted result to be read', () => signal.aborted || tally.missing(laboratory.accepted).length === 0, withinMs, 200).catch(() => undefined);
+  let least = Number.POSITIVE_INFINITY;
+  let since = performance.now();
+  await until('every accepted result to be read', () => {
+    const left = tally.missing(laboratory.accepted).length;
+    if (left < least) [least, since] = [left, performance.now()];
+    return signal.aborted || left === 0 || performance.now() - since > idleMs;
+  }, LONGEST_MS, 200).catch(() => undefined);
   clearInterval(lookBack);
   clearTimeout(slow);
 }
@@ -51,9 +58,9 @@ export async function gather(stage: Stage, laboratory: Laboratory, tally: Tally,
   };
 }
 
-export async function conclude(stage: Stage, laboratory: Laboratory, tally: Tally, withinMs: number, say: (line: string) => void, signal: AbortSignal): Promise<{ readonly evidence: Evidence; readonly verdict: Verdict; readonly recoverySeconds: number }> {
+export async function conclude(stage: Stage, laboratory: Laboratory, tally: Tally, idleMs: number, say: (line: string) => void, signal: AbortSignal): Promise<{ readonly evidence: Evidence; readonly verdict: Verdict; readonly recoverySeconds: number }> {
   const from = performance.now();
-  await drain(stage, laboratory, tally, withinMs, say, signal);
+  await drain(stage, laboratory, tally, idleMs, say, signal);
   const recoverySeconds = Math.round((performance.now() - from) / 100) / 10;
   const evidence = await gather(stage, laboratory, tally, say);
   return { evidence, verdict: judge(evidence), recoverySeconds };

@@ -26,7 +26,7 @@ export function readOptions(argv: readonly string[]): ChaosOptions {
     .addOption(new Option('--failover', 'PostgreSQL, two workers: kill the one that holds the courier, and measure the gap'))
     .addOption(new Option('--seed <n>', 'what is drawn by lot is drawn the same again').argParser(number(0, 2 ** 31)))
     .addOption(new Option('--store <kind>', 'where Aceso keeps its state').choices(['sqlite', 'postgres']).default('sqlite'))
-    .addOption(new Option('--workers <n>', 'processes of Aceso; more than one needs PostgreSQL').argParser(number(1, 8)))
+    .addOption(new Option('--workers <n>', 'processes of Aceso, each with every role; 2 on PostgreSQL when left out, 1 on SQLite').argParser(number(1, 8)))
     .addOption(new Option('--rate <n>', 'results a second').argParser(number(0.1, 1000)))
     .addOption(new Option('--every <seconds>', 'from one kill to the next, on average').default(3.5).argParser(number(0.2, 600)))
     .addOption(new Option('--seconds <n>', 'how long the network is bad').default(120).argParser(number(5, 86_400)))
@@ -40,7 +40,7 @@ export function readOptions(argv: readonly string[]): ChaosOptions {
   const given = program.opts<{ kills?: number; network?: true; failover?: true; seed?: number; store: 'sqlite' | 'postgres'; workers?: number; rate?: number; every: number; seconds: number; late?: number; keep?: true; control?: NonNullable<ChaosOptions['control']> }>();
   const mode = given.network ? 'network' : given.failover ? 'failover' : 'kills';
   const store = mode === 'failover' ? 'postgres' : given.store;
-  const workers = given.workers ?? (mode === 'failover' ? 2 : 1);
+  const workers = given.workers ?? (store === 'postgres' ? 2 : 1);
   if (workers > 1 && store === 'sqlite') program.error('--workers: several workers need --store postgres.', { exitCode: 2 });
   const kills = given.kills ?? (mode === 'kills' ? 20 : mode === 'failover' ? 3 : 0);
   return {

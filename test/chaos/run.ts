@@ -29,9 +29,10 @@ export type Figures = Readonly<Record<string, number | string | readonly string[
 export type Outcome = { readonly figures: Readonly<Record<string, unknown>>; readonly verdict: Verdict; readonly failed: readonly string[]; readonly evidence?: string };
 
 /** More results than this on their way: the laboratory waits, so that a slow machine still ends in time. */
-const UNDER_WAY = 400;
+const UNDER_WAY = { kills: 400, network: 400, failover: 80 } as const;
 const PROGRESS_EVERY_MS = 5000;
-const DRAIN_MS = 240_000;
+/** Longer than any pause of a homeserver or of Aceso's own. */
+const IDLE_MS = 150_000;
 
 export async function run(options: ChaosOptions, wiring: Wiring, chaos: (scene: Scene) => Promise<Figures>, signal: AbortSignal, say: (line: string) => void): Promise<Outcome> {
   const stage = await setTheStage({ store: options.store, workers: options.workers, lateParties: options.lateParties, wiring, say });
@@ -52,7 +53,7 @@ async function play(stage: Stage, options: ChaosOptions, chaos: (scene: Scene) =
   };
   const laboratory = createLaboratory({
     doors: stage.doors, token: stage.token, random: randomOf(options.seed, 'results'), party, perSecond: options.perSecond,
-    isFull: () => laboratory.waiting.size + tally.missing(laboratory.accepted).length > UNDER_WAY,
+    isFull: () => laboratory.waiting.size + tally.missing(laboratory.accepted).length > UNDER_WAY[options.mode],
   });
   say('rooms are made, and everybody reads a first result');
   await Promise.all(stage.people.map((each) => laboratory.push(each)));
@@ -72,7 +73,7 @@ async function play(stage: Stage, options: ChaosOptions, chaos: (scene: Scene) =
     const figures = await chaos({ stage, laboratory, tally, progress: (done) => { progress = done; }, note, say, signal });
     note('the chaos is over: what is under way arrives');
     await laboratory.stop(60_000);
-    const { evidence, verdict, recoverySeconds } = await conclude(stage, laboratory, tally, DRAIN_MS, say, signal);
+    const { evidence, verdict, recoverySeconds } = await conclude(stage, laboratory, tally, IDLE_MS, say, signal);
     const judged = options.control === undefined ? verdict : judge(falsified(evidence, options.control));
     const failed = [
       ...(['lost', 'duplicated', 'undecryptable', 'indexReuse'] as const).flatMap((kind) => (judged[kind] === 0 ? [] : [`${kind}: ${judged[kind]}`])),
