@@ -33,6 +33,7 @@ describe('the file: fenced', () => {
     expect(await outcome(late)).to.equal('abort UnknownError');
     expect(causeOf(late.error)).to.equal('1 is shut out');
     expect(causeOf(await first.barrier((sql) => sql.exec('CREATE TABLE late (x)')).catch((error: unknown) => error))).to.equal('1 is shut out');
+    expect(causeOf(await first.read(() => 'read').catch((error: unknown) => error))).to.equal('1 is shut out');
     expect(thrown(() => first.checkFence())).to.equal('UnknownError');
     expect(thrown(() => second.checkFence())).to.equal('nothing');
     const fresh = await database(second.indexedDB);

@@ -19,7 +19,7 @@ export type Row = Readonly<Record<string, SQLOutputValue>>;
 export type Fence = {
   /** At the opening, in a transaction of its own, before anything is read: shuts out whoever has the file, or throws to be shut out. */
   readonly raise: (sql: DatabaseSync) => void;
-  /** At the beginning of every transaction that writes, once it has the file's only write lock, and whenever the caller asks. Throws when another opening raised it. */
+  /** At the beginning of every transaction that writes, once it has the file's only write lock, before the caller's own reads, and whenever it asks. Throws when another opening raised it. */
   readonly check: (sql: DatabaseSync) => void;
 };
 
@@ -134,6 +134,7 @@ export class SqliteFile {
 
   /** `work` on what is committed, or about to be; resolves when it is on the disk. Nothing of an IndexedDB transaction may be read so. */
   async read<T>(work: (sql: DatabaseSync) => T): Promise<T> {
+    this.checkFence();
     const result = storage(() => work(this.#sql));
     await this.#log.settled();
     return result;
