@@ -64,13 +64,17 @@ for (const kind of ['one data folder', 'a data folder each'] as const) describe(
     const before = await until('the first seat to be held by the victim', () => holds(victim, 0), 60_000);
     await survivor.launch();
     await until('the other worker to be ready', async () => (await fetch(`${survivor.baseUrl}/readyz`).catch(() => undefined))?.ok, 60_000);
+    // A client that takes signed devices alone knows whose the courier's is once it has asked; it doesn't look at an earlier message again.
     await push('F-0');
-    const first = await until('the first result to be read', () => client.messages[0], 60_000);
+    const met = await until('the first result to be there', () => client.messages[0] ?? client.undecryptable[0], 60_000);
+    await client.send(met.roomId, { msgtype: 'm.text', body: 'To send, it asks for the devices of all members.' });
+    await push('F-1');
+    const first = await until('the second result to be read', () => client.messages.find(({ eventId }) => eventId !== met.eventId), 60_000);
     const master = await masterKey();
 
-    const sent: string[] = ['F-0'];
+    const sent: string[] = ['F-1'];
     let died = 0;
-    for (let index = 1; index <= 60; index += 1) {
+    for (let index = 2; index <= 60; index += 1) {
       const accession = `F-${index}`;
       sent.push(accession);
       await push(accession);
@@ -86,12 +90,13 @@ for (const kind of ['one data folder', 'a data folder each'] as const) describe(
       throw new Error(`not read: ${sent.filter((accession) => arrival(accession) === undefined).join(' ')}\n${survivor.log().slice(-3000)}`, { cause });
     });
 
-    const arrivals = client.messages.map(({ receivedAt }) => receivedAt).toSorted((a, b) => a - b);
+    const read = client.messages.filter(({ eventId }) => eventId !== met.eventId);
+    const arrivals = read.map(({ receivedAt }) => receivedAt).toSorted((a, b) => a - b);
     const gap = Math.max(...arrivals.slice(1).map((at, index) => at - (arrivals[index] ?? at)));
     console.log(`      gap between results: ${gap} ms${isLost ? ' (of which 2,000 are takeover_seconds)' : ''}`);
-    expect(client.messages, 'each once').to.have.length(sent.length);
-    expect(client.undecryptable).to.deep.equal([]);
-    expect(new Set(client.messages.map(({ shieldColour }) => shieldColour))).to.deep.equal(new Set(['none']));
+    expect(read, 'each once').to.have.length(sent.length);
+    expect(client.undecryptable.filter(({ eventId }) => eventId !== met.eventId)).to.deep.equal([]);
+    expect(new Set(read.map(({ shieldColour }) => shieldColour))).to.deep.equal(new Set(['none']));
     const after = await holds(survivor, 0);
     const devices = ((await asUser('/devices'))['devices'] as readonly { readonly device_id: string }[]).map((device) => device.device_id);
     if (isLost) {
@@ -106,17 +111,17 @@ for (const kind of ['one data folder', 'a data folder each'] as const) describe(
     }
     const { chunk } = await asUser(`/rooms/${encodeURIComponent(first.roomId)}/messages?dir=f&limit=500&filter=${encodeURIComponent(JSON.stringify({ types: ['m.room.encrypted'], senders: [first.sender] }))}`);
     const events = chunk as readonly EncryptedEvent[];
-    expect(events).to.have.length(sent.length);
-    expect(new Set(events.map(messageIndex)), 'no message index twice').to.have.length(sent.length);
+    expect(events).to.have.length(sent.length + 1);
+    expect(new Set(events.map(messageIndex)), 'no message index twice').to.have.length(events.length);
 
-    const last = client.messages.at(-1) ?? first;
+    const last = read.at(-1) ?? first;
     await client.read(last.roomId, last.eventId);
     await client.reply(last.roomId, last.eventId, 'Seen, thank you.');
     await survivor.delivery('answered', ({ phase }) => phase === 'answered');
   });
 
   async function masterKey(): Promise<unknown> {
-    const courier = client.messages[0]?.sender ?? '';
+    const courier = client.messages.at(-1)?.sender ?? '';
     const answer = await matrix(hospitals.stAnne.baseUrl, '/_matrix/client/v3/keys/query', { token: client.accessToken, body: { device_keys: { [courier]: [] } } });
     return (answer['master_keys'] as Record<string, { readonly keys: unknown }> | undefined)?.[courier]?.keys;
   }
