@@ -99,11 +99,11 @@ export async function startClient(name: string, program: string, args: readonly 
     async waitForMessage(wanted, timeoutMs = 15_000) {
       const come = (ms: number): Promise<SeenMessage> => until(`${name} to read a message`, () => seen.messages.find(wanted), ms, 10);
       try {
-        return await come(timeoutMs / 2).catch(async () => {
+        return await come(timeoutMs / 2).catch(() => until(`${name} to read a message`, async () => {
           // What was sent while the person was joining comes with the next event, or when they open the room and look back: as here.
-          for (const roomId of seen.joinedRooms) await ask({ do: 'scrollBack', roomId }).catch(() => undefined);
-          return come(timeoutMs / 2);
-        });
+          for (const roomId of new Set([...seen.joinedRooms, ...seen.messages.map((message) => message.roomId), ...seen.invitations.map((invitation) => invitation.roomId)])) await ask({ do: 'scrollBack', roomId }).catch(() => undefined);
+          return seen.messages.find(wanted);
+        }, timeoutMs / 2, 1000));
       } catch (cause) {
         throw new Error(`${name} didn't see the message. It read ${JSON.stringify(seen.messages.map(({ content }) => content))}; it couldn't decrypt ${JSON.stringify([...seen.undecryptable.values()])}. ${errors}`, { cause });
       }
