@@ -50,8 +50,7 @@ export function createHistory(options: HomeserverOptions, courierDevice: () => P
         const events = eventsIn(roomId, on.value.chunk);
         await take(events);
         count += events.length;
-        // An empty page may have more behind it; a place that stays is the end.
-        if (on.value.end === undefined || on.value.end === from) return ok(count);
+        if (on.value.end === undefined || events.length === 0) return ok(count);
         from = on.value.end;
       }
     },
