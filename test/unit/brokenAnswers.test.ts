@@ -50,6 +50,17 @@ describe('An answer that the homeserver never gave', () => {
     });
   }
 
+  it('one whose body never ends is given up by the guardian, and nothing is left that keeps the process alive', async () => {
+    answer = (response) => response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100' }).write('{"event_id":');
+    const guardian = forGuardian({ url, serverName: 'mercy.example', asToken: 'token', guardianLocalpart: 'guardian', courierLocalpart: 'courier', names: { guardian: 'Guardian', courier: 'Courier' }, timeoutMs: 150 });
+    const timers = () => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
+    await new Promise(setImmediate); // The runner starts its own clock when the test first waits.
+    const before = timers();
+    const outcome = await guardian.redact(as<RoomId>('!room'), as<EventId>('$event'), 'txn', 'why');
+    expect(outcome.ok ? outcome : outcome.error.code).to.equal('unavailable');
+    expect(timers()).to.be.at.most(before);
+  });
+
   it('what is too large for the way is refused by it', async () => {
     answer = (response) => response.writeHead(413, { 'content-type': 'text/html' }).end(PAGE);
     const courier = forCourier({ homeserverUrl: url, asToken: 'token', userId: as<UserId>('@courier:mercy.example'), deviceId: 'COURIER' }, () => undefined);

@@ -17,5 +17,16 @@ export type Api = MatrixHttpApi<{ readonly baseUrl: string; readonly prefix: str
 /** The client-server API as one user of the application service. */
 export function apiFor({ url, asToken, timeoutMs = 60_000 }: HomeserverOptions, userId: UserId, prefix: string = ClientPrefix.V3): Api {
   const events = new TypedEventEmitter<HttpApiEvent, HttpApiEventHandlerMap>();
-  return new MatrixHttpApi(events, { baseUrl: url, prefix, onlyData: true, accessToken: asToken, extraParams: { user_id: userId }, localTimeoutMs: timeoutMs });
+  return new MatrixHttpApi(events, { baseUrl: url, prefix, onlyData: true, accessToken: asToken, extraParams: { user_id: userId }, fetchFn: fetchWithin(timeoutMs) });
+}
+
+/**
+ * A `fetch` with an end, for the body too. The SDK's own `localTimeoutMs` leaves a timer behind each request that keeps the process alive
+ * (a command would answer and then hang for a minute), and stops its clock at the headers.
+ */
+function fetchWithin(timeoutMs: number): typeof fetch {
+  return (input, init) => {
+    const timeout = AbortSignal.timeout(timeoutMs);
+    return fetch(input, { ...init, signal: init?.signal ? AbortSignal.any([init.signal, timeout]) : timeout });
+  };
 }
