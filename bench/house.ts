@@ -43,7 +43,7 @@ export async function openHouse(kind: 'Synapse' | 'stub', { profile: folder, kep
   const launch = async (): Promise<number> => {
     const started = performance.now();
     ({ pid } = await aceso.launch(profile?.env));
-    await until('Aceso to be ready', async () => (await fetch(`${aceso.baseUrl}/readyz`)).ok, 120_000, 20);
+    await until('Aceso to be ready', async () => (await fetch(`${aceso.operationsUrl}/readyz`)).ok, 120_000, 20);
     return performance.now() - started;
   };
   await launch();
@@ -90,7 +90,7 @@ export async function openHouse(kind: 'Synapse' | 'stub', { profile: folder, kep
 }
 
 async function metricOf(aceso: Aceso, pattern: RegExp): Promise<number> {
-  return Number(pattern.exec(await (await fetch(`${aceso.baseUrl}/metrics`)).text())?.[1] ?? 0);
+  return Number(pattern.exec(await (await fetch(`${aceso.operationsUrl}/metrics`)).text())?.[1] ?? 0);
 }
 
 async function stubHome(keptEvents: number): Promise<Home> {

@@ -58,7 +58,7 @@ export async function openStage({ recipients, store, profile: folder }: Pick<Opt
     });
     aceso = running;
     const { pid } = await aceso.launch(profile?.env);
-    await until('Aceso to be ready', async () => (await fetch(`${running.baseUrl}/readyz`)).ok, 60_000);
+    await until('Aceso to be ready', async () => (await fetch(`${running.operationsUrl}/readyz`)).ok, 60_000);
     const push = async (index: number, accession: string): Promise<void> => {
       const { status, text } = await running.push('/DiagnosticReport', potassiumReport({ accession, mrn: accession, npi: npiOf(index % recipients) }));
       if (status !== 201) throw new Error(`a push was answered ${status}: ${text}`);

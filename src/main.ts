@@ -53,6 +53,13 @@ const portNumber = (value: string): number => {
   return Number(value);
 };
 
+type ListenAddress = { readonly host?: string; readonly port: number };
+
+const listenAddress = (value: string): ListenAddress => {
+  const at = value.lastIndexOf(':');
+  return { ...(at < 0 ? {} : { host: value.slice(0, at).replace(/^\[|\]$/gu, '') }), port: portNumber(value.slice(at + 1)) };
+};
+
 const collectRole = (value: string, before: readonly Role[] | undefined): readonly Role[] => {
   const role = ROLES.find((known) => known === value);
   if (!role) throw new InvalidArgumentError(`it is one of ${ROLES.join(', ')}.`);
@@ -71,10 +78,11 @@ program.command('init').description('make configuration, keys, templates and reg
 
 program.command('start').description('run Aceso until it is told to stop (SIGTERM, Ctrl-C)')
   .addOption(new Option('--role <role>', 'do this only, beside other processes on the same PostgreSQL (repeat it for several roles)').choices(ROLES).argParser(collectRole))
-  .option('--port <port>', 'port of the FHIR door, or without the role ingress of health and metrics alone; http.port when left out', portNumber)
-  .action(async ({ role = [], port }: { readonly role?: readonly Role[]; readonly port?: number }) => {
+  .option('--port <port>', 'port of the FHIR door; http.port when left out', portNumber)
+  .option('--operations <address>', 'where health and metrics are, e.g. 9103 or 0.0.0.0:9102; as in the configuration when left out', listenAddress)
+  .action(async ({ role = [], port, operations }: { readonly role?: readonly Role[]; readonly port?: number; readonly operations?: ListenAddress }) => {
   const found = config();
-  const loaded: LoadedConfig = port === undefined ? found : { ...found, http: { ...found.http, port } };
+  const loaded: LoadedConfig = { ...found, http: { ...found.http, port: port ?? found.http.port }, operations: { ...found.operations, ...operations } };
   const roles = rolesFor(loaded, role);
   const log = createLog(loaded.log.level);
   const { startAceso } = await import('./main/start.ts');

@@ -17,7 +17,7 @@ if [ ! -f "$made/aceso/aceso.yaml" ]; then
   printf 'postgres://aceso:%s@postgres:5432/aceso\n' "$password" > "$made/aceso/postgres-url"
   # In the container the doors are reached from the network inside, and data lies in the volume.
   sed -i -e 's#^appservice:$#appservice:\n  host: 0.0.0.0#' "$made/aceso/aceso.yaml"
-  printf '\n# For docker/compose.yaml\ndata_dir: /var/lib/aceso\nhttp: { host: 0.0.0.0 }\nstore: { postgres_url_file: postgres-url }\n' >> "$made/aceso/aceso.yaml"
+  printf '\n# For docker/compose.yaml\ndata_dir: /var/lib/aceso\nhttp: { host: 0.0.0.0 }\noperations: { host: 0.0.0.0 }\nstore: { postgres_url_file: postgres-url }\n' >> "$made/aceso/aceso.yaml"
   cp "$made/aceso/registration.yaml" "$made/registration.yaml"
 fi
 

@@ -106,6 +106,10 @@ export const configSchema = z.strictObject({
     max_bytes_in_flight: z.int().min(1024 * 1024).default(64 * 1024 * 1024).describe('Request bodies in hand at one time, over all sources'),
     large_body_threads: z.int().min(0).max(8).default(1).describe('Threads that parse and validate bodies over 256 KiB, so that the door goes on answering; each takes 200 MB and more while there is such work'),
   }).prefault({}),
+  operations: z.strictObject({
+    host: z.string().default('127.0.0.1').describe('Plain HTTP, and nobody has to prove themselves: for this machine, or the network of the monitoring'),
+    port: port.default(9102),
+  }).prefault({}).describe('Where health and figures are asked: /healthz, /readyz, /metrics'),
   authorization: z.strictObject({
     token_seconds: z.int().min(30).max(300).default(300).describe('Life of an access token from /auth/token'),
     issuers: z.array(issuer).default([]).describe('Authorization servers of the hospital whose access tokens count'),

@@ -11,6 +11,7 @@ import type { Faults } from '../ports/faults.ts';
 import type { KeyRing } from '../ports/keys.ts';
 import type { Store } from '../ports/store.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
+import { healthz } from './operations.ts';
 import { createTrust } from './trust.ts';
 
 export type DoorParts = {
@@ -18,20 +19,18 @@ export type DoorParts = {
   readonly nudge: () => void;
   readonly validator: FhirValidator;
   readonly appservice: Pick<AppserviceOptions, 'hsToken' | 'take' | 'isOurs'>;
-  /** `/healthz` and its like, beside FHIR. */
-  readonly operations: readonly HttpRoute[];
 };
 
 export type Doors = {
   readonly httpPort: number;
-  /** Where the homeserver pushes; only with the role `ingress`. */
-  readonly appservicePort?: number;
+  /** Where the homeserver pushes. */
+  readonly appservicePort: number;
   /** Takes the certificates as they are now. Throws, and changes nothing, when they can't be used. */
   reloadTls(): void;
   stop(withinMs: number): Promise<void>;
 };
 
-/** Opens both doors: for sources (FHIR, tokens, operations) and for the homeserver. What either refuses is counted and audited. */
+/** Opens both doors: for sources (FHIR, tokens) and for the homeserver. What either refuses is counted and audited. */
 export async function openDoors(config: LoadedConfig, parts: DoorParts): Promise<Doors> {
   const { store, keys, log, now, metrics } = parts;
   const refusals = createRefusals({ store, keys, log, metrics, now });
@@ -41,7 +40,7 @@ export async function openDoors(config: LoadedConfig, parts: DoorParts): Promise
   const pool = poolOf(config);
   const bridge = createFhirPush(fhirPushConfig(config), { host, validator: parts.validator, authenticator: trust.authenticator, ...(pool === undefined ? {} : { pool }) });
   const doors = await Promise.all([
-    startHttpServer({ ...httpOptions(config), failed, refused: noting(refusals, 'http'), routes: [...trust.routes, ...bridge.routes, ...parts.operations] }),
+    startHttpServer({ ...httpOptions(config), failed, refused: noting(refusals, 'http'), routes: [...trust.routes, ...bridge.routes, healthz] }),
     startHttpServer({ ...appserviceOptions(config), failed, refused: noting(refusals, 'appservice'), routes: [createAppserviceRoutes({ ...parts.appservice, failed, refused: noting(refusals, 'appservice') })] }),
   ]);
   const [http, appservice] = doors;
@@ -57,10 +56,11 @@ export async function openDoors(config: LoadedConfig, parts: DoorParts): Promise
   };
 }
 
-/** Without the role `ingress`: its health and figures alone. */
-export async function openOperations(config: LoadedConfig, routes: readonly HttpRoute[], log: Log): Promise<Doors> {
-  const door = await startHttpServer({ ...httpOptions(config), routes, failed: (error) => log.error('http.failed', { error: errorCode(error) }) });
-  return { httpPort: door.port, reloadTls: () => door.reloadTls(), stop: (withinMs) => door.stop(withinMs) };
+export type OperationsDoor = { readonly port: number; stop(withinMs: number): Promise<void> };
+
+/** Health and figures, on a port that sources don't reach. Plain HTTP, whatever the doors speak: probes hold no certificate. */
+export async function openOperations({ operations: { host, port } }: LoadedConfig, routes: readonly HttpRoute[], log: Log): Promise<OperationsDoor> {
+  return startHttpServer({ host, port, routes, failed: (error) => log.error('http.failed', { error: errorCode(error) }) });
 }
 
 const noting = (refusals: Refusals, door: string) => (refusal: Omit<DoorRefusal, 'code'> & { readonly code: string }): void => refusals.note({ door, ...refusal });

@@ -64,7 +64,7 @@ export function createHealth(parts: HealthParts): Health {
     return known;
   };
 
-  // `/readyz` is open to anybody: however many ask, the database and the homeserver are asked by one at a time.
+  // However many ask, the database and the homeserver are asked by one at a time.
   let looking: Promise<readonly Problem[]> | undefined;
   const look = (): Promise<readonly Problem[]> => (looking ??= lookNow().finally(() => { looking = undefined; }));
 

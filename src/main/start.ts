@@ -27,7 +27,7 @@ import { keepPresent } from './presence.ts';
 import { repeat } from './repeat.ts';
 import { verbsOf, type Role } from './roles.ts';
 
-export type Running = { readonly httpPort: number; /** Without the role `ingress` there is none. */ readonly appservicePort?: number; /** Takes the doors' certificates as they are now; throws when they can't be used. */ reloadTls(): void; stop(): Promise<void> };
+export type Running = { /** Where it tells of itself. */ readonly operationsPort: number; /** Takes the doors' certificates as they are now; throws when they can't be used. */ reloadTls(): void; stop(): Promise<void> };
 
 export type StartOptions = { readonly log: Log; readonly faults: Faults; readonly roles: readonly Role[] };
 
@@ -90,20 +90,18 @@ export async function startAceso(config: LoadedConfig, { log, faults, roles }: S
   };
   const health = createHealth({ store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now: () => as<Millis>(Date.now()), steady: () => performance.now(), ended: wakeAll });
   const stopWatching = health.watch();
-  const operations = operationsRoutes({ couriers, health, metrics });
-  const doors = !roles.includes('ingress') ? await openOperations(config, operations, log) : await openDoors(config, {
-    ...parts, keys, nudge: loop.nudge, validator: await createFhirValidator(), operations, appservice: { hsToken, isOurs, take: intake.take },
-  });
+  const operations = await openOperations(config, operationsRoutes({ couriers, health, metrics, steady: () => performance.now() }), log);
+  const doors = roles.includes('ingress') ? await openDoors(config, { ...parts, keys, nudge: loop.nudge, validator: await createFhirValidator(), appservice: { hsToken, isOurs, take: intake.take } }) : undefined;
   couriers?.start();
   loop.start();
   const catchingUp = repeat(CATCH_UP_MS, () => catchUp.run());
   const pruning = setInterval(() => void couriers?.prune(now() - config.courier.keep_days * 86_400_000), HOURLY_MS).unref();
-  const { httpPort, appservicePort, reloadTls } = doors;
-  const leave = keepPresent(store, clock, log, { id: worker, roles, address: `${config.http.host}:${httpPort}` });
-  log.info('aceso.started', { worker, roles: roles.join(' '), http: httpPort, appservice: appservicePort });
+  const leave = keepPresent(store, clock, log, { id: worker, roles, address: `${config.operations.host}:${operations.port}` });
+  log.info('aceso.started', { worker, roles: roles.join(' '), operations: operations.port, http: doors?.httpPort, appservice: doors?.appservicePort });
   return {
-    httpPort, reloadTls, ...(appservicePort === undefined ? {} : { appservicePort }),
-    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, () => doors.stop(2000), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => store.close()]),
+    operationsPort: operations.port,
+    reloadTls: () => doors?.reloadTls(),
+    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, async () => doors?.stop(2000), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => operations.stop(500), () => store.close()]),
   };
 }
 

@@ -61,9 +61,9 @@ async function holderAmong(workers: readonly Aceso[]): Promise<Aceso | undefined
   return answers.find(({ ready }) => (ready?.seats ? ready.seats.some(({ state }) => state === 'ready') : ready?.courier === 'ready'))?.worker;
 }
 
-async function readinessOf({ baseUrl }: Aceso): Promise<Ready | undefined> {
+async function readinessOf({ operationsUrl }: Aceso): Promise<Ready | undefined> {
   try {
-    return (await (await fetch(`${baseUrl}/readyz`, { signal: AbortSignal.timeout(2000) })).json()) as Ready;
+    return (await (await fetch(`${operationsUrl}/readyz`, { signal: AbortSignal.timeout(2000) })).json()) as Ready;
   } catch {
     return undefined;
   }

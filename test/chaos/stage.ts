@@ -92,7 +92,7 @@ export async function setTheStage(options: StageOptions): Promise<Stage> {
     }
     say(`Aceso starts${workers.length > 1 ? `, ${workers.length} workers` : ''}`);
     for (const worker of workers) await worker.launch();
-    await until('one worker to be ready', async () => (await Promise.all(workers.map(({ baseUrl }) => fetch(`${baseUrl}/readyz`).then(({ ok }) => ok, () => false)))).some(Boolean), 60_000, 200);
+    await until('one worker to be ready', async () => (await Promise.all(workers.map(({ operationsUrl }) => fetch(`${operationsUrl}/readyz`).then(({ ok }) => ok, () => false)))).some(Boolean), 60_000, 200);
     return {
       hospitals, postgres, postgresUrl, workers, clients, doors, token, folder, stop,
       courier: `@${slot.prefix}courier:${hospitals.mercy.serverName}`,

@@ -17,6 +17,7 @@ export type AcesoAtMercy = {
   readonly logFile: string;
   readonly fhirUrl: string;
   readonly baseUrl: string;
+  readonly operationsUrl: string;
   /** Runs `aceso …` in the folder and gives what it prints. */
   run(...args: readonly string[]): Promise<string>;
   /** Sets keys of aceso.yaml, as a person would with an editor; what else is there stays. Gives the lines. */
@@ -27,11 +28,12 @@ export type AcesoAtMercy = {
   delivery(what: string, wanted: (delivery: DeliveryView) => boolean): Promise<DeliveryView>;
 };
 
-export function acesoAtMercy(folder: string, httpPort: number, resources: Resources): AcesoAtMercy {
+export function acesoAtMercy(folder: string, ports: { readonly http: number; readonly operations: number }, resources: Resources): AcesoAtMercy {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const configFile = join(folder, CONFIG);
   const logFile = join(folder, 'aceso.log');
-  const baseUrl = `http://127.0.0.1:${httpPort}`;
+  const baseUrl = `http://127.0.0.1:${ports.http}`;
+  const operationsUrl = `http://127.0.0.1:${ports.operations}`;
   const once = (args: readonly string[]): Promise<string> => new Promise((resolve, reject) => {
     const env = { ...process.env, ACESO_CONFIG: configFile, ACESO_OPERATOR: 'it' };
     execFile(process.execPath, [MAIN, ...args], { cwd: folder, env }, (error, stdout, stderr) => {
@@ -44,7 +46,7 @@ export function acesoAtMercy(folder: string, httpPort: number, resources: Resour
   const server = async (): Promise<OwnedProcess> => {
     const started = await startProcess(process.execPath, [MAIN, '--config', configFile, 'start'], { cwd: folder, logFile });
     try {
-      await untilReady('Aceso', started, logFile, async () => (await fetch(`${baseUrl}/readyz`)).ok);
+      await untilReady('Aceso', started, logFile, async () => (await fetch(`${operationsUrl}/readyz`)).ok);
     } catch (error) {
       await started.kill();
       throw error;
@@ -52,7 +54,7 @@ export function acesoAtMercy(folder: string, httpPort: number, resources: Resour
     return started;
   };
   return {
-    folder, logFile, baseUrl, run, deliveries,
+    folder, logFile, baseUrl, operationsUrl, run, deliveries,
     fhirUrl: `${baseUrl}/fhir`,
     registrationFile: join(folder, 'registration.yaml'),
     edit(added) {

@@ -29,7 +29,7 @@ export async function setTheStage(parts: Parts): Promise<Stage> {
   const hospitals = await twoHospitals(parts);
   const { screen, resources, folder, ports } = parts;
   screen.step('What IT at Mercy does, once');
-  const aceso = acesoAtMercy(join(folder, 'aceso'), ports['aceso-fhir'], resources);
+  const aceso = acesoAtMercy(join(folder, 'aceso'), { http: ports['aceso-fhir'], operations: ports['aceso-operations'] }, resources);
   const token = await configure(aceso, hospitals, parts);
   const adaPassword = randomBytes(9).toString('base64url');
   const [ada] = await Promise.all([adaLogsIn(hospitals, adaPassword, resources), register(aceso, hospitals, parts)]);
@@ -66,6 +66,7 @@ async function configure(aceso: AcesoAtMercy, { mercy, stAnne }: Hospitals, { po
   screen.command('aceso source token --json', made);
   screen.command('edit aceso.yaml    # the source, the partner, the person', aceso.edit({
     http: { port: ports['aceso-fhir'], public_url: aceso.baseUrl },
+    operations: { port: ports['aceso-operations'] },
     partners: [{ server_name: stAnne.serverName, name: 'St. Anne' }],
     sources: [{ id: 'lab', name: 'Mercy Laboratory', token_sha256: hash, owner: 'Laboratory desk, ext. 4410' }],
     directory: { people: [{ id: 'dr-okafor', name: 'Dr. Ada Okafor', user_id: `@ada:${stAnne.serverName}`, npi: ADA_NPI }] },

@@ -30,7 +30,7 @@ export async function stayUp(stage: Stage, screen: Screen, signal: AbortSignal):
   screen.say('Element Desktop: Sign in, Edit the homeserver, give it the URL above. Element Web (app.element.io) works too where the browser lets a page reach 127.0.0.1 (Chrome asks). Any other client on this machine that speaks plain http will do: nheko does; phones can\'t reach 127.0.0.1.');
   screen.say('Then verify with the recovery key: Aceso gives keys only to devices that their owner has signed, and the messages that are there already come from the key backup.');
   screen.rows([
-    ['Aceso', `${aceso.baseUrl}/readyz, ${aceso.baseUrl}/metrics, ${aceso.fhirUrl}/metadata`],
+    ['Aceso', `${aceso.operationsUrl}/readyz, ${aceso.operationsUrl}/metrics, ${aceso.fhirUrl}/metadata`],
     ['Mercy', hospitals.mercy.baseUrl],
     ['files', `${aceso.folder} and ${hospitals.folder} (gone when this ends, unless --keep)`],
   ]);

@@ -61,7 +61,7 @@ describe('The files of a result, from the push at Mercy to a clinician\'s client
     }
     const { presentedForm } = JSON.parse(String(message.content['org.aceso.fhir'])) as { readonly presentedForm: readonly { readonly hash: string }[] };
     expect(presentedForm.slice(0, 3).map(({ hash }) => hash)).to.deep.equal(seen.map(({ content }) => (content['org.aceso.attachment'] as { readonly hash: string }).hash));
-    expect(await (await fetch(`${aceso.baseUrl}/metrics`)).text()).to.match(/^aceso_attachments_total\{outcome="taken",kind="pdf"\} 1$/mu).and.to.match(/^aceso_attachments_total\{outcome="active-content",kind=""\} 1$/mu);
+    expect(await (await fetch(`${aceso.operationsUrl}/metrics`)).text()).to.match(/^aceso_attachments_total\{outcome="taken",kind="pdf"\} 1$/mu).and.to.match(/^aceso_attachments_total\{outcome="active-content",kind=""\} 1$/mu);
     expect((await aceso.delivery('sent', ({ files: sent = [] }) => sent.length === 3 && sent.every(({ eventId }) => eventId !== undefined))).phase).to.equal('sent');
   });
 

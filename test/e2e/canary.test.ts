@@ -89,7 +89,7 @@ for (const store of STORE_KINDS) describe(`No PHI gets out (store: ${store})`, f
       seen.push(answer.text);
     }
     // … leaves no marker where it must not be.
-    seen.push(await (await fetch(`${aceso.baseUrl}/metrics`)).text(), await (await fetch(`${aceso.baseUrl}/readyz`)).text());
+    seen.push(await (await fetch(`${aceso.operationsUrl}/metrics`)).text(), await (await fetch(`${aceso.operationsUrl}/readyz`)).text());
     for (const command of [['deliveries', 'list'], ['held', 'list'], ['people', 'list'], ['status']]) seen.push(JSON.stringify(await aceso.cli(...command)));
     const [held] = (await aceso.deliveries()).filter((each) => each.held);
     if (held) seen.push(JSON.stringify(await aceso.cli('deliveries', 'show', held.id)));

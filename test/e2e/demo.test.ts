@@ -8,7 +8,7 @@ import { freePort, portFor } from '../support/ports.ts';
 import { until } from '../support/until.ts';
 
 const DEMO = join(import.meta.dirname, '..', 'demo', 'demo.ts');
-const PORTS = ['mercy-client', 'mercy-federation', 'st-anne-client', 'st-anne-federation', 'aceso-appservice', 'aceso-fhir'] as const;
+const PORTS = ['mercy-client', 'mercy-federation', 'st-anne-client', 'st-anne-federation', 'aceso-appservice', 'aceso-fhir', 'aceso-operations'] as const;
 
 type Demo = { readonly child: ChildProcess; readonly folder: string; readonly ports: readonly number[]; output(): string; errors(): string; readonly ended: Promise<number | null> };
 

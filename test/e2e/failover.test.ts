@@ -52,7 +52,7 @@ for (const kind of ['one data folder', 'a data folder each'] as const) describe(
     victim.remove();
   });
 
-  const seatsOf = async ({ baseUrl }: Aceso): Promise<readonly Seat[]> => ((await (await fetch(`${baseUrl}/readyz`)).json()) as { readonly seats: readonly Seat[] }).seats;
+  const seatsOf = async ({ operationsUrl }: Aceso): Promise<readonly Seat[]> => ((await (await fetch(`${operationsUrl}/readyz`)).json()) as { readonly seats: readonly Seat[] }).seats;
   const holds = async (aceso: Aceso, seat: number): Promise<Seat | undefined> => (await seatsOf(aceso).catch(() => [])).find((one) => one.seat === seat && one.state === 'ready');
   const push = async (accession: string): Promise<void> => {
     await until(`a 2xx for ${accession}`, async () => (await survivor.push('/DiagnosticReport', potassiumReport({ accession, npi })).catch(() => undefined))?.status === 201);
@@ -63,7 +63,7 @@ for (const kind of ['one data folder', 'a data folder each'] as const) describe(
     await victim.launch(isLost ? { ACESO_TEST_KILL_AT: 'courier.put:8' } : {});
     const before = await until('the first seat to be held by the victim', () => holds(victim, 0), 60_000);
     await survivor.launch();
-    await until('the other worker to be ready', async () => (await fetch(`${survivor.baseUrl}/readyz`).catch(() => undefined))?.ok, 60_000);
+    await until('the other worker to be ready', async () => (await fetch(`${survivor.operationsUrl}/readyz`).catch(() => undefined))?.ok, 60_000);
     // A client that takes signed devices alone knows whose the courier's is once it has asked; it doesn't look at an earlier message again.
     await push('F-0');
     const met = await until('the first result to be there', () => client.messages[0] ?? client.undecryptable[0], 60_000);

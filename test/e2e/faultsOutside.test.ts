@@ -29,7 +29,7 @@ describe('While the homeserver', function () {
   let aceso: Aceso;
   let ada: Client;
   const problem = async (part: string): Promise<{ readonly code: string; readonly message: string } | undefined> => {
-    const { problems } = (await (await fetch(`${aceso.baseUrl}/readyz`)).json()) as { readonly problems: readonly { readonly part: string; readonly code: string; readonly message: string }[] };
+    const { problems } = (await (await fetch(`${aceso.operationsUrl}/readyz`)).json()) as { readonly problems: readonly { readonly part: string; readonly code: string; readonly message: string }[] };
     return problems.find((each) => each.part === part);
   };
 
@@ -59,7 +59,7 @@ describe('While the homeserver', function () {
         const found = await until('the problem to show', () => problem('homeserver'));
         expect(found.code).to.equal(shows);
         expect(found.message).to.match(/waits/u);
-        expect(await (await fetch(`${aceso.baseUrl}/metrics`)).text()).to.include(`aceso_problem{part="homeserver",code="${shows}"} 1`);
+        expect(await (await fetch(`${aceso.operationsUrl}/metrics`)).text()).to.include(`aceso_problem{part="homeserver",code="${shows}"} 1`);
       }
       await until('the fault to be met', () => proxy.hit > before + 2);
       proxy.behave('as it is');

@@ -21,7 +21,7 @@ let hospitals: Hospitals;
 let ada: Client;
 
 const readiness = async (aceso: Aceso): Promise<Ready> => {
-  const answer = await fetch(`${aceso.baseUrl}/readyz`);
+  const answer = await fetch(`${aceso.operationsUrl}/readyz`);
   return { ...((await answer.json()) as Omit<Ready, 'status'>), status: answer.status };
 };
 const pushOf = (aceso: Aceso, accession: string): Promise<Answer> => aceso.push('/DiagnosticReport', potassiumReport({ accession, npi: NPI }));
@@ -206,7 +206,7 @@ describe('With its data in PostgreSQL, Aceso', function () {
     const { ready, store, problems } = await readiness(aceso);
     expect({ ready, store }).to.deep.equal({ ready: false, store: 'unreachable' });
     expect(problems.find(({ part }) => part === 'store')?.message).to.match(/see that it runs/u);
-    expect((await fetch(`${aceso.baseUrl}/metrics`)).status).to.equal(200);
+    expect((await fetch(`${aceso.operationsUrl}/metrics`)).status).to.equal(200);
     await postgres.start();
     await recovers(aceso, 'P-4');
     for (const accession of ['P-1', 'P-2', 'P-3']) await sees(ada, accession);

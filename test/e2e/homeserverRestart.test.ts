@@ -47,11 +47,11 @@ describe('A homeserver that restarts', function () {
     await hospitals.mercy.stop();
     await aceso.launch();
     await until('the door to open', async () => (await fetch(`${aceso.baseUrl}/healthz`)).ok);
-    expect((await fetch(`${aceso.baseUrl}/readyz`)).status).to.equal(503);
+    expect((await fetch(`${aceso.operationsUrl}/readyz`)).status).to.equal(503);
     expect((await aceso.push('/DiagnosticReport', potassiumReport({ accession: 'R-0' }))).status).to.equal(201);
     await hospitals.mercy.start();
     await arrived('R-0');
-    await until('Aceso to be ready', async () => (await fetch(`${aceso.baseUrl}/readyz`)).ok);
+    await until('Aceso to be ready', async () => (await fetch(`${aceso.operationsUrl}/readyz`)).ok);
   });
 
   it('while results come in loses none: they are taken, wait, and arrive once it is back', async () => {

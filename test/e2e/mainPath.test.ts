@@ -94,7 +94,7 @@ describe('A laboratory result, from the push at Mercy to a clinician\'s device a
   });
 
   it('is told by the metrics, and Aceso stops in order within 10 s', async () => {
-    const metrics = await (await fetch(`${aceso.baseUrl}/metrics`)).text();
+    const metrics = await (await fetch(`${aceso.operationsUrl}/metrics`)).text();
     expect(metrics).to.match(/^aceso_deliveries\{phase="answered"\} 1$/mu).and.to.match(/^aceso_delivery_seconds_count 3$/mu);
     const started = Date.now();
     await aceso.stop();

@@ -50,7 +50,7 @@ describe('A machine that is lost, and its backup restored on an empty one', func
     await lost.kill();
     const folder = temporaryFolder('restored');
     await lost.cli('restore', join(lost.folder, 'b.aceso-backup'), '--into', folder, '--keys', join(lost.folder, 'keys.json'));
-    restored = createAceso({ ...options, folder, token: lost.token }, httpPort);
+    restored = createAceso({ ...options, folder, token: lost.token }, httpPort, await freePort());
     // Somebody takes the homeserver's transactions, and is lost with them.
     const deaf = createServer((request, response) => { request.resume().on('end', () => response.end('{}')); });
     await new Promise<void>((resolve) => { deaf.listen(slot.port, '127.0.0.1', resolve); });

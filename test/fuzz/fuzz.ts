@@ -52,7 +52,7 @@ async function healthy(aceso: Aceso, report: Report): Promise<Report> {
   if (ended !== undefined) note(`the process ended with ${ended}`);
   else {
     await until('what was taken to be decided', async () => (await aceso.cli<{ readonly undecided: number }>('status')).undecided === 0, 900_000, 500).catch(() => note('facts stay undecided'));
-    if (!(await fetch(`${aceso.baseUrl}/readyz`)).ok) note('it is not ready');
+    if (!(await fetch(`${aceso.operationsUrl}/readyz`)).ok) note('it is not ready');
     const { status } = await aceso.push('/DiagnosticReport', potassiumReport({ accession: `AFTER-${report.target}` }));
     if (status !== 201) note(`a whole result is answered ${status}`);
     const { facts } = await aceso.cli<{ readonly facts: readonly { readonly code: string }[] }>('held', 'list');

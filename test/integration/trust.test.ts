@@ -31,6 +31,7 @@ describe('Sources prove themselves', function () {
   this.timeout(90_000);
   let folder: string;
   let url: string;
+  let operationsUrl: string;
   let running: OwnedProcess;
   let sso: AuthorizationServer;
   let site: Server;
@@ -60,7 +61,8 @@ describe('Sources prove themselves', function () {
 
   before(async () => {
     folder = temporaryFolder('trust');
-    const [port, appservicePort, sitePort] = await Promise.all([freePort(), freePort(), freePort()]);
+    const [port, appservicePort, sitePort, operationsPort] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+    operationsUrl = `http://127.0.0.1:${operationsPort}`;
     url = `https://localhost:${port}`;
     writeFileSync(join(folder, 'aceso'), `#!/bin/sh\nexec "${process.execPath}" "${MAIN}" "$@"\n`);
     chmodSync(join(folder, 'aceso'), 0o700);
@@ -79,6 +81,7 @@ describe('Sources prove themselves', function () {
       homeserver: { url: 'http://127.0.0.1:9', server_name: 'mercy.example' },
       appservice: { url: `http://127.0.0.1:${appservicePort}`, port: appservicePort },
       http: { host: '127.0.0.1', port, public_url: url, tls: { certificate: 'door.pem', key: 'door.key', client_ca: 'client-ca.pem' } },
+      operations: { port: operationsPort },
       authorization: { issuers: [{ issuer: sso.issuer, jwks_url: `${sso.issuer}/jwks`, audience: `${url}/fhir`, algorithms: ['RS256'] }] },
       sources: [
         source('by-token', { tokens: [{ sha256, not_after: '2099-01-31T00:00:00Z' }] }),
@@ -132,14 +135,20 @@ describe('Sources prove themselves', function () {
   it('and an operator sees how', async () => {
     const text = await shell('aceso source check');
     for (const says of ['counts until 2099', 'client_id ehr', 'key key-of-ehr', 'EC P-384 ES384', 'key sso-1', 'name DNS:lis.mercy.example']) expect(text).to.include(says);
-    expect(await shell('aceso status'), 'over the door\'s own TLS').to.include('not ready (store ready');
+    expect(await shell('aceso status'), 'in plain HTTP, beside the doors\' TLS').to.include('not ready (store ready');
+    expect(await (await fetch(`${operationsUrl}/healthz`)).json(), 'what a probe without a certificate sees').to.deep.equal({ ok: true });
     expect(await shell('aceso config check')).to.include('is fine: 5 source(s)');
     expect(await shell('aceso source certificate lis.pem')).to.include('- subject: "CN=lis,O=Mercy"').and.to.include('- name: "DNS:lis.mercy.example"');
   });
 
+  it('and can\'t ask for health and figures where they send, only whether somebody is there', async () => {
+    const statuses = await Promise.all(['/readyz', '/metrics', '/healthz'].map(async (path) => (await call(path, { method: 'GET' })).status));
+    expect(statuses).to.deep.equal([404, 404, 200]);
+  });
+
   it('and every refusal is counted, and audited without an address', async () => {
     expect((await push('wrong', 'R1')).status).to.equal(401);
-    const metrics = (await call('/metrics', { method: 'GET' })).body;
+    const metrics = await (await fetch(`${operationsUrl}/metrics`)).text();
     expect(metrics).to.match(/aceso_http_refusals_total\{door="fhir-push",code="unknown-credentials"\} \d/u);
     expect(metrics).to.match(/aceso_http_refusals_total\{door="auth",code="assertion-replayed"\} 1/u);
     const database = new DatabaseSync(join(folder, 'data', 'aceso.db'), { readOnly: true });

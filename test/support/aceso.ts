@@ -56,6 +56,8 @@ export type DeliveryView = {
 export type Aceso = {
   readonly folder: string;
   readonly baseUrl: string;
+  /** Where `/readyz` and `/metrics` are. */
+  readonly operationsUrl: string;
   readonly fhirUrl: string;
   readonly token: string;
   readonly logFile: string;
@@ -77,14 +79,15 @@ export type Aceso = {
   remove(): void;
 };
 
-export function createAceso(options: AcesoOptions, httpPort: number): Aceso {
+export function createAceso(options: AcesoOptions, httpPort: number, operationsPort: number): Aceso {
   const folder = options.folder ?? temporaryFolder('run');
   const token = options.token ?? randomBytes(24).toString('base64url');
   const name = options.worker === undefined ? 'aceso' : `aceso-${options.worker}`;
   const configFile = join(folder, `${name}.yaml`);
   const logFile = join(folder, `${name}.log`);
-  prepare(folder, configFile, token, options, httpPort);
+  prepare(folder, configFile, token, options, { http: httpPort, operations: operationsPort });
   const baseUrl = `http://127.0.0.1:${httpPort}`;
+  const operationsUrl = `http://127.0.0.1:${operationsPort}`;
   let running: OwnedProcess | undefined;
 
   const cli = <T>(...args: readonly string[]): Promise<T> => new Promise((resolve, reject) => {
@@ -101,11 +104,11 @@ export function createAceso(options: AcesoOptions, httpPort: number): Aceso {
   const deliveries = (): Promise<readonly DeliveryView[]> => cli('deliveries', 'list');
   const log = (): string => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
   return {
-    folder, baseUrl, fhirUrl: `${baseUrl}/fhir`, token, logFile, configFile, cli, deliveries, log,
+    folder, baseUrl, operationsUrl, fhirUrl: `${baseUrl}/fhir`, token, logFile, configFile, cli, deliveries, log,
     launch,
     async start(env = {}) {
       const started = await launch(env);
-      const isReady = async (): Promise<boolean> => (await fetch(`${baseUrl}/readyz`)).ok;
+      const isReady = async (): Promise<boolean> => (await fetch(`${operationsUrl}/readyz`)).ok;
       if (env['ACESO_TEST_KILL_AT'] === undefined) await untilReady('Aceso', started, logFile, isReady);
       else await until('Aceso to be ready, or killed', async () => started.ended() !== undefined || (await isReady()), 60_000);
     },
@@ -139,9 +142,9 @@ export async function newWorkers<Name extends string>(options: AcesoOptions, wor
   return Object.fromEntries(made) as Record<Name, Aceso>;
 }
 
-export const newAceso = async (options: AcesoOptions): Promise<Aceso> => createAceso(options, options.httpPort ?? (await freePort()));
+export const newAceso = async (options: AcesoOptions): Promise<Aceso> => createAceso(options, options.httpPort ?? (await freePort()), await freePort());
 
-function prepare(folder: string, configFile: string, token: string, options: AcesoOptions, httpPort: number): void {
+function prepare(folder: string, configFile: string, token: string, options: AcesoOptions, ports: { readonly http: number; readonly operations: number }): void {
   const { mercy, slot, partners, people = [], teams = [], source = {}, moreSources = [] } = options;
   mkdirSync(join(folder, 'templates'), { recursive: true });
   copyFileSync(join(ROOT, 'config', 'templates', 'results.yaml'), join(folder, 'templates', 'results.yaml'));
@@ -151,7 +154,8 @@ function prepare(folder: string, configFile: string, token: string, options: Ace
     organisation: { name: 'Mercy General Hospital' },
     homeserver: { url: options.homeserverUrl ?? mercy.baseUrl, server_name: mercy.serverName },
     appservice: { id: slot.id, prefix: slot.prefix, url: slot.url, port: slot.port, registration_file: slot.registrationFile },
-    http: { port: httpPort },
+    http: { port: ports.http },
+    operations: { port: ports.operations },
     ...(options.postgresUrl === undefined ? {} : { store: { postgres_url_file: 'postgres-url' } }),
     courier: { unsigned_devices: options.unsignedDevices ?? 'withhold', ...options.courier },
     ...(options.dataDir === undefined ? {} : { data_dir: options.dataDir }),

@@ -3,6 +3,7 @@ import { DockerfileParser } from 'dockerfile-ast';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { configSchema } from '../../src/config/schema.ts';
 import { createMetrics } from '../../src/adapters/log/metrics.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -44,7 +45,8 @@ describe('What is deployed', () => {
     const instructions = DockerfileParser.parse(read('docker', 'Dockerfile')).getInstructions();
     const last = (keyword: string): string | null | undefined => instructions.filter((each) => each.getKeyword() === keyword).at(-1)?.getArgumentsContent();
     expect(last('USER')).to.equal('10001:10001');
-    expect(last('HEALTHCHECK')).to.include('/healthz');
+    expect(last('HEALTHCHECK'), 'plain HTTP, whatever the doors speak').to.include('http://127.0.0.1:9102/healthz');
+    expect(configSchema.shape.operations.parse({}).port).to.equal(9102);
     expect(instructions.filter((each) => each.getKeyword() === 'ADD')).to.deep.equal([]);
     const sources = instructions.filter((each) => each.getKeyword() === 'COPY').flatMap((each) => (each.getArgumentsContent() ?? '').split(' ').slice(0, -1).filter((source) => !source.startsWith('/') && !source.startsWith('--')));
     const allowed = read('.dockerignore').split('\n').filter((line) => line.startsWith('!')).map((line) => line.slice(1));

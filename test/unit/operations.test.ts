@@ -2,7 +2,9 @@ import { expect } from 'chai';
 import { createMetrics } from '../../src/adapters/log/metrics.ts';
 import { as, type Millis } from '../../src/domain/brand.ts';
 import { ok } from '../../src/domain/outcome.ts';
-import { createHealth, type HealthParts } from '../../src/main/health.ts';
+import { createHealth, type Health, type HealthParts } from '../../src/main/health.ts';
+import { operationsRoutes } from '../../src/main/operations.ts';
+import type { HttpHead } from '../../src/ports/bridge.ts';
 import type { StoreCounts } from '../../src/ports/store.ts';
 
 describe('What anybody may ask of the server', () => {
@@ -18,6 +20,29 @@ describe('What anybody may ask of the server', () => {
     expect(asked).to.deep.equal({ store: 1, homeserver: 1 });
     await health.look();
     expect(asked).to.deep.equal({ store: 2, homeserver: 2 });
+  });
+
+  it('answers from what it knows for a second, so that polling can\'t load the database', async () => {
+    const asked = { readyz: 0, metrics: 0 };
+    let at = 0;
+    const health: Health = { look: async () => { asked.readyz += 1; return []; }, known: () => [], watch: () => () => undefined };
+    const metrics = { text: async () => { asked.metrics += 1; return 'aceso_up 1'; }, count: () => undefined, observe: () => undefined };
+    const routes = operationsRoutes({ couriers: undefined, health, metrics, steady: () => at });
+    const ask = async (path: string): Promise<unknown> => routes.find(({ prefix }) => prefix === path)?.admit({ method: 'GET', path: '/', query: new URLSearchParams(), headers: {}, peer: { address: '127.0.0.1' } } satisfies HttpHead);
+    for (at = 0; at < 1000; at += 10) await Promise.all([ask('/readyz'), ask('/metrics')]);
+    expect(asked).to.deep.equal({ readyz: 1, metrics: 1 });
+    await Promise.all([ask('/readyz'), ask('/metrics')]);
+    expect(asked).to.deep.equal({ readyz: 2, metrics: 2 });
+  });
+
+  it('is asked again at once after a failure', async () => {
+    let fails = true;
+    const metrics = { text: async () => { if (fails) throw new Error('away'); return 'aceso_up 1'; }, count: () => undefined, observe: () => undefined };
+    const [, , route] = operationsRoutes({ couriers: undefined, health: { look: async () => [], known: () => [], watch: () => () => undefined }, metrics, steady: () => 0 });
+    const head: HttpHead = { method: 'GET', path: '/', query: new URLSearchParams(), headers: {}, peer: { address: '127.0.0.1' } };
+    expect(await Promise.resolve(route?.admit(head)).catch(() => 'failed')).to.equal('failed');
+    fails = false;
+    expect(await route?.admit(head)).to.have.nested.property('reply.status', 200);
   });
 
   it('counts once, however many ask for its metrics at once', async () => {
