@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { GroupCommit } from '../../src/adapters/store/groupCommit.ts';
+import { GroupCommit, type Manner } from '../../src/adapters/store/groupCommit.ts';
 import { removeFolder, temporaryFolder } from '../support/folders.ts';
 import { until } from '../support/until.ts';
 
@@ -38,7 +38,7 @@ describe('Transactions that are committed in groups', () => {
   const insert = (name: string): unknown => database.prepare('INSERT INTO t VALUES (?)').run(name);
   const names = (): readonly unknown[] => database.prepare('SELECT name FROM t ORDER BY name').all().map(({ name }) => name);
 
-  async function write(name: string): Promise<string> {
+  async function write(name: string, manner?: Manner): Promise<string> {
     await group.begin();
     try {
       insert(name);
@@ -47,7 +47,7 @@ describe('Transactions that are committed in groups', () => {
       group.rollback();
       return `${name} refused`;
     }
-    await group.commit();
+    await group.commit(manner);
     return name;
   }
   const settled = async (promise: Promise<unknown>): Promise<string> => Promise.race([promise.then(() => 'resolved', () => 'rejected'), new Promise<string>((resolve) => setImmediate(() => setImmediate(() => resolve('pending'))))]);
@@ -57,7 +57,7 @@ describe('Transactions that are committed in groups', () => {
   };
 
   it('takes those that come together to the disk together', async () => {
-    const all = Promise.all(['a', 'b', 'c', 'd'].map(write));
+    const all = Promise.all(['a', 'b', 'c', 'd'].map((name) => write(name)));
     await synced(1);
     expect(await all).to.deep.equal(['a', 'b', 'c', 'd']);
     expect({ commits, syncs: syncs.length, names: names() }).to.deep.equal({ commits: 1, syncs: 1, names: ['a', 'b', 'c', 'd'] });
@@ -83,7 +83,7 @@ describe('Transactions that are committed in groups', () => {
   });
 
   it('keeps one that fails from the others', async () => {
-    const all = Promise.all(['a', 'a', 'b'].map(write));
+    const all = Promise.all(['a', 'a', 'b'].map((name) => write(name)));
     await synced(1);
     expect(await all).to.deep.equal(['a', 'a refused', 'b']);
     expect(names()).to.deep.equal(['a', 'b']);
@@ -143,5 +143,43 @@ describe('Transactions that are committed in groups', () => {
     await synced(1);
     await Promise.all([written, finished]);
     expect(names()).to.deep.equal(['a']);
+  });
+
+  it('lets a relaxed one go without a write to the disk when all that it can have read is there', async () => {
+    expect(await write('claim', 'relaxed')).to.equal('claim');
+    expect(await group.read(names)).to.deep.equal(['claim']);
+    expect({ commits, syncs: syncs.length }).to.deep.equal({ commits: 1, syncs: 0 });
+  });
+
+  it('gives a relaxed one out only once what came before it is on the disk, in its group or in an earlier one', async () => {
+    const first = write('a');
+    const beside = write('b', 'relaxed');
+    await until('the first commit', () => commits === 1, 2000, 1);
+    const later = write('c', 'relaxed');
+    await until('the second commit', () => commits === 2, 2000, 1);
+    expect(await settled(Promise.race([first, beside, later]))).to.equal('pending');
+    await synced(1);
+    expect(await Promise.all([first, beside, later])).to.deep.equal(['a', 'b', 'c']);
+    expect(syncs).to.have.length(1);
+  });
+
+  it('doesn\'t make a relaxed one wait for what joins its group later', async () => {
+    const claim = write('a', 'relaxed');
+    const durable = write('b');
+    expect(await claim).to.equal('a');
+    expect(await settled(durable)).to.equal('pending');
+    await synced(1);
+    expect(await durable).to.equal('b');
+  });
+
+  it('gives a relaxed one out no more than a read when what it can have read could not be synced', async () => {
+    const first = write('a');
+    await until('the first sync', () => syncs.length === 1, 2000, 1);
+    syncs[0]?.reject(new Error('EIO'));
+    expect(await settled(first)).to.equal('rejected');
+    const claim = write('b', 'relaxed');
+    expect(await settled(claim)).to.equal('pending');
+    await synced(2);
+    expect(await claim).to.equal('b');
   });
 });

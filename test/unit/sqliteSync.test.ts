@@ -3,7 +3,7 @@ import { Kysely, sql } from 'kysely';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { sqliteDialect } from '../../src/adapters/store/sqlite.ts';
+import { sqliteDialects } from '../../src/adapters/store/sqlite.ts';
 import { removeFolder, temporaryFolder } from '../support/folders.ts';
 
 type Tables = { readonly t: { readonly name: string } };
@@ -16,7 +16,7 @@ describe('SQLite on a disk that refuses once', () => {
   it('takes nothing for written that the disk refused, before it is in the database file', async () => {
     const path = join(folder, 'a.db');
     let refuses = false;
-    const db = new Kysely<Tables>({ dialect: sqliteDialect(path, async () => { if (refuses) throw new Error('EIO'); }) });
+    const db = new Kysely<Tables>({ dialect: sqliteDialects(path, async () => { if (refuses) throw new Error('EIO'); }).durable });
     const write = (name: string): Promise<unknown> => db.insertInto('t').values({ name }).execute();
     const inFile = (): readonly unknown[] => {
       copyFileSync(path, `${path}.copy`);

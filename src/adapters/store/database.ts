@@ -3,7 +3,7 @@ import pg from 'pg';
 import { postgres, sqlite, type Dialect } from './dialect.ts';
 import { migrations } from './migrations.ts';
 import { refuseNewer, schemaState } from './schema.ts';
-import { sqliteDialect } from './sqlite.ts';
+import { sqliteDialects } from './sqlite.ts';
 import type { Tables } from './tables.ts';
 
 export type Database = {
@@ -18,10 +18,10 @@ export type DatabaseLocation = { readonly kind: 'sqlite'; readonly file: string 
 
 export const openDatabase = (location: DatabaseLocation): Database => (location.kind === 'sqlite' ? openSqlite(location.file) : openPostgres(location.url));
 
-/** One file, WAL, every commit on the disk before it counts. */
+/** One file, WAL, every commit on the disk before it counts: but for the relaxed, which wait only for what was there before them. */
 export function openSqlite(path: string): Database {
-  const db = new Kysely<Tables>({ dialect: sqliteDialect(path) });
-  return { db, relaxed: db, dialect: sqlite };
+  const dialects = sqliteDialects(path);
+  return { db: new Kysely<Tables>({ dialect: dialects.durable }), relaxed: new Kysely<Tables>({ dialect: dialects.relaxed }), dialect: sqlite };
 }
 
 /** Several workers may share it. `url` is a `postgres://` address; its password is never logged. */

@@ -7,7 +7,16 @@ export type GroupFile = {
   sync(): Promise<void>;
 };
 
-type Group = { units: number; readonly written: Promise<undefined>; readonly done: () => void; readonly failed: (error: unknown) => void };
+/** `relaxed`: what the unit wrote may be lost with the machine's power; what it read, may not. */
+export type Manner = 'durable' | 'relaxed';
+
+type Group = {
+  units: number;
+  /** Units whose own writes must reach the disk. */
+  durable: number;
+  readonly logged: PromiseWithResolvers<undefined>;
+  readonly written: PromiseWithResolvers<undefined>;
+};
 
 /** A group takes no more units than this: the first must not wait for ever. */
 const MOST_UNITS = 64;
@@ -52,15 +61,20 @@ export class GroupCommit {
     }
   }
 
-  /** Ends the unit. Resolves when it is on the disk; rejects when that isn't sure: it may be found to have happened, and is safe to ask for again. */
-  commit(): Promise<void> {
+  /**
+   * Ends the unit. Resolves when it is on the disk, or a relaxed one when all that it can have read is; rejects when that isn't sure: it may
+   * be found to have happened, and is safe to ask for again.
+   */
+  commit(manner: Manner = 'durable'): Promise<unknown> {
     const group = this.#group;
     if (!group) throw new Error('there is no unit to commit');
     this.#file.exec('release unit');
     group.units += 1;
-    const { written } = group;
+    if (manner === 'durable') group.durable += 1;
+    const { written, logged, durable } = group;
+    const earlier = durable === 0 ? this.#earlier() : undefined;
     this.#next();
-    return written;
+    return durable === 0 ? Promise.all([logged.promise, earlier]) : written.promise;
   }
 
   rollback(): void {
@@ -82,7 +96,7 @@ export class GroupCommit {
     } finally {
       this.#next();
     }
-    await (group ? group.written : this.#nextSync ?? this.#syncing ?? (this.#isUnsure ? this.#sync() : undefined));
+    await (group && group.durable > 0 ? group.written.promise : this.#earlier());
     return value;
   }
 
@@ -138,9 +152,9 @@ export class GroupCommit {
 
   #open(): Group {
     this.#file.exec('begin immediate');
-    const { promise: written, resolve, reject } = Promise.withResolvers<undefined>();
-    written.catch(() => undefined); // a unit that was rolled back waits for nothing
-    return { units: 0, written, done: () => resolve(undefined), failed: reject };
+    const group = { units: 0, durable: 0, logged: Promise.withResolvers<undefined>(), written: Promise.withResolvers<undefined>() };
+    for (const { promise } of [group.logged, group.written]) promise.catch(() => undefined); // a unit that was rolled back waits for nothing
+    return group;
   }
 
   #close(): void {
@@ -151,16 +165,22 @@ export class GroupCommit {
       this.#file.exec('commit');
     } catch (error) {
       if (this.#file.isTransaction) this.#file.exec('rollback');
-      group.failed(error);
+      fail(group, error);
       return;
     }
-    this.#sync().then(group.done, group.failed);
+    group.logged.resolve(undefined);
+    if (group.durable > 0) this.#sync().then(() => group.written.resolve(undefined), (error: unknown) => group.written.reject(error));
+  }
+
+  /** The sync that brings what was committed before this moment, and must be there, to the disk; undefined when it is. */
+  #earlier(): Promise<void> | undefined {
+    return this.#nextSync ?? this.#syncing ?? (this.#isUnsure ? this.#sync() : undefined);
   }
 
   /** SQLite has rolled everything back by itself: nobody in the group has anything. */
   #abandon(error: unknown): void {
     if (!this.#group || this.#file.isTransaction) return;
-    this.#group.failed(error);
+    fail(this.#group, error);
     this.#group = undefined;
   }
 
@@ -183,4 +203,9 @@ export class GroupCommit {
     });
     return this.#syncing;
   }
+}
+
+function fail({ logged, written }: Group, error: unknown): void {
+  logged.reject(error);
+  written.reject(error);
 }

@@ -1,7 +1,7 @@
 import { closeSync, fdatasync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler, type CompiledQuery, type DatabaseConnection, type Dialect, type Driver, type QueryResult } from 'kysely';
-import { GroupCommit } from './groupCommit.ts';
+import { GroupCommit, type Manner } from './groupCommit.ts';
 
 /** Kysely writes the same texts again and again: this many stay prepared. */
 const PREPARED = 200;
@@ -22,12 +22,16 @@ type Prepared = { readonly statement: StatementSync; readonly returnsRows: boole
  * Kysely over one file of `node:sqlite`, whose transactions are committed in groups. `synchronous=NORMAL` and a sync of our own of the
  * write-ahead log after each group are together what `FULL` is, with the waiting outside of the main thread.
  */
-export function sqliteDialect(path: string, sync: SyncFile = syncFile): Dialect {
-  const open = (): SqliteDriver => new SqliteDriver(path, sync);
-  return { createDriver: open, createQueryCompiler: () => new SqliteQueryCompiler(), createAdapter: () => new SqliteAdapter(), createIntrospector: (db) => new SqliteIntrospector(db) };
+export function sqliteDialects(path: string, sync: SyncFile = syncFile): Readonly<Record<Manner, Dialect>> {
+  let open: SqliteFile | undefined;
+  const dialect = (manner: Manner): Dialect => ({
+    createDriver: () => new SqliteDriver(() => (open ??= new SqliteFile(path, sync)), manner),
+    createQueryCompiler: () => new SqliteQueryCompiler(), createAdapter: () => new SqliteAdapter(), createIntrospector: (db) => new SqliteIntrospector(db),
+  });
+  return { durable: dialect('durable'), relaxed: dialect('relaxed') };
 }
 
-class SqliteDriver implements Driver {
+class SqliteFile {
   readonly #file: DatabaseSync;
   readonly #group: GroupCommit;
   readonly #prepared = new Map<string, Prepared>();
@@ -46,19 +50,9 @@ class SqliteDriver implements Driver {
     this.#group = new GroupCommit({ exec: (sql) => file.exec(sql), get isTransaction() { return file.isTransaction; }, sync: () => this.#sync() });
   }
 
-  init = async (): Promise<void> => undefined;
+  connect = (manner: Manner): SqliteConnection => new SqliteConnection(this.#group, (query) => this.#run(query), manner);
 
-  acquireConnection = async (): Promise<SqliteConnection> => new SqliteConnection(this.#group, (query) => this.#run(query));
-
-  beginTransaction = (connection: DatabaseConnection): Promise<void> => unitOf(connection).begin();
-
-  commitTransaction = (connection: DatabaseConnection): Promise<void> => unitOf(connection).commit();
-
-  rollbackTransaction = async (connection: DatabaseConnection): Promise<void> => unitOf(connection).rollback();
-
-  releaseConnection = async (): Promise<void> => undefined;
-
-  async destroy(): Promise<void> {
+  async close(): Promise<void> {
     await this.#group.finish();
     if (this.#log !== undefined) closeSync(this.#log);
     this.#prepared.clear();
@@ -104,15 +98,44 @@ class SqliteDriver implements Driver {
   }
 }
 
+/** The durable one opens and closes the file. */
+class SqliteDriver implements Driver {
+  readonly #file: () => SqliteFile;
+  readonly #manner: Manner;
+
+  constructor(file: () => SqliteFile, manner: Manner) {
+    this.#file = file;
+    this.#manner = manner;
+  }
+
+  init = async (): Promise<void> => void this.#file();
+
+  acquireConnection = async (): Promise<SqliteConnection> => this.#file().connect(this.#manner);
+
+  beginTransaction = (connection: DatabaseConnection): Promise<void> => unitOf(connection).begin();
+
+  commitTransaction = (connection: DatabaseConnection): Promise<void> => unitOf(connection).commit();
+
+  rollbackTransaction = async (connection: DatabaseConnection): Promise<void> => unitOf(connection).rollback();
+
+  releaseConnection = async (): Promise<void> => undefined;
+
+  async destroy(): Promise<void> {
+    if (this.#manner === 'durable') await this.#file().close();
+  }
+}
+
 /** One transaction, or one statement by itself. */
 class SqliteConnection implements DatabaseConnection {
   readonly #group: GroupCommit;
   readonly #run: (query: CompiledQuery) => QueryResult<never>;
+  readonly #manner: Manner;
   #isInUnit = false;
 
-  constructor(group: GroupCommit, run: (query: CompiledQuery) => QueryResult<never>) {
+  constructor(group: GroupCommit, run: (query: CompiledQuery) => QueryResult<never>, manner: Manner) {
     this.#group = group;
     this.#run = run;
+    this.#manner = manner;
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
@@ -139,7 +162,7 @@ class SqliteConnection implements DatabaseConnection {
   }
 
   async commit(): Promise<void> {
-    const written = this.#group.commit();
+    const written = this.#group.commit(this.#manner);
     this.#isInUnit = false;
     await written;
   }
