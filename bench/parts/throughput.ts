@@ -1,6 +1,6 @@
 /**
  * Part a: what Synapse takes when it is only asked to send, beside what comes of pushes to Aceso. They take turns, so that what else the
- * machine does falls on both.
+ * machine does falls on both; and a turn begins when what the one before left to the other hospital's server is done there.
  */
 import type { Client } from '../../test/support/clients/client.ts';
 import type { Session } from '../../test/support/lab.ts';
@@ -19,35 +19,47 @@ export async function throughput(stage: Stage, { results, concurrency, recipient
   const rooms = await rawRooms(stage);
   const each = Math.ceil(results / TURNS);
   const rawAtOnce = Math.min(ACESO_AT_ONCE, recipients);
-  const seconds = { raw: 0, accepted: 0, delivered: 0 };
-  const cpu = { raw: 0, synapse: 0, aceso: 0 };
+  const seconds = { raw: 0, rawArrived: 0, accepted: 0, sent: 0, delivered: 0 };
+  const cpu = { raw: 0, synapse: 0, aceso: 0, partnerRaw: 0, partner: 0 };
   for (let turn = 0; turn < TURNS; turn += 1) {
     say(`a: turn ${turn + 1} of ${TURNS}: ${each} raw sends of ${stage.eventBytes} bytes, ${rawAtOnce} at a time, then ${each} pushes, ${concurrency} at a time`);
     const before = cpuOf(stage);
+    const rawStarted = performance.now();
     seconds.raw += await rawSends(stage, rooms, each, rawAtOnce, turn);
-    const between = cpuOf(stage);
+    await rawArrived(stage, rooms, each * (turn + 1));
+    seconds.rawArrived += (performance.now() - rawStarted) / 1000;
     await stage.profile?.begin();
+    const between = cpuOf(stage);
+    const startedAt = Date.now();
     const started = performance.now();
     seconds.accepted += await inParallel(each, concurrency, (index) => stage.push(index, `A${turn}-${index}`));
     await stage.allRead(`A${turn}-`, each);
     seconds.delivered += (performance.now() - started) / 1000;
-    await stage.profile?.end(each);
     const after = cpuOf(stage);
+    await stage.profile?.end(each);
+    seconds.sent += (Math.max(...(await stage.deliveries(each)).map(({ sentAt = Infinity }) => sentAt)) - startedAt) / 1000;
     cpu.raw += between.synapse - before.synapse;
+    cpu.partnerRaw += between.partner - before.partner;
+    cpu.partner += after.partner - between.partner;
     cpu.synapse += after.synapse - between.synapse;
     cpu.aceso += after.aceso - between.aceso;
   }
   const total = each * TURNS;
   const rawPerSecond = total / seconds.raw;
+  const rawArrivedPerSecond = total / seconds.rawArrived;
   const deliveredPerSecond = total / seconds.delivered;
   return {
-    results: total, recipients, eventBytes: stage.eventBytes, rawPerSecond: round(rawPerSecond), acceptedPerSecond: round(total / seconds.accepted), deliveredPerSecond: round(deliveredPerSecond),
-    ratioToRaw: round(deliveredPerSecond / rawPerSecond), undecryptable: stage.undecryptable(),
-    cpuMsPerResult: { aceso: round(cpu.aceso / total, 1), synapse: round(cpu.synapse / total, 1), synapseRaw: round(cpu.raw / total, 1) }, rssMb: round(usage(stage.acesoPid).rssMb, 0),
+    results: total, recipients, eventBytes: stage.eventBytes, rawPerSecond: round(rawPerSecond), rawArrivedPerSecond: round(rawArrivedPerSecond), acceptedPerSecond: round(total / seconds.accepted), sentPerSecond: round(total / seconds.sent),
+    deliveredPerSecond: round(deliveredPerSecond), ratioToRaw: round(deliveredPerSecond / rawPerSecond), ratioToRawArrived: round(deliveredPerSecond / rawArrivedPerSecond), undecryptable: stage.undecryptable(),
+    cpuMsPerResult: { aceso: round(cpu.aceso / total, 1), synapse: round(cpu.synapse / total, 1), synapseRaw: round(cpu.raw / total, 1), partner: round(cpu.partner / total, 1), partnerRaw: round(cpu.partnerRaw / total, 1) }, rssMb: round(usage(stage.acesoPid).rssMb, 0),
   };
 }
 
-const cpuOf = ({ hospitals, acesoPid }: Stage): { readonly synapse: number; readonly aceso: number } => ({ synapse: usage(hospitals.mercy.pid).cpuMs, aceso: usage(acesoPid).cpuMs });
+const cpuOf = ({ hospitals, acesoPid }: Stage): { readonly synapse: number; readonly partner: number; readonly aceso: number } => ({ synapse: usage(hospitals.mercy.pid).cpuMs, partner: usage(hospitals.stAnne.pid).cpuMs, aceso: usage(acesoPid).cpuMs });
+
+/** Clients of the other hospital have all of them, and can read none. */
+const rawArrived = ({ clients }: Stage, { rooms }: RawRooms, count: number): Promise<unknown> =>
+  until('the raw events to arrive', () => clients.reduce((sum, { undecryptable }) => sum + undecryptable.filter(({ roomId }) => rooms.includes(roomId)).length, 0) >= count, 120_000, 20);
 
 type RawRooms = { readonly session: Session; readonly rooms: readonly string[] };
 
