@@ -13,6 +13,7 @@ import { serverOf, type Outgoing } from './outgoing.ts';
 import { ids, type People, type PersonDevice } from './people.ts';
 import type { PlainMessage } from './protocol.ts';
 import type { Resets } from './resets.ts';
+import { createSessionAges } from './sessionAges.ts';
 import type { Store } from './store.ts';
 
 /** Devices of members that have the room's key, and those that don't get it. */
@@ -21,6 +22,8 @@ export type Reached = { readonly devices: number; readonly withheld: number };
 export type RoomKeys = {
   /** To be called under the room's lock. Throws a HomeserverError when the homeserver doesn't take a request. */
   share(message: Pick<PlainMessage, 'roomId' | 'members' | 'recipients' | 'rotation'>, signal: AbortSignal): Promise<Outcome<Reached, Unreached>>;
+  /** The content of the event that was encrypted for the room, after `share` and under the same lock. */
+  encrypted(roomId: Room, content: unknown): void;
   /** These devices are gone for good. */
   forget(names: readonly string[]): void;
 };
@@ -28,8 +31,8 @@ export type RoomKeys = {
 /** Why a recipient can't read it. */
 type Unreached = 'no-device' | 'server-away' | 'identity-changed';
 
-/** What the last share found; it holds while nobody's devices changed. */
-type Settled = { readonly epoch: number; readonly people: string; readonly holders: readonly UserId[]; readonly reached: Reached };
+/** What the last share found; it holds while nobody's devices changed, and the room's rules didn't. */
+type Settled = { readonly epoch: number; readonly people: string; readonly rotation: string; readonly holders: readonly UserId[]; readonly reached: Reached };
 
 /** The engine asks a server that gave no one-time keys again after this long, then after twice as long, and so on. */
 const silentServerMs = 15_000;
@@ -39,6 +42,7 @@ export type Parts = { readonly options: ThreadOptions; readonly engine: Engine; 
 export async function createRoomKeys({ options, engine, outgoing, people, store, resets }: Parts): Promise<RoomKeys> {
   const { machine } = engine;
   const settledRooms = new Map<Room, Settled>();
+  const ages = createSessionAges();
   const rows = await store.durable((sql) => sql.prepare('SELECT device FROM courier_reached').all());
   /** Devices with which an encrypted channel exists: each share reaches them. */
   const channels = new Set(rows.map((row) => String(row['device'])));
@@ -48,17 +52,19 @@ export async function createRoomKeys({ options, engine, outgoing, people, store,
     if (claim) await send(claim);
   });
 
-  const shareNow = async (room: RoomId, { members, rotation }: Pick<PlainMessage, 'members' | 'rotation'>, names: ReadonlyMap<string, string>, signal: AbortSignal): Promise<number> => {
+  const shareNow = async (roomId: Room, { members, rotation }: Pick<PlainMessage, 'members' | 'rotation'>, names: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void> => {
     using settings = settingsOf(options.trust, rotation);
+    using room = new RoomId(roomId);
+    ages.asked(roomId, Date.now());
     const requests = await engine.within('shareRoomKey', machine.shareRoomKey(room, ids(members), settings));
-    if (requests.length === 0) return 0;
-    return await outgoing.exclusively(signal, async (send) => {
+    if (requests.length === 0) return;
+    ages.shared(roomId, requests.length);
+    await outgoing.exclusively(signal, async (send) => {
       for (const request of requests) {
         const news = keyed(request).map((device) => names.get(device) ?? device).filter((name) => !channels.has(name));
         await send(request, (sql) => noteChannels(sql, news));
         for (const name of news) channels.add(name);
       }
-      return requests.length;
     });
   };
 
@@ -75,8 +81,10 @@ export async function createRoomKeys({ options, engine, outgoing, people, store,
       const who = `${members.toSorted().join(' ')}|${recipients.toSorted().join(' ')}`;
       using room = new RoomId(roomId);
       const known = settledRooms.get(roomId);
+      const rotation = `${message.rotation.periodMs} ${message.rotation.messages}`;
       if (known?.epoch === epoch && known.people === who) {
-        await shareNow(room, { ...message, members: known.holders }, new Map(), signal);
+        // Whom the key goes to is what it was; whether it is still the one to use, the engine need not be asked each time.
+        if (known.rotation !== rotation || !ages.holds(roomId, message.rotation, Date.now())) await shareNow(roomId, { ...message, members: known.holders }, new Map(), signal);
         return ok(known.reached);
       }
       settledRooms.delete(roomId);
@@ -97,7 +105,7 @@ export async function createRoomKeys({ options, engine, outgoing, people, store,
       const isReset = resets.concern(roomId, members);
       if (isReset) await engine.within('invalidateGroupSession', machine.invalidateGroupSession(room));
       const names = new Map([...devices.values()].flat().map(({ name }) => [withoutKey(name), name]));
-      await shareNow(room, { ...message, members: holders }, names, signal);
+      await shareNow(roomId, { ...message, members: holders }, names, signal);
       if (isReset) await resets.settled(roomId);
       const without = recipients.filter((userId) => !canRead(userId));
       const others = without.filter((userId) => keyless.has(userId));
@@ -108,9 +116,10 @@ export async function createRoomKeys({ options, engine, outgoing, people, store,
       const all = [...devices.values()].flat();
       const reached = { devices: all.filter(({ entitled, name }) => entitled && channels.has(name)).length, withheld: all.filter(({ entitled, name }) => !(entitled && channels.has(name))).length };
       const complete = all.every(({ entitled, name }) => !entitled || channels.has(name)) && members.every((userId) => people.staysFresh(userId));
-      if (complete) settledRooms.set(roomId, { epoch, people: who, holders, reached });
+      if (complete) settledRooms.set(roomId, { epoch, people: who, rotation, holders, reached });
       return ok(reached);
     },
+    encrypted: (roomId, content) => ages.encrypted(roomId, content),
     forget(names) {
       for (const name of names) channels.delete(name);
     },

@@ -54,7 +54,9 @@ export async function send(parts: Parts, message: PlainMessage, signal: AbortSig
     await parts.faults.reached('keys-shared');
 
     using room = new RoomId(message.roomId);
-    const ciphertext = marked(message, await parts.engine.within('encryptRoomEvent', parts.engine.machine.encryptRoomEvent(room, message.type, JSON.stringify(content.value))));
+    const encrypted = asRecord(JSON.parse(await parts.engine.within('encryptRoomEvent', parts.engine.machine.encryptRoomEvent(room, message.type, JSON.stringify(content.value)))));
+    parts.roomKeys.encrypted(message.roomId, encrypted);
+    const ciphertext = JSON.stringify({ ...encrypted, [MARK]: message.mark });
     await parts.faults.reached('encrypted');
     await parts.journal.ready(message.id, message.roomId, ciphertext, shared.value);
     await parts.faults.reached('journalled');
@@ -66,8 +68,6 @@ export async function send(parts: Parts, message: PlainMessage, signal: AbortSig
     }
   });
 }
-
-const marked = ({ mark }: PlainMessage, ciphertext: string): string => JSON.stringify({ ...asRecord(JSON.parse(ciphertext)), [MARK]: mark });
 
 /** What a device that is no more, and whose journal with it, may have sent: if the room has it, it isn't encrypted again. */
 async function sentByFormer({ homeserver, options, journal, log }: Parts, { id, roomId, mark, createdAt }: PlainMessage, signal: AbortSignal): Promise<Sent | undefined> {
