@@ -34,6 +34,17 @@ describe('Sealed data', () => {
     expect(() => decode(text, new Map())).to.throw(/destroyed/u);
   });
 
+  it('keeps its box as long as it and the key of its subject stay the same, and gets another one under another key', () => {
+    const value = Sealed.of(subject, { name: SECRET });
+    const text = encode(value, keys);
+    const opened = decode(text, keys) as Sealed<{ readonly name: string }>;
+    expect([encode(value, keys), encode(opened, keys)]).to.deep.equal([text, text]);
+    expect(encode(opened.map((same) => same), keys)).not.to.equal(text);
+    const others = new Map([['s1', new Uint8Array(32).fill(3)]]);
+    for (const each of [value, opened]) expect((decode(encode(each, others), others) as typeof opened).reveal()).to.deep.equal({ name: SECRET });
+    expect(() => encode(opened, new Map())).to.throw(/destroyed/u);
+  });
+
   it('can\'t be moved to another subject, or changed', () => {
     const text = encode(sealed, keys);
     expect(() => decode(text.replace('"s1"', '"s2"'), keys)).to.throw();

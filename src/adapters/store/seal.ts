@@ -22,8 +22,20 @@ export function encode(value: unknown, keys: DataKeys): string {
   return JSON.stringify(boxed(value, keys));
 }
 
+/** The box of a value that was opened or sealed before, and the key it is under: a value never changes, so as long as the key is the same it needs no other. */
+const boxes = new WeakMap<Sealed<unknown>, { readonly key: Uint8Array; readonly box: string }>();
+
+function boxOf(value: Sealed<unknown>, keys: DataKeys): string {
+  const dataKey = key(keys, value.subject);
+  const known = boxes.get(value);
+  if (known && Buffer.compare(known.key, dataKey) === 0) return known.box;
+  const box = seal(dataKey, Buffer.from(JSON.stringify(value.reveal())), value.subject).toString('base64');
+  boxes.set(value, { key: dataKey, box });
+  return box;
+}
+
 function boxed(value: unknown, keys: DataKeys): unknown {
-  if (value instanceof Sealed) return { $sealed: { s: value.subject, b: seal(key(keys, value.subject), Buffer.from(JSON.stringify(value.reveal())), value.subject).toString('base64') } };
+  if (value instanceof Sealed) return { $sealed: { s: value.subject, b: boxOf(value, keys) } };
   if (Array.isArray(value)) return value.map((item) => boxed(item, keys));
   if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, boxed(item, keys)]));
   return value;
@@ -40,7 +52,10 @@ export function decode(text: string, keys: DataKeys): unknown {
   return JSON.parse(text, (_name, value: unknown) => {
     if (!isBox(value)) return value;
     const { s, b } = value.$sealed;
-    return Sealed.of(as<SubjectId>(s), JSON.parse(open(key(keys, s), Buffer.from(b, 'base64'), s).toString('utf8')) as unknown);
+    const dataKey = key(keys, s);
+    const opened = Sealed.of(as<SubjectId>(s), JSON.parse(open(dataKey, Buffer.from(b, 'base64'), s).toString('utf8')) as unknown);
+    boxes.set(opened, { key: dataKey, box: b });
+    return opened;
   });
 }
 
