@@ -4,6 +4,7 @@
  * Megolm's, and what opens uploaded media is sealed.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { EventId } from '../../domain/brand.ts';
 import { subkey, type Store } from './store.ts';
 
@@ -30,9 +31,16 @@ export type Journal = {
 
 export function createJournal(store: Store, storeKey: Uint8Array): Journal {
   const key = subkey(storeKey, 'media');
+  const statements = new Map<string, StatementSync>();
+  /** For each message the same few: they stay prepared for as long as the file is open. */
+  const prepared = (sql: DatabaseSync, text: string): StatementSync => {
+    const known = statements.get(text) ?? sql.prepare(text);
+    statements.set(text, known);
+    return known;
+  };
   return {
     async find(id, roomId) {
-      const row = await store.read((sql) => sql.prepare('SELECT state, media, ciphertext, created_at, devices, withheld, event_id FROM courier_message WHERE id = ? AND room_id = ?').get(id, roomId));
+      const row = await store.read((sql) => prepared(sql, 'SELECT state, media, ciphertext, created_at, devices, withheld, event_id FROM courier_message WHERE id = ? AND room_id = ?').get(id, roomId));
       if (!row) return undefined;
       const reached = { devices: Number(row['devices'] ?? 0), withheld: Number(row['withheld'] ?? 0) };
       const { media, ciphertext, event_id: eventId } = row;
@@ -47,12 +55,12 @@ export function createJournal(store: Store, storeKey: Uint8Array): Journal {
           WHERE courier_message.state = 'media' OR courier_message.room_id <> excluded.room_id`).run(id, roomId, Date.now(), seal(key, id, file)));
     },
     async ready(id, roomId, ciphertext, { devices, withheld }) {
-      await store.durable((sql) => sql.prepare(`INSERT INTO courier_message (id, room_id, state, created_at, ciphertext, devices, withheld) VALUES (?, ?, 'ready', ?, ?, ?, ?)
+      await store.durable((sql) => prepared(sql, `INSERT INTO courier_message (id, room_id, state, created_at, ciphertext, devices, withheld) VALUES (?, ?, 'ready', ?, ?, ?, ?)
         ON CONFLICT (id) DO UPDATE SET room_id = excluded.room_id, state = 'ready', created_at = excluded.created_at, ciphertext = excluded.ciphertext, devices = excluded.devices, withheld = excluded.withheld`).run(id, roomId, Date.now(), ciphertext, devices, withheld));
     },
     async sent(id, eventId) {
       // Lost with the machine's power, the same ciphertext goes out once more under the same transaction id, and gives the same event.
-      await store.noted((sql) => sql.prepare("UPDATE courier_message SET state = 'sent', event_id = ?, sent_at = ?, ciphertext = NULL, media = NULL WHERE id = ?").run(eventId, Date.now(), id));
+      await store.noted((sql) => prepared(sql, "UPDATE courier_message SET state = 'sent', event_id = ?, sent_at = ?, ciphertext = NULL, media = NULL WHERE id = ?").run(eventId, Date.now(), id));
     },
     async found(id, roomId, eventId) {
       await store.durable((sql) => sql.prepare(`INSERT OR REPLACE INTO courier_message (id, room_id, state, created_at, devices, withheld, event_id, sent_at) VALUES (?, ?, 'sent', ?, 0, 0, ?, ?)`).run(id, roomId, Date.now(), eventId, Date.now()));
