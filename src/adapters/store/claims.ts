@@ -18,6 +18,8 @@ const UNREADABLE_WAIT_MS = 60_000;
  * the disk: lost with the database's machine, it is made again, and of two who then hold the same one is told so when they commit.
  */
 export function createClaims({ db, relaxed, dialect }: Database, codec: Codec): Pick<Store, 'claimFacts' | 'claimEffects' | 'renew' | 'defer'> {
+  const backlog = createBacklog(relaxed);
+
   async function defer({ id, generation }: Leased, code: string, notBefore: number): Promise<void> {
     await db.updateTable('inbox').set({ lease_owner: null, lease_until: 0, not_before: notBefore, attempts: sql`attempts + 1`, code })
       .where('id', '=', id).where('generation', '=', generation).where('decided_at', 'is', null).execute();
@@ -53,11 +55,13 @@ export function createClaims({ db, relaxed, dialect }: Database, codec: Codec): 
     },
 
     async claimEffects(worker, at, leaseMs, limit, seats, destinations = { except: [] }) {
+      const isLong = await backlog.isLong(at);
       const rows = await relaxed
         .with((cte) => cte('due').materialized(), (due) => {
           let query = due.selectFrom('outbox as o').select('o.seq').where('o.state', '=', WAITING).where((o) => o.or([o('o.lease_until', '<=', at), o('o.lease_until', '>', at + FAR * leaseMs)])).where('o.not_before', '<=', at)
             .where((o) => o.or([o('o.seat', 'is', null), ...(seats.length > 0 ? [o('o.seat', 'in', seats)] : [])]))
             .where(({ not, exists, selectFrom }) => not(exists(selectFrom('outbox as b').select('b.seq').whereRef('b.lane', '=', 'o.lane').where('b.state', '=', WAITING).whereRef('b.seq', '<', 'o.seq'))));
+          if (isLong) query = query.where('o.seq', 'in', HEADS);
           if ('only' in destinations) query = query.where('o.destination', '=', destinations.only);
           else if (destinations.except.length > 0) query = query.where((o) => o.or([o('o.destination', 'is', null), o('o.destination', 'not in', destinations.except)]));
           return dialect.locked(query.orderBy('o.seq').limit(limit), 'o');
@@ -95,6 +99,33 @@ export function createClaims({ db, relaxed, dialect }: Database, codec: Codec): 
     },
 
     defer: ({ work: { id }, generation }, code, notBefore) => defer({ id, generation }, code, notBefore),
+  };
+}
+
+/** The lanes in which something waits, one after the other, without going through what waits in them. */
+const LANES = sql`with recursive lanes(lane) as (
+  select min(w.lane) from outbox w where w.state = 'waiting'
+  union all select (select min(w.lane) from outbox w where w.state = 'waiting' and w.lane > lanes.lane) from lanes where lanes.lane is not null)`;
+
+/** The first of each lane. Going through all that waits, to pass over what has something before it in its lane, takes 50 ms with 100,000 in ten lanes; this takes 1 ms. */
+const HEADS = sql<number>`(${LANES} select (select min(w.seq) from outbox w where w.state = 'waiting' and w.lane = lanes.lane) from lanes where lanes.lane is not null)`;
+
+const MANY = 1000;
+const FEW_LANES = 200;
+const LOOK_EVERY_MS = 1000;
+
+/** Whether much waits in few lanes, so that looking at the first of each is quicker than looking at what came first: either finds the same. */
+function createBacklog(db: Database['relaxed']): { isLong(at: number): Promise<boolean> } {
+  let lookedAt = -Infinity;
+  let isLong = false;
+  return {
+    async isLong(at) {
+      if (Math.abs(at - lookedAt) < LOOK_EVERY_MS) return isLong;
+      lookedAt = at;
+      const last = await db.selectFrom('outbox').select('seq').where('state', '=', WAITING).orderBy('seq').limit(1).offset(MANY - 1).executeTakeFirst();
+      isLong = last !== undefined && (await sql`${LANES} select lane from lanes limit ${FEW_LANES}`.execute(db)).rows.length < FEW_LANES;
+      return isLong;
+    },
   };
 }
 

@@ -186,6 +186,18 @@ for (const kind of STORE_KINDS) {
       expect((await open.store.claimEffects('w', T0, LEASE, 10, [])).map(({ work }) => work.id)).to.deep.equal(['e2']);
     });
 
+    it('finds the first of each lane, and no other, also when much waits in few lanes', async () => {
+      await commit(open, Array.from({ length: 1203 }, (_, index) => ({ ...effect(`e${index}`, `l${index % 3}`), seat: index % 3 === 2 ? 1 : 0 })));
+      const claims = await open.store.claimEffects('w', T0, LEASE, 10, [0]);
+      expect(claims.map(({ work }) => work.id)).to.deep.equal(['e0', 'e1']);
+      const [first, second] = claims;
+      if (!first || !second) throw new Error('no claims');
+      await open.store.settle(first, first.aggregate, { state: 'done', fact: { type: 'timer.due', name: 'done' } }, T0);
+      await open.store.settle(second, second.aggregate, { state: 'waiting', code: 'unavailable', notBefore: at(60_000) }, T0);
+      expect((await open.store.claimEffects('w', T0, LEASE, 10, [0, 1])).map(({ work }) => work.id)).to.deep.equal(['e2', 'e3']);
+      expect(await open.store.claimEffects('w', at(1), LEASE, 10, [0, 1])).to.deep.equal([]);
+    });
+
     it('tries a waiting effect again when its time has come, or when it is woken', async () => {
       await commit(open, [effect('e1')]);
       const claim = only(await open.store.claimEffects('w', T0, LEASE, 10, []));
