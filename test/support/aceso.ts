@@ -12,6 +12,8 @@ import { startProcess, untilReady, type OwnedProcess } from './processes.ts';
 import { until } from './until.ts';
 
 export const ROOT = join(import.meta.dirname, '..', '..');
+/** Bytes that a command may print: a list of 10,000 people has 5 MB. */
+const MOST_OUTPUT = 64 * 1024 * 1024;
 const MAIN = join(ROOT, 'src', 'main.ts');
 
 export type Person = { readonly id: string; readonly name: string; readonly user_id: string; readonly npi?: string; readonly identifiers?: readonly { readonly system: string; readonly value: string }[] };
@@ -91,7 +93,7 @@ export function createAceso(options: AcesoOptions, httpPort: number, operationsP
   let running: OwnedProcess | undefined;
 
   const cli = <T>(...args: readonly string[]): Promise<T> => new Promise((resolve, reject) => {
-    execFile(process.execPath, [MAIN, '--config', configFile, '--json', ...args], { env: { ...process.env, ACESO_OPERATOR: 'tester' } }, (error, stdout, stderr) => {
+    execFile(process.execPath, [MAIN, '--config', configFile, '--json', ...args], { env: { ...process.env, ACESO_OPERATOR: 'tester' }, maxBuffer: MOST_OUTPUT }, (error, stdout, stderr) => {
       if (error) reject(new Error(stderr || error.message, { cause: error }));
       else resolve(JSON.parse(stdout) as T);
     });
