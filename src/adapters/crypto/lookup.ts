@@ -2,8 +2,8 @@
 import type { EventId, RoomId, UserId } from '../../domain/brand.ts';
 import { asRecord, HomeserverError, pathOf, type Homeserver } from './homeserver.ts';
 
-/** Clocks of two machines differ by less than this. */
-const clockSkewMs = 10 * 60_000;
+/** Clocks of two machines differ by less than this. Milliseconds. */
+export const clockSkewMs = 10 * 60_000;
 
 /** Stands beside the ciphertext, the one thing of ours that does: a pseudonym of the message's id. */
 export const MARK = 'org.aceso.txn';

@@ -17,7 +17,7 @@ export type CourierOptions = {
   readonly storeId: string;
   /** Rises with each holder of the store: the one with the highest writes and sends, and shuts out those before it. */
   readonly generation: number;
-  /** Milliseconds since the epoch. What was to be sent before the device began may have been sent by the device before it. */
+  /** Milliseconds since the epoch; 0 for a first device. What was to be sent before the device began may have been sent by the device before it. */
   readonly bornAt: number;
   /** 32 bytes. Everything secret in the store is encrypted under keys derived from it. */
   readonly storeKey: Uint8Array;

@@ -10,7 +10,7 @@ import type { Faults } from './faults.ts';
 import { asRecord, HomeserverError, pathOf, type Homeserver } from './homeserver.ts';
 import type { Entry, Journal } from './journal.ts';
 import type { Locks } from './locks.ts';
-import { findInRoom, MARK, RoomUnread } from './lookup.ts';
+import { clockSkewMs, findInRoom, MARK, RoomUnread } from './lookup.ts';
 import type { Media } from './media.ts';
 import type { CourierLog, ThreadOptions } from './options.ts';
 import type { PlainMessage } from './protocol.ts';
@@ -69,9 +69,12 @@ export async function send(parts: Parts, message: PlainMessage, signal: AbortSig
   });
 }
 
-/** What a device that is no more, and whose journal with it, may have sent: if the room has it, it isn't encrypted again. */
+/**
+ * What a device that is no more, and whose journal with it, may have sent: if the room has it, it isn't encrypted again. Which machine said when the
+ * message was first to be sent isn't known, so one that seems a little younger than the device is looked for too; nothing is for a first device (`bornAt` 0).
+ */
 async function sentByFormer({ homeserver, options, journal, log }: Parts, { id, roomId, mark, createdAt }: PlainMessage, signal: AbortSignal): Promise<Sent | undefined> {
-  if (createdAt >= options.bornAt) return undefined;
+  if (createdAt >= options.bornAt + clockSkewMs) return undefined;
   const eventId = await findInRoom(homeserver, options.userId, roomId, { mark }, createdAt, signal);
   log({ level: 'info', code: eventId === undefined ? 'in-doubt-not-sent' : 'in-doubt-sent', id, roomId });
   if (eventId === undefined) return undefined;
