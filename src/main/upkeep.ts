@@ -35,6 +35,7 @@ export function addUpkeep(program: Command, { config, configFile, print }: Upkee
   program.command('restore').description('restore a backup onto an empty machine or database').argument('<file>')
     .option('--into <folder>', 'where the configuration goes; the folder of --config when left out')
     .option('--dry-run', 'only say what is in it and where it would go')
+    .option('--allow <folder>', 'another folder into which it may put files, where its configuration names one (may be repeated)', (folder: string, before: readonly string[] | undefined) => [...(before ?? []), folder])
     .option('--passphrase-file <file>').option('--identity <file>', 'the recipient\'s private key').option('--keys <file>', 'the key file to open the backup with, where it isn\'t in its place')
     .option('--data-dir <folder>', 'put the data elsewhere than the configuration in the backup says')
     .option('--postgres-url-file <file>', 'restore into this PostgreSQL database, whatever it was before').option('--sqlite', 'restore into SQLite, whatever it was before')

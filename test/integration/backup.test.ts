@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { execFile } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeRecipient } from '../../src/adapters/archive/keys.ts';
 import { openSnapshot } from '../../src/adapters/store/snapshot.ts';
@@ -191,6 +191,33 @@ describe('A backup', function () {
     expect(json).to.have.nested.property('rows.inbox', 3);
     expect(text).to.include('3 inbox').and.to.include('registration.yaml').and.to.include('Nothing was written');
     expect(readdirSync(folder)).to.deep.equal([]);
+  });
+
+  for (const [what, change] of [['data', (at: string) => `data_dir: ${at}/data\n`], ['templates', () => 'templates_dir: ../elsewhere\n'], ['keys', (at: string) => `keys_file: ${at}/cron\n`]] as const) {
+    it(`that names a place outside of the target for its ${what} writes nothing there, nor anything`, async () => {
+      const hostile = await hospitalFolder('sqlite');
+      const [outside, folder] = [temporaryFolder('outside'), temporaryFolder('restored')];
+      copyFileSync(hostile.at('keys.json'), join(outside, 'cron'));
+      cpSync(hostile.at('templates'), join(hostile.folder, '..', 'elsewhere'), { recursive: true });
+      hostile.edit((text) => `${text}${change(outside)}`);
+      await (await openStore(hostile.config(), 'migrate')).store.close();
+      await backup(hostile.config(), hostile.at('hostile'), {}, quiet);
+      rmSync(join(hostile.folder, '..', 'elsewhere'), { recursive: true });
+      if (what === 'data') rmSync(join(outside, 'data'), { recursive: true });
+      if (what === 'keys') rmSync(join(outside, 'cron'));
+      expect(await restored({ into: folder, keys: hostile.at('keys.json') }, hostile.at('hostile'))).to.include('would write outside of').and.to.include('--allow');
+      expect([existsSync(join(outside, 'data')), existsSync(join(outside, 'cron')), existsSync(join(folder, '..', 'elsewhere')), readdirSync(folder)]).to.deep.equal([false, false, false, []].map((each, index) => (index === 1 && what !== 'keys' ? true : each)));
+    });
+  }
+
+  it('writes through no link, of a folder or of a file, even one that leads to nothing yet', async () => {
+    for (const name of ['templates', 'registration.yaml', 'data']) {
+      const [folder, outside] = [temporaryFolder('restored'), temporaryFolder('outside')];
+      symlinkSync(name === 'registration.yaml' ? join(outside, 'new') : outside, join(folder, name));
+      expect(await restored({ into: folder, keys: mercy.at('keys.json') }), name).to.include('would write outside of');
+      expect(readdirSync(outside), name).to.deep.equal([]);
+      if (name === 'data') expect(await restored({ into: folder, keys: mercy.at('keys.json'), allow: [outside] }), name).to.equal('done');
+    }
   });
 
   it('restored a second time says so, and changes nothing', async () => {

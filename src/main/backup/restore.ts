@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import { readArchive, readHead, type ArchiveHead } from '../../adapters/archive/archive.ts';
@@ -13,11 +13,12 @@ import { locationOf } from '../compose.ts';
 import type { Printed } from '../print.ts';
 import { number } from './figures.ts';
 import { fromText, type BackedUpFile } from './lines.ts';
+import { refuseElsewhere } from './places.ts';
 import { openerOf, type OpenOptions } from './seal.ts';
 import { check, described, wordsOf, type Contents } from './verify.ts';
 import type { Progress } from './write.ts';
 
-export type RestoreOptions = OpenOptions & { readonly into?: string; readonly dryRun?: true; readonly dataDir?: string; readonly postgresUrlFile?: string; readonly sqlite?: true };
+export type RestoreOptions = OpenOptions & { readonly into?: string; readonly dryRun?: true; /** Folders beside `into` where the backup may put files. */ readonly allow?: readonly string[]; readonly dataDir?: string; readonly postgresUrlFile?: string; readonly sqlite?: true };
 
 type Plan = { readonly folder: string; readonly config: LoadedConfig; readonly files: readonly BackedUpFile[]; readonly location: DatabaseLocation };
 
@@ -31,6 +32,10 @@ export async function restore(file: string, configFile: string, options: Restore
   const opener = openerOf(join(folder, 'keys.json'), options);
   const contents = await check(readArchive(file, opener), progress);
   const plan = planOf(folder, contents, options);
+  refuseElsewhere([folder, ...(options.dataDir === undefined ? [] : [resolve(folder, options.dataDir)]), ...(options.allow ?? [])], [
+    ...plan.files.map(({ role, path }) => ({ what: `its ${role}`, path: resolve(folder, path) })),
+    ...(plan.location.kind === 'sqlite' ? [{ what: 'its data', path: plan.location.file }] : []),
+  ]);
   const about = wordsOf(head.madeAt, head.madeBy, contents);
   const where = plan.location.kind === 'sqlite' ? plan.location.file : 'the PostgreSQL database';
   if ((await backupIn(plan.location)) === head.id) return { json: { restored: head.id, already: true }, text: `${where} holds this backup already; nothing was changed.` };
@@ -89,7 +94,9 @@ function writeWhole(path: string, { role, text }: BackedUpFile): void {
   if (existsSync(path)) return;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.restoring`;
-  const opened = openSync(temporary, 'w', role === 'template' ? 0o644 : 0o600);
+  rmSync(temporary, { force: true });
+  // Made anew, so that no link that stands there is written through.
+  const opened = openSync(temporary, 'wx', role === 'template' ? 0o644 : 0o600);
   writeSync(opened, text);
   fsyncSync(opened);
   closeSync(opened);
