@@ -2,6 +2,8 @@ import { listKeys } from '../adapters/auth/publicKeys.ts';
 import { readTls } from '../adapters/http/tls.ts';
 import { ConfigError, type LoadedConfig } from '../config/load.ts';
 import { tokensOf } from '../config/trust.ts';
+import { as, type UserId } from '../domain/brand.ts';
+import { serverOf } from '../domain/people/party.ts';
 import type { Printed } from './print.ts';
 import { keysOf } from './trust.ts';
 
@@ -29,7 +31,16 @@ export async function checkConfig(config: LoadedConfig): Promise<Printed> {
     warnings.push(...((await keys) ?? []));
   }
   if (http.public_url?.startsWith('http:') === true && sources.some(({ smart }) => smart !== undefined)) warnings.push('http.public_url: begins with http://. SMART Backend Services asks for TLS; anybody on the way can read a token.');
+  warnings.push(...unreachable(config));
   if (problems.length > 0) throw new ConfigError(config.path, problems);
   const fine = `${config.path} is fine: ${sources.length} source(s), ${config.directory.people.length} people, ${config.partners.length} partner(s).`;
   return { json: { ok: true, path: config.path, warnings }, text: [fine, ...warnings.map((each) => `  ! ${each}`)].join('\n') };
+}
+
+/** People whose server no room admits: every result for them would be held as `no-agreement`. */
+function unreachable({ directory, homeserver, partners, path }: LoadedConfig): readonly string[] {
+  const agreed: ReadonlySet<string> = new Set([homeserver.server_name, ...partners.map(({ server_name: name }) => name)]);
+  const named = [...directory.people.map(({ id, user_id: userId }) => ({ id, members: [userId] })), ...directory.teams];
+  return named.flatMap(({ id, members }) => members.map((member) => serverOf(as<UserId>(member))).filter((server) => !agreed.has(server))
+    .map((server) => `${id}: no result can reach ${server}: it is neither this hospital's server nor among the partners of ${path}. Add it to partners, or correct the Matrix id.`));
 }
