@@ -1,6 +1,7 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { as } from '../domain/brand.ts';
 import { partyNames, type Party } from '../domain/people/party.ts';
+import type { Notes } from '../ports/notes.ts';
 import type { IncomingFact, Store } from '../ports/store.ts';
 
 /**
@@ -19,6 +20,22 @@ export async function bringParties(store: Store, parties: readonly Party[], by: 
   await store.receive(facts);
   return facts.map(({ aggregate }) => aggregate.id);
 }
+
+/**
+ * Brings in what the file says that it didn't say before. What changed last counts: an entry that stands as it stood is not brought in again, so that
+ * what was done by command since stays done. Gives the ids of the changed.
+ */
+export async function bringFromFile(store: Store, notes: Notes, parties: readonly Party[]): Promise<readonly string[]> {
+  const said = await notes.list(FROM_FILE);
+  const news = parties.filter((party) => said.get(noteOf(party)) !== digestOf(party));
+  const brought = await bringParties(store, news, 'configuration', 'on-demand');
+  for (const party of news) await notes.write(noteOf(party), digestOf(party));
+  return brought;
+}
+
+const FROM_FILE = 'directory.file/';
+const noteOf = ({ id }: Party): string => `${FROM_FILE}${id}`;
+const digestOf = (party: Party): string => createHash('sha256').update(JSON.stringify(party)).digest('hex');
 
 /** An identifier leads to one party. Moving it silently to another would send results to the wrong person. `owners` are those brought in with it. */
 async function refuseConflict(store: Store, party: Party, owners: Map<string, Party>): Promise<void> {

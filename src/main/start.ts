@@ -19,7 +19,7 @@ import { errorCode, type Log } from '../ports/telemetry.ts';
 import { noWakeUps } from '../ports/wakeUps.ts';
 import { courierLocalpart, guardianLocalpart, locationOf, openStore, partiesOf, readRegistration, settingsOf } from './compose.ts';
 import { composeCouriers } from './couriers.ts';
-import { bringParties } from './directory.ts';
+import { bringFromFile } from './directory.ts';
 import { openDoors, openOperations } from './doors.ts';
 import { createHealth } from './health.ts';
 import { operationsRoutes } from './operations.ts';
@@ -51,7 +51,7 @@ export async function startAceso(config: LoadedConfig, { log, faults, roles }: S
   const clock = await startClock(store, () => performance.now());
   const { now } = clock;
   const metrics = createMetrics(() => store.counts(now()), () => health.known());
-  const brought = roles.includes('decider') ? await bringParties(store, partiesOf(config), 'configuration', 'on-demand') : [];
+  const brought = roles.includes('decider') ? await bringFromFile(store, notes, partiesOf(config)) : [];
   log.info('directory.loaded', { changed: brought.length });
 
   const { url, server_name: serverName } = config.homeserver;
