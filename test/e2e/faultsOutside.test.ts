@@ -56,10 +56,9 @@ describe('While the homeserver', function () {
       await tell(aceso, `F-${index + 1}a`, NPI);
       await tell(aceso, `F-${index + 1}b`, NPI);
       if (shows) {
-        const found = await until('the problem to show', () => problem('homeserver'));
-        expect(found.code).to.equal(shows);
+        const found = await until('the problem to show', async () => ((known) => (known?.code === shows ? known : undefined))(await problem('homeserver')));
         expect(found.message).to.match(/waits/u);
-        expect(await (await fetch(`${aceso.operationsUrl}/metrics`)).text()).to.include(`aceso_problem{part="homeserver",code="${shows}"} 1`);
+        await until('the metric to show it', async () => (await (await fetch(`${aceso.operationsUrl}/metrics`)).text()).includes(`aceso_problem{part="homeserver",code="${shows}"} 1`));
       }
       await until('the fault to be met', () => proxy.hit > before + 2);
       proxy.behave('as it is');

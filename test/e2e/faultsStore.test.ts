@@ -24,6 +24,8 @@ const readiness = async (aceso: Aceso): Promise<Ready> => {
   const answer = await fetch(`${aceso.operationsUrl}/readyz`);
   return { ...((await answer.json()) as Omit<Ready, 'status'>), status: answer.status };
 };
+/** What it says once it is not ready: its answer may be a second old. */
+const unready = (aceso: Aceso): Promise<Ready> => until('it to say that it is not ready', async () => ((answer) => (answer.ready ? undefined : answer))(await readiness(aceso)));
 const pushOf = (aceso: Aceso, accession: string): Promise<Answer> => aceso.push('/DiagnosticReport', potassiumReport({ accession, npi: NPI }));
 /** A refusal that a laboratory's system understands: try later. */
 const expectLater = ({ status, headers, body, text }: Answer): void => {
@@ -96,7 +98,7 @@ describe('With its data on a small disk of its own, Aceso', function () {
       return answer.status >= 300 ? answer : undefined;
     });
     expectLater(refused);
-    const { ready, status, problems } = await readiness(aceso);
+    const { ready, status, problems } = await unready(aceso);
     expect({ ready, status }).to.deep.equal({ ready: false, status: 503 });
     expect(problems.map(({ code }) => code)).to.include.oneOf(['disk-full', 'full']);
     expect(problems.map(({ message }) => message).join()).to.match(/space/u);
@@ -137,7 +139,7 @@ describe('With its data in SQLite, Aceso', function () {
     other.exec('BEGIN IMMEDIATE');
     try {
       expectLater(await pushOf(aceso, 'S-1'));
-      expect((await readiness(aceso)).store).to.equal('locked');
+      expect((await unready(aceso)).store).to.equal('locked');
     } finally {
       other.exec('ROLLBACK');
       other.close();
@@ -203,7 +205,7 @@ describe('With its data in PostgreSQL, Aceso', function () {
     await postgres.kill();
     expect(taken.map(({ status }) => status)).to.deep.equal([201, 201, 201]);
     expectLater(await pushOf(aceso, 'P-4'));
-    const { ready, store, problems } = await readiness(aceso);
+    const { ready, store, problems } = await unready(aceso);
     expect({ ready, store }).to.deep.equal({ ready: false, store: 'unreachable' });
     expect(problems.find(({ part }) => part === 'store')?.message).to.match(/see that it runs/u);
     expect((await fetch(`${aceso.operationsUrl}/metrics`)).status).to.equal(200);
