@@ -1,5 +1,5 @@
 import { as, type EffectId, type EventId, type Millis } from '../brand.ts';
-import type { Context, Decision, Timer } from '../decision.ts';
+import type { Context, Decision, Settings, Timer } from '../decision.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import type { Party } from '../people/party.ts';
 import { eventNames, fileEffects, fileLane, fileOf, holdCodeOf, isFileHold, noticedFile, noticeEffects, withFile } from './files.ts';
@@ -31,7 +31,7 @@ export function decideDelivery(state: DeliveryState | undefined, fact: Fact, con
     case 'room.blocked':
       return state.eventId ? kept(state, 'already sent') : hold({ ...state, members: body.members }, { code: body.code, reason: body.message }, now);
     case 'recipient.membership':
-      return membership(state, body, now);
+      return membership(state, body, context, now);
     case 'effect.done':
       return body.result.type === 'room.send' ? left(state, body.effect, body.result, context, now) : kept(state, `no rule for ${body.kind}`);
     case 'effect.failed': {
@@ -109,11 +109,13 @@ function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, { settings
   }
   if (before.party?.id !== party.id) return kept(before, 'a room is ready, of a party to which it is not addressed');
   const state: DeliveryState = { ...released(addressedTo(before, party)), phase: 'sending', roomId: body.roomId, seat: reach.seat, members: body.members };
-  return went(state, { at, what: 'its results room can be used', proof: body.roomId }, { effects: [sendEffect(state, reach)], timers: [sendingTimer(at)] });
+  return went(state, { at, what: 'its results room can be used', proof: body.roomId }, { effects: [sendEffect(state, reach)], timers: [sendingTimer(at)], clearTimers: [INVITATION] });
 }
 
 /** Mentions whom it is for, so that their phones ring. */
 const addressedTo = (state: DeliveryState, party: Party): DeliveryState => ({ ...state, party, content: state.content.map((content) => ({ ...content, 'm.mentions': { user_ids: party.members } })) });
+
+const invitationTimer = ({ invitationPatienceMs }: Settings, at: Millis): Timer => ({ name: INVITATION, dueAt: as<Millis>(at + invitationPatienceMs) });
 
 const sendingTimer = (at: Millis): Timer => ({ name: SENDING, dueAt: as<Millis>(at + SENDING_PATIENCE_MS) });
 
@@ -129,7 +131,7 @@ function left(state: DeliveryState, effect: EffectId, result: SendResult, contex
 function sent(before: DeliveryState, result: SendResult, { settings }: Context, at: Millis): DeliveryDecision {
   const state: DeliveryState = { ...releasedUnlessUnread(before), phase: 'sent', eventId: result.eventId, sentAt: at };
   const waits = Object.values(state.members).every((membership) => membership !== 'joined');
-  const timers: readonly Timer[] = waits ? [{ name: INVITATION, dueAt: as<Millis>(at + settings.invitationPatienceMs) }] : [];
+  const timers: readonly Timer[] = waits ? [invitationTimer(settings, at)] : [];
   const unreached = result.unreached?.length ? `; ${result.unreached.join(', ')} can't read it yet: no device that may get keys, or their server is away` : '';
   const what = `sent, encrypted for ${result.devices} device(s)${result.withheld ? `, withheld from ${result.withheld}` : ''}${unreached}`;
   const effects = fileEffects(state, reaching(state, settings));
@@ -162,7 +164,7 @@ function fileNoticed(before: DeliveryState, file: FileState, { eventId }: SendRe
   return went(state, { at, what: `its readers are told that ${file.name} could not be sent`, proof: eventId }, { names: eventNames(state) });
 }
 
-function membership(before: DeliveryState, body: FactOf<'recipient.membership'>, at: Millis): DeliveryDecision {
+function membership(before: DeliveryState, body: FactOf<'recipient.membership'>, { settings }: Context, at: Millis): DeliveryDecision {
   const state: DeliveryState = { ...before, members: { ...before.members, [body.userId]: body.membership } };
   const evidence: Evidence = { at, what: MEMBERSHIP_WORDS[body.membership], by: body.userId };
   if (body.membership === 'joined') {
@@ -172,6 +174,8 @@ function membership(before: DeliveryState, body: FactOf<'recipient.membership'>,
   if ((body.membership === 'declined' || body.membership === 'left') && !hasAnswered(state) && !Object.values(state.members).some(isIn)) {
     return hold(state, { code: `invitation-${body.membership}`, reason: `${MEMBERSHIP_WORDS[body.membership]} before it was seen` }, at);
   }
+  // Whatever kept the room from being used before is over: now it is waited for them.
+  if (body.membership === 'invited' && state.phase === 'addressed') return went(released(state), evidence, { timers: [invitationTimer(settings, at)] });
   return went(state, evidence);
 }
 
@@ -226,6 +230,7 @@ function close(before: DeliveryState, by: string, at: Millis): DeliveryDecision 
 }
 
 function patienceEnded(state: DeliveryState, at: Millis): DeliveryDecision {
+  if (state.held && state.eventId === undefined) return kept(state, 'held for a reason of its own');
   if (hasAnswered(state) || Object.values(state.members).some((membership) => membership === 'joined')) return kept(state, 'the invitation was accepted meanwhile');
   return hold(state, { code: 'invitation-not-accepted', reason: 'the invitation to the results room has not been accepted yet' }, at);
 }

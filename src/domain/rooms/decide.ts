@@ -5,7 +5,7 @@ import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import { entryName, serverOf, serversOf, type Party } from '../people/party.ts';
 import { sendLane } from '../delivery/send.ts';
 import { answeredEvents, arrived, isUnreadTimer, opened, pass, patienceEnded, unreadable } from './answers.ts';
-import { awaitMissing, goOnWithout, MISSING_TIMER } from './missing.ts';
+import { awaitJoin, awaitMissing, goOnWithout, MISSING_TIMER } from './missing.ts';
 import { creationOf, invitationOf, isComing, isInviting, OPEN_LIMIT, outside, roomLane, seatOf, serves, usable, type MemberChange, type RoomState } from './room.ts';
 import { seatFor } from './seat.ts';
 import { isFollowing, moved as movedTo, notFollowed, tombstoned } from './upgrade.ts';
@@ -34,7 +34,7 @@ export function decideRoom(state: RoomState | undefined, fact: Fact, context: Co
       return wanted(state, { type: 'room.wanted', party: body.party }, context);
     case 'effect.done':
       if (body.result.type === 'room.create') return body.effect === creationOf(state) ? created(state, body.result.roomId, context.settings) : superseded(state, body.effect);
-      if (body.result.type === 'room.invite') return invited(state, body.effect);
+      if (body.result.type === 'room.invite') return invited(state, body.effect, fact.at);
       if (body.result.type === 'room.follow') return isFollowing(state, body.effect) ? upgraded(state, body.result.roomId, context.settings) : superseded(state, body.effect);
       if (body.result.type === 'courier.accept') return { state, wake: [sendLane(state.party)], audit: [{ action: 'identity.accepted', because: 'an operator confirmed it', detail: { user: body.result.userId } }] };
       if (body.result.type === 'courier.member') return { state: { ...state, untold: untoldOf(state).filter(({ effect }) => effect !== body.effect) }, audit: [] };
@@ -43,7 +43,7 @@ export function decideRoom(state: RoomState | undefined, fact: Fact, context: Co
     case 'effect.failed':
       return failed(state, body, fact.at);
     case 'room.member':
-      return member(state, body);
+      return member(state, body, fact.at);
     case 'operator.accept':
       return accept(state, body, fact.id);
     case 'room.tombstone':
@@ -85,7 +85,7 @@ function wanted(before: RoomState | undefined, { party: addressed, delivery }: F
   if (state.generation !== before?.generation) return { state: waiting, effects: [create], audit: [audit] };
   const { state: next, effects } = waiting.phase === 'ready' ? invite(waiting, settings) : { state: waiting, effects: waiting.blocked ? [create] : [] };
   const obstacle = delivery && !usable(next) ? obstacleOf(next) : undefined;
-  const told = delivery && obstacle ? toDeliveries([delivery], { type: 'room.blocked', ...obstacle, members: next.members }) : [];
+  const told = !delivery || usable(next) ? [] : obstacle ? toDeliveries([delivery], { type: 'room.blocked', ...obstacle, members: next.members }) : waitsFor(next, delivery);
   const { state: settled, raise = [] } = settle(next);
   return { state: settled, raise: [...raise, ...told], effects, wake: [roomLane(party)], audit: [audit] };
 }
@@ -113,6 +113,10 @@ function obstacleOf(room: RoomState): { readonly code: string; readonly message:
   if (stuck === undefined) return undefined;
   return { code: `invitation-${members[stuck] ?? ''}`, message: members[stuck] === 'limited' ? `the server of ${stuck} limits invitations; Aceso keeps trying` : `the invitation of ${stuck} can't be brought to their server; Aceso keeps trying` };
 }
+
+/** A delivery that comes while members haven't accepted yet hears of them as those before it did. */
+const waitsFor = ({ party, members }: RoomState, delivery: DeliveryId): readonly RaisedFact[] =>
+  party.members.filter((userId) => members[userId] === 'invited').flatMap((userId) => toDeliveries([delivery], { type: 'recipient.membership', userId, membership: 'invited' }));
 
 function created(before: RoomState, roomId: NonNullable<RoomState['roomId']>, settings: Settings): RoomDecision {
   const { blocked: _, ...rest } = before;
@@ -149,7 +153,7 @@ function invite(state: RoomState, { ownServer }: Settings): { readonly state: Ro
 }
 
 /** Tells the waiting deliveries once the room can be used. */
-function settle(state: RoomState): Pick<RoomDecision, 'state' | 'raise'> {
+function settle(state: RoomState): Pick<RoomDecision, 'raise'> & { readonly state: RoomState } {
   if (!usable(state) || !state.roomId || state.waiting.length === 0) return { state };
   const raise = toDeliveries(state.waiting, { type: 'room.ready', roomId: state.roomId, party: state.party, members: state.members, seat: seatOf(state) });
   return { state: { ...state, waiting: [], open: joined(state.open, state.waiting).slice(-OPEN_LIMIT) }, raise };
@@ -158,22 +162,25 @@ function settle(state: RoomState): Pick<RoomDecision, 'state' | 'raise'> {
 /** The member whom an invitation was for, as long as nothing newer was heard of them: what the homeserver tells of its members stays. */
 const invitee = (state: RoomState, effect: EffectId): UserId | undefined => state.party.members.find((userId) => invitationOf(state, userId) === effect && isComing(state.members[userId]));
 
-function invited(state: RoomState, effect: EffectId): RoomDecision {
+function invited(state: RoomState, effect: EffectId, at: Millis): RoomDecision {
   const userId = invitee(state, effect);
-  return userId ? moved(state, userId, 'invited') : superseded(state, effect);
+  return userId ? moved(state, userId, 'invited', at) : superseded(state, effect);
 }
 
-function moved(before: RoomState, userId: UserId, membership: Membership): RoomDecision {
+function moved(before: RoomState, userId: UserId, membership: Membership, at: Millis): RoomDecision {
   if (before.members[userId] === membership || (membership === 'invited' && before.members[userId] === 'joined')) return { state: before, audit: [] };
-  const settled = settle({ ...before, members: { ...before.members, [userId]: membership } });
+  const now: RoomState = { ...before, members: { ...before.members, [userId]: membership } };
+  const { state, timers } = membership === 'invited' ? awaitJoin(now, at) : { state: now, timers: [] };
+  const { state: settled, raise = [] } = settle(state);
   return {
-    ...settled,
-    raise: [...(settled.raise ?? []), ...toDeliveries(before.open, { type: 'recipient.membership', userId, membership })],
+    state: settled,
+    timers,
+    raise: [...raise, ...toDeliveries([...before.open, ...settled.waiting], { type: 'recipient.membership', userId, membership })],
     audit: [{ action: `member.${membership}`, because: 'the homeserver said so', detail: { user: userId, party: before.party.id } }],
   };
 }
 
-function member(before: RoomState, { roomId, userId, membership, sender, eventId }: FactOf<'room.member'>): RoomDecision {
+function member(before: RoomState, { roomId, userId, membership, sender, eventId }: FactOf<'room.member'>, at: Millis): RoomDecision {
   if (roomId !== before.roomId) return { state: before, audit: [{ action: 'member.former', because: 'of a room that this party had before', detail: { user: userId, membership } }] };
   if (!before.party.members.includes(userId)) {
     const expected = membership !== 'join' && membership !== 'invite';
@@ -183,7 +190,7 @@ function member(before: RoomState, { roomId, userId, membership, sender, eventId
   const change: MemberChange = { effect: as<EffectId>(`member:${eventId}`), userId, membership };
   const state: RoomState = { ...before, untold: [...untoldOf(before).filter((earlier) => earlier.userId !== userId), change] };
   const told: Effect = { id: change.effect, lane: `member:${before.party.id}:${userId}`, seat: seatOf(state), body: { type: 'courier.member', roomId, userId, membership } };
-  return { ...moved(state, userId, membershipOf(before.members[userId], membership, sender === userId ? 'themselves' : 'another')), effects: [told] };
+  return { ...moved(state, userId, membershipOf(before.members[userId], membership, sender === userId ? 'themselves' : 'another'), at), effects: [told] };
 }
 
 const untoldOf = ({ untold = [] }: RoomState): readonly MemberChange[] => untold;

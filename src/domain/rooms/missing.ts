@@ -3,13 +3,19 @@ import type { Timer } from '../decision.ts';
 import type { RoomState } from './room.ts';
 
 /**
- * How long a team's messages wait for a member whose invitation can't be brought to them: what is sent before they are invited, they can
- * never read. Enough for a homeserver that restarts; short enough that the others of the team learn of a critical result in time. Somebody
+ * How long a team's messages wait for a member who hasn't accepted their invitation, or to whom it can't be brought: what is sent before they
+ * are invited, they can never read, and what is sent while they join, they may have to look back for. Enough for a homeserver that restarts; short enough that the others of the team learn of a critical result in time. Somebody
  * whose server limits invitations isn't waited for: that lasts minutes.
  */
 export const MISSING_PATIENCE_MS = 20_000;
 
 export const MISSING_TIMER = 'missing-member';
+
+/** After a member was invited: the team begins to wait for them to join, once in the life of a room. */
+export function awaitJoin(state: RoomState, at: Millis): { readonly state: RoomState; readonly timers: readonly Timer[] } {
+  if (state.party.members.length < 2 || state.missing !== undefined) return { state, timers: [] };
+  return { state: { ...state, missing: 'awaited' }, timers: [{ name: MISSING_TIMER, dueAt: as<Millis>(at + MISSING_PATIENCE_MS) }] };
+}
 
 /** After a member's invitation failed for now: the team begins to wait for them, once; the rest of the team is there to be told when that is over. */
 export function awaitMissing(before: RoomState, after: RoomState, userId: UserId, at: Millis): { readonly state: RoomState; readonly timers: readonly Timer[] } {

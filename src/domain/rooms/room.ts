@@ -27,7 +27,7 @@ export type RoomState = {
   readonly successor?: RoomId;
   /** Encrypted events of people that have not been read yet, by event id, oldest first. */
   readonly unread?: Readonly<Record<string, UnreadReply>>;
-  /** Of a team: whether its messages wait for a member whose invitation can't be brought to them now (`missing.ts`). */
+  /** Of a team: whether its messages wait for a member who hasn't accepted, or whose invitation can't be brought to them now (`missing.ts`). */
   readonly missing?: 'awaited' | 'given-up';
   /** Why the room can't be used at present; the effect that failed keeps trying. */
   readonly blocked?: { readonly code: string; readonly message: string };
@@ -67,8 +67,11 @@ export const isComing = (membership: Membership | undefined): boolean => members
 /** Whether somebody's invitation has no outcome yet: a message sent now would pass them by. */
 export const isInviting = (room: RoomState): boolean => room.party.members.some((member) => room.members[member] === 'wanted');
 
-/** Whether somebody who can't be invited at this moment is waited for. */
-const isAwaiting = (room: RoomState): boolean => room.missing === 'awaited' && room.party.members.some((member) => room.members[member] === 'unreachable');
+/** Whether somebody who hasn't accepted yet, or can't be invited at this moment, is waited for. */
+const isAwaiting = (room: RoomState): boolean => room.missing === 'awaited' && room.party.members.some((member) => room.members[member] === 'unreachable' || room.members[member] === 'invited');
 
-/** A person's room can be used once they are in or invited; a team's once one of its members is, and no other is about to be. */
-export const usable = (room: RoomState): boolean => room.phase === 'ready' && keyHolders(room).length > 0 && !isInviting(room) && !isAwaiting(room);
+/**
+ * A person's room can be used once they are in it; a team's once one of its members is, and no other is about to be. Not on the invitation: what
+ * is sent before the join rings nobody's phone, and their server may show it only to who looks back (decision 16).
+ */
+export const usable = (room: RoomState): boolean => room.phase === 'ready' && room.party.members.some((member) => room.members[member] === 'joined') && !isInviting(room) && !isAwaiting(room);

@@ -34,19 +34,22 @@ const CASES: readonly (readonly [given: string, facts: readonly FactBody[], effe
   ['it is wanted for the first time: it is made', [wanted], ['room.create'], []],
   ['it is wanted twice while it is being made: it is made once', [wanted, { ...wanted, delivery: as('d2') }], [], []],
   ['it was made: its members are invited', [wanted, created], ['room.invite'], []],
-  ['its member was invited: the delivery that waits is told', [wanted, created, invited()], [], ['room.ready']],
-  ['it is wanted by another delivery: told at once', [wanted, created, invited(), { ...wanted, delivery: as('d2') }], [], ['room.ready']],
+  ['its member was invited: the delivery that waits is told whom it waits for', [wanted, created, invited()], [], ['recipient.membership']],
+  ['it is wanted by another delivery before the member has accepted: it is told too', [wanted, created, invited(), { ...wanted, delivery: as('d2') }], [], ['recipient.membership']],
+  ['the member accepts: the delivery that waits is told that it can be used', [wanted, created, invited(), member('join')], ['courier.member'], ['room.ready']],
+  ['it is wanted by another delivery: told at once', [wanted, created, invited(), member('join'), { ...wanted, delivery: as('d2') }], [], ['room.ready']],
   ['the invitation is limited: the delivery is told, and Aceso keeps trying', [wanted, created, inviteFailed('limited')], [], ['room.blocked:invitation-limited']],
   ['another delivery comes while the invitation is limited: it is told too', [wanted, created, inviteFailed('limited'), { ...wanted, delivery: as('d2') }], [], ['room.blocked:invitation-limited']],
   ['another delivery comes while the invitation is under way: it waits', [wanted, created, { ...wanted, delivery: as('d2') }], [], []],
   ['it can\'t be made, and is wanted again: it is tried again, and the later delivery is told', [wanted, createFailed, { ...wanted, delivery: as('d2') }], ['room.create'], ['room.blocked:room-forbidden']],
-  ['the invitation goes out after all: the delivery proceeds', [wanted, created, inviteFailed('limited'), invited()], [], ['room.ready']],
+  ['the invitation goes out after all, and is accepted: the delivery proceeds', [wanted, created, inviteFailed('limited'), invited(), member('join')], ['courier.member'], ['room.ready']],
   ['their server refuses the invitation', [wanted, created, inviteFailed('forbidden', true)], [], ['room.blocked:invitation-refused']],
   ['it is refused and wanted again: invited again', [wanted, created, inviteFailed('forbidden', true), wanted], ['room.invite'], []],
-  ['the member accepts: the open delivery is told', [wanted, created, invited(), member('join')], ['courier.member'], ['recipient.membership']],
-  ['the member declines: the open delivery is told', [wanted, created, invited(), member('leave')], ['courier.member'], ['recipient.membership']],
+  ['the member leaves: the open delivery is told', [wanted, created, invited(), member('join'), member('leave')], ['courier.member'], ['recipient.membership']],
+  ['the member declines: the delivery that waits is told', [wanted, created, invited(), member('leave')], ['courier.member'], ['recipient.membership']],
   ['the member left, and something new comes: invited again', [wanted, created, invited(), member('join'), member('leave'), { ...wanted, delivery: as('d2') }], ['room.invite'], []],
-  ['the member left and was invited again: the new delivery proceeds', [wanted, created, invited(), member('join'), member('leave'), { ...wanted, delivery: as('d2') }, invited(user, 2)], [], ['room.ready', 'recipient.membership']],
+  ['the member left and was invited again: both deliveries are told', [wanted, created, invited(), member('join'), member('leave'), { ...wanted, delivery: as('d2') }, invited(user, 2)], [], ['recipient.membership', 'recipient.membership']],
+  ['the member came back: only now the new delivery proceeds', [wanted, created, invited(), member('join'), member('leave'), { ...wanted, delivery: as('d2') }, invited(user, 2), member('join')], ['courier.member'], ['room.ready', 'recipient.membership']],
   ['the member declined before the invitation was noted as gone out: they stay outside', [wanted, created, member('invite'), member('leave'), invited()], [], []],
   ['the member joined, and the invitation seems to have failed: they are in', [wanted, created, member('join'), inviteFailed('unavailable')], [], []],
   ['something is told of a room that the party had before: it means nothing here', [wanted, created, invited(), { ...member('leave'), roomId: as('!old:m') } as FactBody], [], []],
@@ -85,17 +88,28 @@ describe('A results room', () => {
     expect(answers('m.room.message')).to.deep.equal([]);
   });
 
-  it('of a team can be used once each of its members is invited, so that a message passes nobody by', () => {
-    const first = [{ ...wanted, party: lab } as FactBody, createdFor(lab), invited(other, 1, lab)];
-    expect(seen(run(first)).raised).to.deep.equal([]);
-    expect(seen(run([...first, invited(user, 1, lab)])).raised).to.deep.equal(['room.ready']);
+  it('of a team can be used once each of its members is in, so that a message passes nobody by', () => {
+    const first = [{ ...wanted, party: lab } as FactBody, createdFor(lab), invited(other, 1, lab), member('join', other)];
+    expect(seen(run(first)).raised).to.deep.equal(['recipient.membership']);
+    expect(seen(run([...first, invited(user, 1, lab)])).raised).to.deep.equal(['recipient.membership']);
+    expect(seen(run([...first, invited(user, 1, lab), member('join')])).raised).to.deep.equal(['room.ready']);
+  });
+
+  it('of a team waits for who was invited only for a set time; who is in is told then, and nobody before anybody is', () => {
+    const one = [{ ...wanted, party: lab } as FactBody, createdFor(lab), invited(other, 1, lab), invited(user, 1, lab)];
+    const over: FactBody = { type: 'timer.due', name: MISSING_TIMER };
+    expect(run(one.slice(0, 3)).timers).to.deep.equal([{ name: MISSING_TIMER, dueAt: T0 + MISSING_PATIENCE_MS }]);
+    expect(run(one).timers, 'once').to.deep.equal([]);
+    expect(seen(run([...one, member('join'), over])).raised).to.deep.equal(['room.ready']);
+    expect(seen(run([...one, over])).raised).to.deep.equal([]);
+    expect(seen(run([...one, over, member('join')])).raised).to.deep.equal(['room.ready']);
   });
 
   it('of a team can be used without a member who can\'t be invited now', () => {
     const limited: FactBody = { ...inviteFailed('limited'), effect: as(`invite:${lab.id}:${user}:1`) } as FactBody;
-    expect(seen(run([{ ...wanted, party: lab }, createdFor(lab), invited(other, 1, lab), limited])).raised).to.deep.equal(['room.ready']);
+    expect(seen(run([{ ...wanted, party: lab }, createdFor(lab), invited(other, 1, lab), member('join', other), limited])).raised).to.deep.equal(['room.ready']);
     expect(seen(run([{ ...wanted, party: lab }, createdFor(lab), limited])).raised, 'as long as another is on the way').to.deep.equal([]);
-    expect(seen(run([{ ...wanted, party: lab }, createdFor(lab), limited, invited(other, 1, lab)])).raised).to.deep.equal(['room.ready']);
+    expect(seen(run([{ ...wanted, party: lab }, createdFor(lab), limited, invited(other, 1, lab), member('join', other)])).raised).to.deep.equal(['room.ready']);
   });
 });
 
@@ -105,23 +119,23 @@ describe('A team whose member can\'t be reached at this moment', () => {
   const over: FactBody = { type: 'timer.due', name: MISSING_TIMER };
 
   it('waits for them, visibly and for a set time, so that the message they could never read isn\'t sent without them', () => {
-    const decision = run([...before, invited(other, 1, lab)]);
-    expect(seen(decision).raised).to.deep.equal([]);
+    const decision = run([...before, invited(other, 1, lab), member('join', other)]);
+    expect(seen(decision).raised).to.deep.equal(['recipient.membership']);
     expect(decision.state && usable(decision.state)).to.equal(false);
     expect(run(before).timers, 'set when the invitation failed').to.deep.equal([{ name: MISSING_TIMER, dueAt: T0 + MISSING_PATIENCE_MS }]);
     expect(seen(run([{ ...wanted, party: lab }, createdFor(lab), invited(other, 1, lab), away])).raised, 'visibly').to.deep.equal(['room.blocked:invitation-unreachable']);
   });
 
-  it('is told at once when they are invited', () => {
-    expect(seen(run([...before, invited(other, 1, lab), invited(user, 1, lab)])).raised).to.deep.equal(['room.ready']);
+  it('is told at once when they are in', () => {
+    expect(seen(run([...before, invited(other, 1, lab), member('join', other), invited(user, 1, lab), member('join')])).raised).to.deep.equal(['room.ready']);
   });
 
   it('is told without them when the time is over, and from then on', () => {
-    const late = [...before, invited(other, 1, lab), over];
+    const late = [...before, invited(other, 1, lab), member('join', other), over];
     expect(seen(run(late)).raised).to.deep.equal(['room.ready']);
     expect(seen(run([...late, { ...wanted, party: lab, delivery: as('d2') }])).raised).to.deep.equal(['room.ready']);
     expect(seen(run([...before, over])).raised, 'nobody is there yet').to.deep.equal([]);
-    expect(seen(run([...before, over, invited(other, 1, lab)])).raised).to.deep.equal(['room.ready']);
+    expect(seen(run([...before, over, invited(other, 1, lab), member('join', other)])).raised).to.deep.equal(['room.ready']);
   });
 });
 
@@ -149,15 +163,15 @@ describe('The courier\'s seat of a results room', () => {
   });
 
   it('is told to the delivery, and stands on what needs its device', () => {
-    const state = { ...run([wanted, created, invited()]).state, seat: 2 } as RoomState;
+    const state = { ...run([wanted, created, invited(), member('join')]).state, seat: 2 } as RoomState;
     expect(decided(state, { ...wanted, delivery: as('d2') }).raise?.map(({ body }) => 'seat' in body && body.seat)).to.deep.equal([2]);
     const event = { event_id: as<EventId>('$x'), sender: user, origin_server_ts: T0, type: 'm.room.encrypted' as const, content: {} };
     expect(decided(state, { type: 'room.encrypted', roomId: as('!r:m'), event }).effects?.map(({ seat }) => seat)).to.deep.equal([2]);
-    expect(decided(state, member('join')).effects?.map(({ seat }) => seat)).to.deep.equal([2]);
+    expect(decided(state, member('leave')).effects?.map(({ seat }) => seat)).to.deep.equal([2]);
   });
 
   it('of a room from before there were several is 0', () => {
-    const { seat: _, ...before } = run([wanted, created, invited()]).state ?? {};
+    const { seat: _, ...before } = run([wanted, created, invited(), member('join')]).state ?? {};
     expect(decided(before as RoomState, { ...wanted, delivery: as('d2') }).raise?.map(({ body }) => 'seat' in body && body.seat)).to.deep.equal([0]);
   });
 });
@@ -192,7 +206,7 @@ describe('A results room whose party changes', () => {
     const decision = run([...inUse, changed(moved)]);
     expect((decision.effects ?? []).map(({ id }) => id)).to.deep.equal([`create:${ada.id}:2`]);
     expect(decision.state && keyHolders(decision.state)).to.deep.equal([]);
-    const after = run([...inUse, changed(moved), createdFor(ada, 2, '!new:m'), invited(moved.members[0])]);
+    const after = run([...inUse, changed(moved), createdFor(ada, 2, '!new:m'), invited(moved.members[0]), { ...member('join', moved.members[0]), roomId: as('!new:m') } as FactBody]);
     expect([seen(after).raised, after.state?.roomId]).to.deep.equal([['room.ready'], '!new:m']);
   });
 
@@ -212,7 +226,7 @@ describe('A results room whose party changes', () => {
   });
 
   it('of a team keeps its room when a member of the same servers comes or goes; who went gets no keys, and unsent messages are told', () => {
-    const team = [{ ...wanted, party: lab } as FactBody, createdFor(lab), invited(user, 1, lab), invited(other, 1, lab)];
+    const team = [{ ...wanted, party: lab } as FactBody, createdFor(lab), invited(user, 1, lab), invited(other, 1, lab), member('join'), member('join', other)];
     const decision = run([...team, changed({ ...lab, members: [other] })]);
     expect([decision.state?.roomId, decision.state && keyHolders(decision.state), seen(decision).raised]).to.deep.equal(['!r:m', [other], ['room.ready']]);
   });
@@ -241,7 +255,7 @@ describe('A message in clear in a results room', () => {
 });
 
 describe('An answer that can\'t be read', () => {
-  const ready = [wanted, created, invited()];
+  const ready = [wanted, created, invited(), member('join')];
   const arrived = (eventId: string, about?: string): FactBody => ({ type: 'room.encrypted', roomId: as('!r:m'), event: { event_id: as(eventId), sender: user, origin_server_ts: T0, type: 'm.room.encrypted', content: about === undefined ? {} : { 'm.relates_to': { 'm.in_reply_to': { event_id: about } } } } });
   const notYet = (eventId: string, code = 'keys-missing'): FactBody => ({ type: 'effect.failed', effect: as(`decrypt:${eventId}`), kind: 'event.decrypt', code, message: code, final: code === 'undecryptable' });
   const due = (eventId: string): FactBody => ({ type: 'timer.due', name: `unread:${eventId}` });

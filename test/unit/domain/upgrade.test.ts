@@ -39,9 +39,10 @@ describe('A results room that is replaced by another', () => {
     expect(seen(decision)).to.deep.equal({ room: to, effects: ['room.invite'], raised: [], audit: ['room.upgraded'] });
     expect(decision.names).to.deep.equal([to, from]);
   });
-  it('and once they are invited, what was not sent yet goes to the new room', () => {
-    const decision = run([...ready, tombstone(), followed, { type: 'effect.done', effect: as(`invite:${ada.id}:${user}:2`), kind: 'room.invite', result: { type: 'room.invite', userId: as(String(user)) } }]);
-    expect(decision.raise).to.deep.include({ aggregate: { kind: 'delivery', id: 'd1' }, body: { type: 'room.ready', roomId: to, party: ada, members: { [String(user)]: 'invited' }, seat: 0 } });
+  it('and once they are in, what was not sent yet goes to the new room', () => {
+    const decision = run([...ready, tombstone(), followed, { type: 'effect.done', effect: as(`invite:${ada.id}:${user}:2`), kind: 'room.invite', result: { type: 'room.invite', userId: as(String(user)) } },
+      { type: 'room.member', roomId: to, userId: as(String(user)), membership: 'join', sender: as(String(user)), eventId: as('$j') }]);
+    expect(decision.raise).to.deep.include({ aggregate: { kind: 'delivery', id: 'd1' }, body: { type: 'room.ready', roomId: to, party: ada, members: { [String(user)]: 'joined' }, seat: 0 } });
   });
   it('by a room that does not fit: it is an alarm, and results stay', () => expect(seen(run([...ready, tombstone(), refused]))).to.deep.equal({ room: from, effects: [], raised: [], audit: ['room.upgrade-refused'] }));
   it('twice: the one that was named last is followed', () => expect(seen(run([...ready, tombstone(), tombstone({ successor: as('!newer:m') }), followed]))).to.deep.equal({ room: from, effects: [], raised: [], audit: ['room.superseded'] }));
