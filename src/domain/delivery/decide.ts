@@ -1,13 +1,11 @@
 import { as, type EffectId, type EventId, type Millis } from '../brand.ts';
-import type { Context, Decision, Settings, Timer } from '../decision.ts';
+import type { Context, Settings, Timer } from '../decision.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import type { Party } from '../people/party.ts';
 import { eventNames, fileEffects, fileLane, fileOf, holdCodeOf, isFileHold, noticedFile, noticeEffects, withFile } from './files.ts';
 import { isIn, reaching, reachOf, sendEffect, sendLane } from './send.ts';
-import { ANSWER_LIMIT, type DeliveryPhase, type DeliveryState, type Evidence, type FileState, type Hold } from './delivery.ts';
-
-type DeliveryDecision = Decision<DeliveryState | undefined>;
-type Change = Partial<Omit<DeliveryDecision, 'state' | 'audit'>>;
+import { ANSWER_LIMIT, type DeliveryPhase, type DeliveryState, type Evidence, type FileState } from './delivery.ts';
+import { hold, kept, released, releasedUnlessUnread, went, type DeliveryDecision } from './steps.ts';
 
 const INVITATION = 'invitation';
 const SENDING = 'sending';
@@ -65,28 +63,6 @@ export function decideDelivery(state: DeliveryState | undefined, fact: Fact, con
   }
 }
 
-const kept = (state: DeliveryState, because: string): DeliveryDecision => ({ state, audit: [{ action: 'delivery.unchanged', because, detail: { delivery: state.id } }] });
-
-/** Records evidence, and audits it in the same words. */
-function went(state: DeliveryState, evidence: Evidence, change: Change = {}): DeliveryDecision {
-  const { what, by, proof } = evidence;
-  return {
-    ...change,
-    state: { ...state, history: [...state.history, evidence] },
-    audit: [{ action: `delivery.${state.held ? 'held' : state.phase}`, because: what, detail: { delivery: state.id, ...(by ? { by } : {}), ...(proof ? { proof } : {}) } }],
-  };
-}
-
-const released = ({ held: _, ...state }: DeliveryState): DeliveryState => state;
-
-/** An answer that can't be read keeps its hold, whatever else is heard of the delivery. */
-const releasedUnlessUnread = (state: DeliveryState): DeliveryState => (state.unread?.length ? state : released(state));
-
-function hold(state: DeliveryState, { code, reason }: Pick<Hold, 'code' | 'reason'>, at: Millis): DeliveryDecision {
-  if (state.held?.code === code) return { state, audit: [] };
-  return went({ ...state, held: { code, reason, owner: state.owner, since: at } }, { at, what: `held: ${reason}`, proof: code });
-}
-
 const wantRoom = (id: DeliveryState['id'], party: Party): RaisedFact => ({ aggregate: { kind: 'room', id: party.id }, body: { type: 'room.wanted', party, delivery: id } });
 
 function requested(fact: Fact, body: FactOf<'delivery.requested'>): DeliveryDecision {
@@ -109,8 +85,10 @@ function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, { settings
   }
   if (before.party?.id !== party.id) return kept(before, 'a room is ready, of a party to which it is not addressed');
   const state: DeliveryState = { ...released(addressedTo(before, party)), phase: 'sending', roomId: body.roomId, seat: reach.seat, members: body.members };
-  return went(state, { at, what: 'its results room can be used', proof: body.roomId }, { effects: [sendEffect(state, reach)], timers: [sendingTimer(at)], clearTimers: [INVITATION] });
+  return went(state, { at, what: `its results room can be used; in it: ${present(body.members)}`, proof: body.roomId }, { effects: [sendEffect(state, reach)], timers: [sendingTimer(at)], clearTimers: [INVITATION] });
 }
+
+const present = (members: DeliveryState['members']): string => Object.entries(members).filter(([, membership]) => membership === 'joined').map(([userId]) => userId).join(', ');
 
 /** Mentions whom it is for, so that their phones ring. */
 const addressedTo = (state: DeliveryState, party: Party): DeliveryState => ({ ...state, party, content: state.content.map((content) => ({ ...content, 'm.mentions': { user_ids: party.members } })) });
