@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { messageIndex } from '../chaos/megolm.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { diagnose } from '../../src/main/doctor/doctor.ts';
@@ -49,7 +49,7 @@ describe('A machine that is lost, and its backup restored on an empty one', func
     keysBefore = await keysOf();
     await lost.kill();
     const folder = temporaryFolder('restored');
-    await lost.cli('restore', join(lost.folder, 'b.aceso-backup'), '--into', folder, '--keys', join(lost.folder, 'keys.json'));
+    await lost.cli('restore', join(lost.folder, 'b.aceso-backup'), '--into', folder, '--keys', join(lost.folder, 'keys.json'), '--allow', dirname(slot.registrationFile));
     restored = createAceso({ ...options, folder, token: lost.token }, httpPort, await freePort());
     // Somebody takes the homeserver's transactions, and is lost with them.
     const deaf = createServer((request, response) => { request.resume().on('end', () => response.end('{}')); });
