@@ -44,6 +44,10 @@ describe('A results room that is replaced by another', () => {
       { type: 'room.member', roomId: to, userId: as(String(user)), membership: 'join', sender: as(String(user)), eventId: as('$j') }]);
     expect(decision.raise).to.deep.include({ aggregate: { kind: 'delivery', id: 'd1' }, body: { type: 'room.ready', roomId: to, party: ada, members: { [String(user)]: 'joined' }, seat: 0 } });
   });
+  it('is waited in by a team as in a new room, though it had given somebody up in the former', () => {
+    const { state } = decideRoom({ ...run([...ready, tombstone()]).state, missing: 'given-up' } as RoomState, { id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body: followed }, context);
+    expect([state?.roomId, state?.missing]).to.deep.equal([to, undefined]);
+  });
   it('by a room that does not fit: it is an alarm, and results stay', () => expect(seen(run([...ready, tombstone(), refused]))).to.deep.equal({ room: from, effects: [], raised: [], audit: ['room.upgrade-refused'] }));
   it('twice: the one that was named last is followed', () => expect(seen(run([...ready, tombstone(), tombstone({ successor: as('!newer:m') }), followed]))).to.deep.equal({ room: from, effects: [], raised: [], audit: ['room.superseded'] }));
 });
