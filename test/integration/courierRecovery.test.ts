@@ -66,6 +66,19 @@ describe('the courier recovers', function () {
     expect(courier.logs.map(({ code }) => code)).to.include.members(['engine-deadline', 'engine-panic']);
   });
 
+  it('when its device was deleted at the homeserver: the message is for later, not refused for good', async () => {
+    const own = await newPlace();
+    const itself = await start(own);
+    await ready(itself);
+    const roomId = await joinedRoom(own, [anna]);
+    // With the room's key shared, the event itself is the next thing that the homeserver is asked to take.
+    expect((await itself.send(message('before', roomId, [anna.userId], 'before'))).ok).to.equal(true);
+    await own.call('/delete_devices', { devices: [own.options.deviceId] });
+    expect(await itself.send(message('deleted', roomId, [anna.userId], 'deleted'))).to.deep.nested.include({ ok: false, 'error.code': 'unavailable', 'error.retry': true });
+    await itself.stop();
+    own.clear();
+  });
+
   it('in a loop of panics is seen not to be ready, tries more and more rarely, and is well again once they end', async () => {
     let panics = 0;
     let loop: FaultAction = 'panic';
