@@ -1,4 +1,5 @@
 import { statfs } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Millis } from '../domain/brand.ts';
 import type { Courier } from '../ports/courier.ts';
 import type { Homeserver } from '../ports/homeserver.ts';
@@ -29,6 +30,8 @@ export type HealthParts = {
 };
 
 const LOOK_EVERY_MS = 5000;
+/** SQLite waits up to 5 s for another program's lock, and then says so. */
+const STORE_MS = 6000;
 const LOW_BYTES = 256 * 1024 * 1024;
 const LOW_SHARE = 0.05;
 const FULL_BYTES = 1024 * 1024;
@@ -82,8 +85,10 @@ const has = (problems: readonly Problem[], { part, code }: Problem): boolean => 
 
 type Found = Promise<Omit<Problem, 'since'> | undefined>;
 
+/** A database that hangs is told of before whoever asks gives up. */
 async function storeProblem({ store }: HealthParts): Found {
-  const checked = await store.check();
+  const checked = await Promise.race([store.check(), pause(STORE_MS, undefined, { ref: false })]);
+  if (!checked) return { part: 'store', code: 'silent', message: 'the database doesn\'t answer: see that its server is well, and the network on the way to it' };
   return checked.ok ? undefined : { part: 'store', code: checked.error.code, message: checked.error.message };
 }
 

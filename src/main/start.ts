@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { createFhirValidator } from '../adapters/fhir/validator.ts';
 import { createMetrics } from '../adapters/log/metrics.ts';
 import { createHistory } from '../adapters/matrix/history.ts';
@@ -35,6 +36,8 @@ export type StartOptions = { readonly log: Log; readonly faults: Faults; readonl
 const CATCH_UP_MS = 3000;
 const HOURLY_MS = 3_600_000;
 const STOP_MS = 8000;
+/** What each part may take of it when those before it took all. */
+const STEP_MS = 200;
 
 /**
  * Starts one process of Aceso in its roles. Resolves once its doors are open, also when the homeserver is down: results are taken and wait.
@@ -105,9 +108,14 @@ export async function startAceso(config: LoadedConfig, { log, faults, roles }: S
   };
 }
 
-/** Each part gets its turn, and none may hold up the stop of the next. */
+/** Each part gets its turn, and none may hold up the stop of the next: one that waits for a database or homeserver that hangs is left behind. */
 async function stopInOrder(log: Log, steps: readonly (() => Promise<unknown>)[]): Promise<void> {
-  for (const step of steps) await step().catch((error: unknown) => log.warn('stop.failed', { error: errorCode(error) }));
+  const deadline = performance.now() + STOP_MS;
+  for (const step of steps) {
+    const over = pause(Math.max(STEP_MS, deadline - performance.now()), 'over', { ref: false });
+    const ended = await Promise.race([step(), over]).catch((error: unknown) => log.warn('stop.failed', { error: errorCode(error) }));
+    if (ended === 'over') log.warn('stop.failed', { error: 'took-too-long' });
+  }
   log.info('aceso.stopped');
 }
 

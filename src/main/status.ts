@@ -54,7 +54,7 @@ function seatLine({ seat, worker, deviceId, until = as<Millis>(0) }: SeatSeen, n
 /** What the server that runs here says of itself; undefined when none does. */
 export async function readiness(config: LoadedConfig): Promise<Readiness | undefined> {
   try {
-    return JSON.parse(await askOwnDoor(config, '/readyz', 3000)) as Readiness;
+    return JSON.parse(await askOwnDoor(config, '/readyz', 8000)) as Readiness;
   } catch {
     return undefined;
   }

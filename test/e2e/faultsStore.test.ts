@@ -4,13 +4,16 @@ import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statfsSync, writeF
 import { connect, type Socket } from 'node:net';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
+import { startProxy, type Proxy } from '../chaos/proxy.ts';
+import { randomOf } from '../chaos/random.ts';
 import { newAceso, type Aceso, type Answer } from '../support/aceso.ts';
 import type { Client } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import { potassiumReport } from '../support/fhir.ts';
 import { sharedHospitals, type Hospitals } from '../support/lab.ts';
-import { startPostgres, type Postgres } from '../support/postgres.ts';
+import { freePort } from '../support/ports.ts';
+import { sharedPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { sees, tell } from '../support/results.ts';
 import { until } from '../support/until.ts';
 
@@ -214,5 +217,52 @@ describe('With its data in PostgreSQL, Aceso', function () {
     for (const accession of ['P-1', 'P-2', 'P-3']) await sees(ada, accession);
     const bodies = ada.messages.map(({ content }) => /[PSD]-\d+/u.exec(String(content['body']))?.[0]).filter((body) => body?.startsWith('P-'));
     expect([...bodies].sort()).to.deep.equal(['P-0', 'P-1', 'P-2', 'P-3', 'P-4']);
+  });
+});
+
+describe('With a network to PostgreSQL that can go silent, Aceso', function () {
+  this.timeout(120_000);
+  let network: Proxy;
+  let aceso: Aceso;
+  before(async () => {
+    const postgres = await sharedPostgres();
+    network = await startProxy({ name: 'postgres', port: await freePort(), targets: [postgres.port], random: randomOf(1, 'postgres') });
+    const url = new URL(await postgres.createDatabase('faults_silent'));
+    url.port = String(network.port);
+    aceso = await acesoIn({ postgresUrl: url.href });
+    await tell(aceso, 'H-0', NPI);
+    await sees(ada, 'H-0');
+  });
+  after(async () => {
+    await network.set(undefined);
+    await aceso.stop();
+    await network.stop();
+    aceso.remove();
+  });
+
+  it('refuses with 503 while nothing passes, says so, and goes on when it flows: what was taken arrives once', async () => {
+    const taken = await Promise.all(['H-1', 'H-2', 'H-3'].map((accession) => pushOf(aceso, accession)));
+    await network.set({ kind: 'partition', then: 'heal' });
+    expect(taken.map(({ status }) => status)).to.deep.equal([201, 201, 201]);
+    expectLater(await pushOf(aceso, 'H-4'));
+    const { ready, store, problems } = await unready(aceso);
+    expect({ ready }).to.deep.equal({ ready: false });
+    expect(store).to.be.oneOf(['silent', 'unreachable']);
+    expect(problems.find(({ part }) => part === 'store')?.message).to.match(/network|see that it runs/u);
+    expect((await fetch(`${aceso.operationsUrl}/metrics`)).status).to.equal(200);
+    await network.set(undefined);
+    await recovers(aceso, 'H-4');
+    for (const accession of ['H-1', 'H-2', 'H-3']) await sees(ada, accession);
+    const bodies = ada.messages.map(({ content }) => /H-\d+/u.exec(String(content['body']))?.[0]).filter((body) => body !== undefined);
+    expect([...bodies].sort()).to.deep.equal(['H-0', 'H-1', 'H-2', 'H-3', 'H-4']);
+  });
+
+  it('stops in time when it is told to while nothing passes', async () => {
+    await network.set({ kind: 'partition', then: 'reset' });
+    expectLater(await pushOf(aceso, 'H-5'));
+    const began = performance.now();
+    await aceso.stop();
+    expect(performance.now() - began).to.be.below(11_000);
+    expect(aceso.log()).to.match(/aceso\.stopped/u);
   });
 });

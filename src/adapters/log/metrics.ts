@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { StoreCounts } from '../../ports/store.ts';
 import type { MetricName, Metrics } from '../../ports/telemetry.ts';
@@ -20,6 +21,9 @@ const HELP: Readonly<Record<MetricName, readonly [kind: 'counter' | 'histogram',
   attachments: ['counter', 'Files that came with results: taken, by kind, or why not', ['outcome', 'kind']],
   courier_restarts: ['counter', 'Times the engine was thrown away and reopened', []],
 };
+
+/** Prometheus waits 10 s: what a database that hangs would count is left out before. */
+const COUNTS_MS = 4000;
 
 const BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
@@ -45,7 +49,7 @@ export function createMetrics(counts: () => Promise<StoreCounts>, problems: () =
     problem.reset();
     for (const { part, code } of problems()) problem.set({ part, code }, 1);
     for (const each of [deliveries, held, undecided, oldest, effects]) each.reset();
-    const now = await counts().catch(() => undefined);
+    const now = await Promise.race([counts().catch(() => undefined), pause(COUNTS_MS, undefined, { ref: false })]);
     if (!now) return registry.metrics();
     for (const [phase, count] of Object.entries(now.deliveries)) deliveries.set({ phase }, count);
     held.set(now.held);

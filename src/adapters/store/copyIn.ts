@@ -56,13 +56,13 @@ export async function copyInto(location: DatabaseLocation, source: CopySource): 
 
 async function fill(database: Database, source: CopySource): Promise<void> {
   await migrate(database, source.schema.at(-1));
-  await database.db.transaction().execute(async (tx) => {
+  await database.unhurried((db) => db.transaction().execute(async (tx) => {
     for await (const { table, rows } of source.rows()) await insert(tx, table, rows);
     await bringUp(tx, database, source.schema);
     await forgetMachine(tx);
     for (const [name, value] of Object.entries(source.notes)) await createNotes(tx).write(name, value);
     if (database.dialect.name === 'postgres') await countOn(tx);
-  });
+  }));
 }
 
 /** The migrations since the snapshot, in the transaction of its rows. */

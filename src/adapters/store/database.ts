@@ -1,7 +1,7 @@
-import { Kysely, Migrator, PostgresDialect } from 'kysely';
-import pg from 'pg';
+import { Kysely, Migrator } from 'kysely';
 import { postgres, sqlite, type Dialect } from './dialect.ts';
 import { migrations } from './migrations.ts';
+import { postgresPool, type Limits } from './postgres.ts';
 import { refuseNewer, schemaState } from './schema.ts';
 import { sqliteDialects } from './sqlite.ts';
 import type { Tables } from './tables.ts';
@@ -10,6 +10,8 @@ export type Database = {
   readonly db: Kysely<Tables>;
   /** For claims and the like: what is committed through it need not be on the disk, because losing it costs work done twice and nothing else. */
   readonly relaxed: Kysely<Tables>;
+  /** For what takes as long as there are rows, migrations and restores: its connection has no limit of time. */
+  readonly unhurried: <T>(run: (db: Kysely<Tables>) => Promise<T>) => Promise<T>;
   readonly dialect: Dialect;
 };
 
@@ -21,22 +23,20 @@ export const openDatabase = (location: DatabaseLocation): Database => (location.
 /** One file, WAL, every commit on the disk before it counts: but for the relaxed, which wait only for what was there before them. */
 export function openSqlite(path: string): Database {
   const dialects = sqliteDialects(path);
-  return { db: new Kysely<Tables>({ dialect: dialects.durable }), relaxed: new Kysely<Tables>({ dialect: dialects.relaxed }), dialect: sqlite };
+  const db = new Kysely<Tables>({ dialect: dialects.durable });
+  return { db, relaxed: new Kysely<Tables>({ dialect: dialects.relaxed }), unhurried: (run) => run(db), dialect: sqlite };
 }
 
 /** Several workers may share it. `url` is a `postgres://` address; its password is never logged. */
-export function openPostgres(url: string): Database {
-  pg.types.setTypeParser(pg.types.builtins.INT8, Number);
-  return { db: pooled({ connectionString: url, max: 10 }), relaxed: pooled({ connectionString: url, max: 3, options: '-c synchronous_commit=off' }), dialect: postgres };
-}
-
-function pooled(settings: pg.PoolConfig): Kysely<Tables> {
-  const pool = new pg.Pool({ ...settings, connectionTimeoutMillis: 10_000, application_name: 'aceso' });
-  // An idle connection that breaks is replaced by the pool; the query that needed it fails by itself.
-  pool.on('error', () => undefined);
-  // One that breaks while somebody has it tells its query, and itself too; unheard, that would end the process.
-  pool.on('connect', (client) => client.on('error', () => undefined));
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+export function openPostgres(url: string, limits?: Limits): Database {
+  const limit = limits === undefined ? {} : { limits };
+  return {
+    db: postgresPool({ url, max: 10, ...limit }), relaxed: postgresPool({ url, max: 3, synchronousCommit: 'off', ...limit }), dialect: postgres,
+    async unhurried(run) {
+      const db = postgresPool({ url, max: 1, limits: 'none' });
+      return run(db).finally(() => db.destroy());
+    },
+  };
 }
 
 /**
@@ -44,10 +44,14 @@ function pooled(settings: pg.PoolConfig): Kysely<Tables> {
  * is refused before anything is written.
  */
 export async function migrate(database: Database, last?: string): Promise<readonly string[]> {
-  const { db, dialect } = database;
-  refuseNewer(await schemaState(database));
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations(dialect) } });
-  const { error, results } = await (last === undefined ? migrator.migrateToLatest() : migrator.migrateTo(last));
+  const { dialect } = database;
+  const state = await schemaState(database);
+  refuseNewer(state);
+  if (state.pending.length === 0) return [];
+  const { error, results } = await database.unhurried((db) => {
+    const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations(dialect) } });
+    return last === undefined ? migrator.migrateToLatest() : migrator.migrateTo(last);
+  });
   if (error !== undefined) throw new Error('the database could not be migrated; it was left as it was', { cause: error });
   return (results ?? []).map(({ migrationName }) => migrationName);
 }

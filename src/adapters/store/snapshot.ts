@@ -62,7 +62,7 @@ async function sqliteSnapshot(file: string): Promise<Snapshot> {
 
 async function postgresSnapshot(url: string): Promise<Snapshot> {
   pg.types.setTypeParser(pg.types.builtins.INT8, Number);
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000, application_name: 'aceso backup' });
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000, keepAlive: true, application_name: 'aceso backup' });
   client.on('error', () => undefined); // The query under way fails by itself.
   await client.connect();
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');

@@ -1,7 +1,7 @@
 import { fail, type Failure } from '../../domain/outcome.ts';
 
 /** Why the database can't be written, as far as its error says; the message says what to do. */
-export type StoreTrouble = 'disk-full' | 'read-only' | 'locked' | 'damaged' | 'disk-error' | 'unreachable' | 'limited' | 'not-opened' | 'file-handles' | 'unavailable';
+export type StoreTrouble = 'disk-full' | 'read-only' | 'locked' | 'damaged' | 'disk-error' | 'unreachable' | 'slow' | 'limited' | 'no-login' | 'no-database' | 'not-opened' | 'file-handles' | 'unavailable';
 
 const ADVICE: Readonly<Record<StoreTrouble, string>> = {
   'disk-full': 'the disk of the database is full: free some space, and it goes on by itself',
@@ -10,6 +10,9 @@ const ADVICE: Readonly<Record<StoreTrouble, string>> = {
   damaged: 'the database file is damaged: stop Aceso, keep the file, and restore a backup (docs/operations.md)',
   'disk-error': 'the disk of the database answers with errors: see the system log',
   unreachable: 'the database server can\'t be reached: see that it runs, and that its address is right',
+  slow: 'the database server takes too long: see its load, its disk, and who holds its locks (pg_stat_activity)',
+  'no-login': 'the database server refuses the log-in: correct user and password in the file that store.postgres_url_file names, or at the server',
+  'no-database': 'the database server has no database of that name: create it (docs/operations.md), or correct the address in the file that store.postgres_url_file names',
   limited: 'the database server takes no more connections: raise max_connections, or run fewer workers',
   'not-opened': 'its file can\'t be opened: see that its folder is there, can be written and is this user\'s, and that the process has file handles left',
   'file-handles': 'the process has no file handles left: raise its limit (`LimitNOFILE`, `ulimit -n`)',
@@ -21,7 +24,7 @@ const SQLITE: Readonly<Record<number, StoreTrouble>> = { 5: 'locked', 6: 'locked
 
 /** SQLSTATE classes and codes (PostgreSQL, appendix A), and what the socket says. */
 const POSTGRES: readonly (readonly [prefix: string, trouble: StoreTrouble])[] = [
-  ['53100', 'disk-full'], ['53300', 'limited'], ['25006', 'read-only'], ['55P03', 'locked'], ['58', 'disk-error'], ['XX001', 'damaged'], ['XX002', 'damaged'],
+  ['53100', 'disk-full'], ['53300', 'limited'], ['28', 'no-login'], ['3D', 'no-database'], ['57014', 'slow'], ['25P03', 'unreachable'], ['25006', 'read-only'], ['55P03', 'locked'], ['58', 'disk-error'], ['XX001', 'damaged'], ['XX002', 'damaged'],
   ['57P', 'unreachable'], ['08', 'unreachable'], ['ECONN', 'unreachable'], ['EPIPE', 'unreachable'], ['ETIMEDOUT', 'unreachable'], ['ENOTFOUND', 'unreachable'], ['EAI_', 'unreachable'], ['EHOST', 'unreachable'], ['EMFILE', 'file-handles'], ['ENFILE', 'file-handles'],
 ];
 
@@ -37,6 +40,6 @@ function codeOf(error: unknown): StoreTrouble {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   const known = POSTGRES.find(([prefix]) => code.startsWith(prefix))?.[1];
   if (known) return known;
-  // `pg` gives these two no code.
-  return /timeout exceeded when trying to connect|Connection terminated/u.test(error.message) ? 'unreachable' : 'unavailable';
+  // `pg` gives these no code.
+  return /timeout exceeded when trying to connect|Connection terminated|is not queryable/u.test(error.message) ? 'unreachable' : 'unavailable';
 }
