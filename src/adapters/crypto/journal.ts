@@ -20,11 +20,12 @@ export type Journal = {
   /** `file` is the EncryptedFile object as JSON; it is sealed here. What was encrypted or sent meanwhile stays so: uploads of one message may overlap. */
   media(id: string, roomId: string, file: string): Promise<void>;
   ready(id: string, roomId: string, ciphertext: string, reached: { readonly devices: number; readonly withheld: number }): Promise<void>;
-  sent(id: string, eventId: string): Promise<void>;
+  /** In this room: an answer that comes late is nothing to a message that was encrypted for another room since. */
+  sent(id: string, roomId: string, eventId: string): Promise<void>;
   /** An earlier device sent it. */
   found(id: string, roomId: string, eventId: string): Promise<void>;
-  /** The homeserver refused it, so there is no such event, and its ciphertext may be forgotten. */
-  refused(id: string): Promise<void>;
+  /** The homeserver refused it in this room, so there is no such event, and its ciphertext may be forgotten. */
+  refused(id: string, roomId: string): Promise<void>;
   /** Forgets what was sent, or only uploaded, before `before` (milliseconds since the epoch); gives how many. A ciphertext that isn't known to be sent stays. */
   prune(before: number): Promise<number>;
 };
@@ -58,17 +59,17 @@ export function createJournal(store: Store, storeKey: Uint8Array): Journal {
       await store.durable((sql) => prepared(sql, `INSERT INTO courier_message (id, room_id, state, created_at, ciphertext, devices, withheld) VALUES (?, ?, 'ready', ?, ?, ?, ?)
         ON CONFLICT (id) DO UPDATE SET room_id = excluded.room_id, state = 'ready', created_at = excluded.created_at, ciphertext = excluded.ciphertext, devices = excluded.devices, withheld = excluded.withheld`).run(id, roomId, Date.now(), ciphertext, devices, withheld));
     },
-    async sent(id, eventId) {
+    async sent(id, roomId, eventId) {
       // Lost with the machine's power, the same ciphertext goes out once more under the same transaction id, and gives the same event.
-      await store.noted((sql) => prepared(sql, "UPDATE courier_message SET state = 'sent', event_id = ?, sent_at = ?, ciphertext = NULL, media = NULL WHERE id = ?").run(eventId, Date.now(), id));
+      await store.noted((sql) => prepared(sql, "UPDATE courier_message SET state = 'sent', event_id = ?, sent_at = ?, ciphertext = NULL, media = NULL WHERE id = ? AND room_id = ?").run(eventId, Date.now(), id, roomId));
     },
     async found(id, roomId, eventId) {
       await store.durable((sql) => sql.prepare(`INSERT OR REPLACE INTO courier_message (id, room_id, state, created_at, devices, withheld, event_id, sent_at) VALUES (?, ?, 'sent', ?, 0, 0, ?, ?)`).run(id, roomId, Date.now(), eventId, Date.now()));
     },
-    async refused(id) {
+    async refused(id, roomId) {
       await store.durable((sql) => {
-        sql.prepare("UPDATE courier_message SET state = 'media', ciphertext = NULL WHERE id = ? AND media IS NOT NULL").run(id);
-        sql.prepare("DELETE FROM courier_message WHERE id = ? AND state = 'ready'").run(id);
+        sql.prepare("UPDATE courier_message SET state = 'media', ciphertext = NULL WHERE id = ? AND room_id = ? AND media IS NOT NULL").run(id, roomId);
+        sql.prepare("DELETE FROM courier_message WHERE id = ? AND room_id = ? AND state = 'ready'").run(id, roomId);
       });
     },
     // An upload that nothing was sent with is made again if it is needed after all. A ciphertext in doubt stays, however old.

@@ -63,7 +63,7 @@ export async function send(parts: Parts, message: PlainMessage, signal: AbortSig
     try {
       return await put(parts, message, { ciphertext, createdAt: Date.now(), ...shared.value }, signal);
     } catch (error) {
-      if (error instanceof HomeserverError && error.refused) await parts.journal.refused(message.id);
+      if (error instanceof HomeserverError && error.refused) await parts.journal.refused(message.id, message.roomId);
       throw error;
     }
   });
@@ -87,7 +87,7 @@ async function sendAgain(parts: Parts, message: PlainMessage, entry: Ready, sign
   if (Date.now() - entry.createdAt > rememberedMs) {
     const eventId = await findInRoom(parts.homeserver, parts.options.userId, message.roomId, { ciphertext: entry.ciphertext }, entry.createdAt, signal);
     if (eventId !== undefined) {
-      await parts.journal.sent(message.id, eventId);
+      await parts.journal.sent(message.id, message.roomId, eventId);
       return ok({ eventId, devices: entry.devices, withheld: entry.withheld });
     }
   }
@@ -107,7 +107,7 @@ async function put({ homeserver, journal, pace, faults }: Parts, message: PlainM
   const { event_id: eventId } = answer;
   if (typeof eventId !== 'string') throw new HomeserverError(200, 'no-event-id', path);
   await faults.reached('put');
-  await journal.sent(message.id, eventId);
+  await journal.sent(message.id, message.roomId, eventId);
   await faults.reached('marked');
   return ok({ eventId: eventId as Sent['eventId'], devices, withheld });
 }

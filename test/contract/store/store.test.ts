@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { migrate } from '../../../src/adapters/store/database.ts';
-import { as, type BlobId, type EffectId, type Millis, type SourceId } from '../../../src/domain/brand.ts';
+import { as, type BlobId, type EffectId, type Millis, type RoomId, type SourceId, type UserId } from '../../../src/domain/brand.ts';
 import type { Decision } from '../../../src/domain/decision.ts';
 import type { Fact } from '../../../src/domain/fact.ts';
 import { Sealed } from '../../../src/domain/sealed.ts';
@@ -224,6 +224,22 @@ for (const kind of STORE_KINDS) {
       expect(await open.store.claimEffects('w', at(99_999), LEASE, 10, [])).to.deep.equal([]);
       await commit(open, [effect('e1')], 'k2', 1);
       expect(only(await open.store.claimEffects('w', at(99_999), LEASE, 10, [])).work.id).to.equal('e1');
+    });
+
+    it('does what was asked for last: the outcome of what a sender had in hand when it was asked for again settles nothing', async () => {
+      await commit(open, [effect('e1')]);
+      const former = only(await open.store.claimEffects('w1', T0, LEASE, 10, []));
+      const body = { type: 'room.invite', roomId: as<RoomId>('!another'), userId: as<UserId>('@u:x') } as const;
+      await commit(open, [{ ...effect('e1'), body }], 'k2', 1);
+      await open.store.renew('w1', { facts: [], effects: [former.work.id] }, at(500), LEASE);
+      expect(await open.store.claimEffects('w2', at(500 + LEASE - 1), LEASE, 10, []), 'while the sender is at the former').to.deep.equal([]);
+      for (const settlement of [
+        { state: 'done', fact: { type: 'timer.due', name: 'x' } }, { state: 'failed', code: 'forbidden', fact: { type: 'timer.due', name: 'x' } }, { state: 'waiting', code: 'no-device', notBefore: at(60_000), fact: { type: 'timer.due', name: 'x' } },
+      ] as const) expect(await open.store.settle(former, former.aggregate, settlement, at(600)), settlement.state).to.equal(false);
+      expect(await open.store.claimFacts('w', at(600), LEASE, 10), 'nothing is told of it').to.deep.equal([]);
+      const latter = only(await open.store.claimEffects('w1', at(500 + LEASE), LEASE, 10, []));
+      expect(latter.work.body).to.deep.equal(body);
+      expect(await open.store.settle(latter, latter.aggregate, { state: 'done', fact: { type: 'timer.due', name: 'x' } }, at(2000))).to.equal(true);
     });
 
     it('never does again what is done', async () => {
