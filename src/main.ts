@@ -89,16 +89,15 @@ program.command('start').description('run Aceso until it is told to stop (SIGTER
   const stopping = new Promise<string>((resolve) => { for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal)); });
   // A bug in one unit of work ends that unit, never the process silently.
   process.on('unhandledRejection', (error) => log.error('process.unhandled', { error: errorCode(error) }));
-  const running = await Promise.race([startAceso(loaded, { log, faults: faultsFromEnvironment(), roles }), stopping]);
-  if (typeof running === 'string') process.exit(0);
+  const starting = startAceso(loaded, { log, faults: faultsFromEnvironment(), roles });
   process.on('SIGHUP', () => {
-    try {
+    void starting.then((running) => {
       running.reloadTls();
       log.info('tls.reloaded');
-    } catch (error) {
-      log.error('tls.not-reloaded', { error: errorCode(error) });
-    }
+    }).catch((error: unknown) => log.error('tls.not-reloaded', { error: errorCode(error) }));
   });
+  const running = await Promise.race([starting, stopping]);
+  if (typeof running === 'string') process.exit(0);
   log.info('process.stopping', { signal: await stopping });
   await running.stop();
   process.exit(0);

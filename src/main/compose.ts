@@ -6,10 +6,11 @@ import { migrate, openDatabase, type Database, type DatabaseLocation } from '../
 import { createNotes } from '../adapters/store/notes.ts';
 import { schemaState } from '../adapters/store/schema.ts';
 import { createStore } from '../adapters/store/store.ts';
-import { troubleOf } from '../adapters/store/trouble.ts';
+import { troubleOf, type StoreTrouble } from '../adapters/store/trouble.ts';
 import { ConfigError, type LoadedConfig } from '../config/load.ts';
 import { as, type UserId } from '../domain/brand.ts';
 import type { Settings } from '../domain/decision.ts';
+import type { Failure } from '../domain/outcome.ts';
 import type { Party } from '../domain/people/party.ts';
 import { NPI } from '../domain/people/recipient.ts';
 import type { KeyRing } from '../ports/keys.ts';
@@ -36,11 +37,22 @@ export async function openStore(config: LoadedConfig, schema: 'migrate' | 'as-is
   }
 }
 
-/** A database that can't be used says what to do, not what its driver says. */
-function explained(error: unknown): unknown {
+/** The database can't be used. Says what to do, not what its driver says. */
+export class DatabaseTrouble extends Error {
+  override readonly name = 'DatabaseTrouble';
+  readonly trouble: Failure<StoreTrouble>;
+
+  constructor(trouble: Failure<StoreTrouble>, cause: unknown) {
+    super(`the database can't be used: ${trouble.message} [${trouble.code}]`, { cause });
+    this.trouble = trouble;
+  }
+}
+
+/** What an error means when it is the database's; any other as it is. */
+export function explained(error: unknown): unknown {
   const root = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const { error: trouble } = troubleOf(root);
-  return trouble.code === 'unavailable' ? error : new Error(`the database can't be used: ${trouble.message} [${trouble.code}]`, { cause: error });
+  return error instanceof DatabaseTrouble || trouble.code === 'unavailable' ? error : new DatabaseTrouble(trouble, error);
 }
 
 export async function bringSchema(database: Database, schema: 'migrate' | 'as-is'): Promise<readonly string[]> {

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { startHttpServer, type DoorRefusal, type HttpServerOptions } from '../adapters/http/server.ts';
+import { startHttpServer, type DoorRefusal, type HttpServer, type HttpServerOptions } from '../adapters/http/server.ts';
 import { createAppserviceRoutes, type AppserviceOptions } from '../adapters/matrix/appservice.ts';
 import { createFhirPush, createPool, type Pool } from '../../bridges/fhir-push/index.ts';
 import type { LoadedConfig } from '../config/load.ts';
@@ -13,6 +13,7 @@ import type { Store } from '../ports/store.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 import { healthz } from './operations.ts';
 import { createTrust } from './trust.ts';
+import { notYetForHomeserver, notYetForSources } from './waiting.ts';
 
 export type DoorParts = {
   readonly store: Store; readonly keys: KeyRing; readonly log: Log; readonly metrics: Metrics; readonly now: () => Millis; readonly faults: Faults;
@@ -25,45 +26,50 @@ export type Doors = {
   readonly httpPort: number;
   /** Where the homeserver pushes. */
   readonly appservicePort: number;
+  /** From now on what comes is taken; until then whoever comes is told to come again. */
+  open(parts: DoorParts): void;
   /** Takes the certificates as they are now. Throws, and changes nothing, when they can't be used. */
   reloadTls(): void;
   stop(withinMs: number): Promise<void>;
 };
 
-/** Opens both doors: for sources (FHIR, tokens) and for the homeserver. What either refuses is counted and audited. */
-export async function openDoors(config: LoadedConfig, parts: DoorParts): Promise<Doors> {
-  const { store, keys, log, now, metrics } = parts;
-  const refusals = createRefusals({ store, keys, log, metrics, now });
+/** Both doors: for sources (FHIR, tokens) and for the homeserver. What either refuses, once they are open, is counted and audited. */
+export async function startDoors(config: LoadedConfig, log: Log): Promise<Doors> {
+  let refusals: Refusals | undefined;
+  let pool: Pool | undefined;
   const failed = (error: unknown): void => log.error('http.failed', { error: errorCode(error) });
-  const host = createBridgeHost({ ...parts, refusals, terms: termsOf(config) });
-  const trust = createTrust(config, { keys, remember: store.remember, now, observe: (event) => host.observe({ bridge: 'auth', ...event }) });
-  const pool = poolOf(config);
-  const bridge = createFhirPush(fhirPushConfig(config), { host, validator: parts.validator, authenticator: trust.authenticator, ...(pool === undefined ? {} : { pool }) });
+  const noting = (door: string) => (refusal: Omit<DoorRefusal, 'code'> & { readonly code: string }): void => refusals?.note({ door, ...refusal });
   const doors = await Promise.all([
-    startHttpServer({ ...httpOptions(config), failed, refused: noting(refusals, 'http'), routes: [...trust.routes, ...bridge.routes, healthz] }),
-    startHttpServer({ ...appserviceOptions(config), failed, refused: noting(refusals, 'appservice'), routes: [createAppserviceRoutes({ ...parts.appservice, failed, refused: noting(refusals, 'appservice') })] }),
+    startHttpServer({ ...httpOptions(config), failed, refused: noting('http'), routes: [healthz, notYetForSources] }),
+    startHttpServer({ ...appserviceOptions(config), failed, refused: noting('appservice'), routes: [notYetForHomeserver] }),
   ]);
   const [http, appservice] = doors;
   return {
     httpPort: http.port,
     appservicePort: appservice.port,
+    open(parts) {
+      const { store, keys, now, metrics } = parts;
+      refusals = createRefusals({ store, keys, log, metrics, now });
+      const host = createBridgeHost({ ...parts, refusals, terms: termsOf(config) });
+      const trust = createTrust(config, { keys, remember: store.remember, now, observe: (event) => host.observe({ bridge: 'auth', ...event }) });
+      pool = poolOf(config);
+      const bridge = createFhirPush(fhirPushConfig(config), { host, validator: parts.validator, authenticator: trust.authenticator, ...(pool === undefined ? {} : { pool }) });
+      http.serve([...trust.routes, ...bridge.routes, healthz]);
+      appservice.serve([createAppserviceRoutes({ ...parts.appservice, failed, refused: noting('appservice') })]);
+    },
     reloadTls: () => { for (const door of doors) door.reloadTls(); },
     async stop(withinMs) {
       await Promise.all(doors.map((door) => door.stop(withinMs)));
       await pool?.stop();
-      await refusals.stop();
+      await refusals?.stop();
     },
   };
 }
 
-export type OperationsDoor = { readonly port: number; stop(withinMs: number): Promise<void> };
-
 /** Health and figures, on a port that sources don't reach. Plain HTTP, whatever the doors speak: probes hold no certificate. */
-export async function openOperations({ operations: { host, port } }: LoadedConfig, routes: readonly HttpRoute[], log: Log): Promise<OperationsDoor> {
+export async function openOperations({ operations: { host, port } }: LoadedConfig, routes: readonly HttpRoute[], log: Log): Promise<HttpServer> {
   return startHttpServer({ host, port, routes, failed: (error) => log.error('http.failed', { error: errorCode(error) }) });
 }
-
-const noting = (refusals: Refusals, door: string) => (refusal: Omit<DoorRefusal, 'code'> & { readonly code: string }): void => refusals.note({ door, ...refusal });
 
 /** Bodies over 256 KiB take 50 ms and more of a processor: `node bench/largeBodies.ts` shows what they do to the door without threads. */
 function poolOf({ http: { large_body_threads: threads } }: LoadedConfig): Pool | undefined {

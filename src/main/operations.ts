@@ -23,11 +23,20 @@ export function operationsRoutes(parts: OperationsParts): readonly HttpRoute[] {
     healthz,
     get('/readyz', kept(parts.steady, async () => {
       const readiness = await readinessOf(parts);
-      return { ...json(readiness.ready ? 200 : 503, readiness), ...(readiness.ready ? {} : { headers: { 'content-type': 'application/json', 'retry-after': '5' } }) };
+      return readiness.ready ? json(200, readiness) : unready(readiness);
     })),
-    get('/metrics', kept(parts.steady, async () => ({ status: 200, headers: { 'content-type': 'text/plain; version=0.0.4' }, body: await parts.metrics.text() }))),
+    get('/metrics', kept(parts.steady, async () => figures(await parts.metrics.text()))),
   ];
 }
+
+/** The same before the database is there: what is waited for. */
+export function waitingRoutes({ known, metrics }: { readonly known: () => readonly Problem[]; readonly metrics: MetricsEndpoint }): readonly HttpRoute[] {
+  const readiness = (): Readiness => ({ ready: false, store: known().find(({ part }) => part === 'store')?.code ?? 'starting', courier: 'starting', homeserver: 'unknown', seats: [], problems: known() });
+  return [healthz, get('/readyz', async () => unready(readiness())), get('/metrics', async () => figures(await metrics.text()))];
+}
+
+const unready = (readiness: Readiness): HttpReply => ({ ...json(503, readiness), headers: { 'content-type': 'application/json', 'retry-after': '5' } });
+const figures = (body: string): HttpReply => ({ status: 200, headers: { 'content-type': 'text/plain; version=0.0.4' }, body });
 
 /** One question at a time, and its answer to all who ask until it is too old. A failure is nobody's answer but theirs who waited for it. */
 function kept(steady: () => number, ask: () => Promise<HttpReply>): () => Promise<HttpReply> {

@@ -11,22 +11,24 @@ import { loadTemplate, type LoadedConfig } from '../config/load.ts';
 import { as, type Millis } from '../domain/brand.ts';
 import type { RoomTemplate } from '../domain/rooms/template.ts';
 import { createCatchUp } from '../loop/catchUp.ts';
-import { startClock } from '../loop/clock.ts';
+import { startClock, type Clock } from '../loop/clock.ts';
 import { createExecutors } from '../loop/executors.ts';
 import { createIntake } from '../loop/intake.ts';
 import { createLoop } from '../loop/loop.ts';
 import type { Faults } from '../ports/faults.ts';
+import type { StoreCounts } from '../ports/store.ts';
 import { errorCode, type Log } from '../ports/telemetry.ts';
 import { noWakeUps } from '../ports/wakeUps.ts';
-import { courierLocalpart, guardianLocalpart, locationOf, openStore, partiesOf, readRegistration, settingsOf } from './compose.ts';
+import { courierLocalpart, explained, guardianLocalpart, locationOf, openStore, partiesOf, readRegistration, settingsOf, type Opened } from './compose.ts';
 import { composeCouriers } from './couriers.ts';
 import { bringFromFile } from './directory.ts';
-import { openDoors, openOperations } from './doors.ts';
-import { createHealth } from './health.ts';
-import { operationsRoutes } from './operations.ts';
+import { openOperations, startDoors } from './doors.ts';
+import { createHealth, type Problem } from './health.ts';
+import { operationsRoutes, waitingRoutes } from './operations.ts';
 import { keepPresent } from './presence.ts';
 import { repeat } from './repeat.ts';
 import { verbsOf, type Role } from './roles.ts';
+import { createWaiting, type Waiting } from './waiting.ts';
 
 export type Running = { /** Where it tells of itself. */ readonly operationsPort: number; /** Takes the doors' certificates as they are now; throws when they can't be used. */ reloadTls(): void; stop(): Promise<void> };
 
@@ -40,21 +42,22 @@ const STOP_MS = 8000;
 const STEP_MS = 200;
 
 /**
- * Starts one process of Aceso in its roles. Resolves once its doors are open, also when the homeserver is down: results are taken and wait.
- * `/readyz` says when the courier is ready too.
+ * Starts one process of Aceso in its roles. It tells of itself at once, also while PostgreSQL is away, which it waits for. Resolves once its doors are open, also when the
+ * homeserver is down: results are taken and wait. `/readyz` says when the courier is ready too.
  */
 export async function startAceso(config: LoadedConfig, { log, faults, roles }: StartOptions): Promise<Running> {
   const worker = randomUUID();
   const { asToken, hsToken } = readRegistration(config);
   const template = templateOf(config);
-  const location = locationOf(config);
-  const postgres = location.kind === 'postgres' ? location.url : undefined;
-  const { keys, store, notes, database, migrated } = await openStore(config, 'migrate');
-  log.info('store.opened', { kind: location.kind, migrated: migrated.length });
-  const clock = await startClock(store, () => performance.now());
+  const waiting = createWaiting(log);
+  const late: { counts?: () => Promise<StoreCounts>; problems: () => readonly Problem[]; take?: ReturnType<typeof createIntake> } = { problems: waiting.known };
+  const metrics = createMetrics(async () => late.counts?.(), () => late.problems());
+  const operations = await openOperations(config, waitingRoutes({ known: waiting.known, metrics }), log);
+  const doors = roles.includes('ingress') ? await startDoors(config, log) : undefined;
+  const { keys, store, notes, database, migrated, clock, brought, postgres } = await openWhenThere(config, roles, waiting);
   const { now } = clock;
-  const metrics = createMetrics(() => store.counts(now()), () => health.known());
-  const brought = roles.includes('decider') ? await bringFromFile(store, notes, partiesOf(config)) : [];
+  late.counts = () => store.counts(now());
+  log.info('store.opened', { kind: postgres === undefined ? 'sqlite' : 'postgres', migrated: migrated.length });
   log.info('directory.loaded', { changed: brought.length });
 
   const { url, server_name: serverName } = config.homeserver;
@@ -66,10 +69,9 @@ export async function startAceso(config: LoadedConfig, { log, faults, roles }: S
   const couriers = roles.includes('sender') ? composeCouriers({ config, store, keys, worker, userId: homeserver.courier, asToken, log, metrics, faults, taken: () => loop.nudge() }) : undefined;
 
   const parts = { store, log, metrics, now, faults };
-  const intake: { take?: ReturnType<typeof createIntake> } = {};
   const catchUp = await createCatchUp({
     ...parts, notes, found: createFoundEvents(database.db), history: createHistory(homeserverOptions, async () => (await store.seat(0))?.deviceId ?? config.courier.device_id), worker, courier: homeserver.courier, ownUsers: [homeserver.guardian, homeserver.courier],
-    take: async (transaction) => { await intake.take?.(transaction); },
+    take: async (transaction) => { await late.take?.(transaction); },
   });
   const wakeUps = postgres === undefined ? noWakeUps : createWakeUps(postgres, worker, () => loop.look());
   const loop = createLoop({
@@ -81,7 +83,8 @@ export async function startAceso(config: LoadedConfig, { log, faults, roles }: S
       people: { ownServer: serverName, guardian: homeserver.guardian, partnerVersions: Object.fromEntries(config.partners.flatMap(({ server_name: name, room_version: version }) => (version === undefined ? [] : [[name, version]]))) },
     }), (id) => keys.pseudonym('txn', id)),
   });
-  intake.take = createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge });
+  const take = createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge });
+  late.take = take;
   couriers?.onKeys(({ kind }) => {
     void loop.wake(kind === 'devices' ? 'no-device' : 'keys-missing').catch((error: unknown) => log.warn('wake.failed', { error: errorCode(error) }));
   });
@@ -93,8 +96,9 @@ export async function startAceso(config: LoadedConfig, { log, faults, roles }: S
   };
   const health = createHealth({ store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now: () => as<Millis>(Date.now()), steady: () => performance.now(), ended: wakeAll });
   const stopWatching = health.watch();
-  const operations = await openOperations(config, operationsRoutes({ couriers, health, metrics, steady: () => performance.now() }), log);
-  const doors = roles.includes('ingress') ? await openDoors(config, { ...parts, keys, nudge: loop.nudge, validator: await createFhirValidator(), appservice: { hsToken, isOurs, take: intake.take } }) : undefined;
+  late.problems = health.known;
+  operations.serve(operationsRoutes({ couriers, health, metrics, steady: () => performance.now() }));
+  doors?.open({ ...parts, keys, nudge: loop.nudge, validator: await createFhirValidator(), appservice: { hsToken, isOurs, take } });
   couriers?.start();
   loop.start();
   const catchingUp = repeat(CATCH_UP_MS, () => catchUp.run());
@@ -106,6 +110,25 @@ export async function startAceso(config: LoadedConfig, { log, faults, roles }: S
     reloadTls: () => doors?.reloadTls(),
     stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, async () => doors?.stop(2000), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => operations.stop(500), () => store.close()]),
   };
+}
+
+type OpenedHospital = Opened & { readonly clock: Clock; /** Parties that the file changed. */ readonly brought: readonly unknown[]; /** Its address, when it is PostgreSQL. */ readonly postgres: string | undefined };
+
+/** All that the database is asked for before the work begins, as one try. SQLite is there or isn't: what is wrong with it, no waiting ends. */
+function openWhenThere(config: LoadedConfig, roles: readonly Role[], waiting: Waiting): Promise<OpenedHospital> {
+  const open = async (): Promise<OpenedHospital> => {
+    const location = locationOf(config);
+    const opened = await openStore(config, 'migrate');
+    try {
+      const clock = await startClock(opened.store, () => performance.now());
+      const brought = roles.includes('decider') ? await bringFromFile(opened.store, opened.notes, partiesOf(config)) : [];
+      return { ...opened, clock, brought, postgres: location.kind === 'postgres' ? location.url : undefined };
+    } catch (error) {
+      await opened.store.close().catch(() => undefined);
+      throw explained(error);
+    }
+  };
+  return config.store.postgres_url_file === undefined ? open() : waiting.until(open);
 }
 
 /** Each part gets its turn, and none may hold up the stop of the next: one that waits for a database or homeserver that hangs is left behind. */

@@ -1,5 +1,5 @@
 import express, { type Request, type Response } from 'express';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Admission, Admitted, HttpReply, HttpRoute } from '../../ports/bridge.ts';
@@ -34,6 +34,8 @@ const LIMITS = { keepAliveTimeout: 65_000, headersTimeout: 20_000, requestTimeou
 
 export type HttpServer = {
   readonly port: number;
+  /** Serves these from now on. What is under way ends under those of before. */
+  serve(routes: readonly HttpRoute[]): void;
   /** Takes the TLS files as they are now, for new connections. Throws, and changes nothing, when they can't be used. */
   reloadTls(): void;
   stop(withinMs: number): Promise<void>;
@@ -43,24 +45,12 @@ type Door = { readonly seen: (request: Request) => Seen; readonly refused: (refu
 
 /** Serves routes; admits or refuses each request before its body is read, and never reads more of it than its route allows. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { host, port, routes, failed, tls, refused = () => undefined } = options;
+  const { host, port, failed, tls, refused = () => undefined } = options;
   const door: Door = { seen: createPeerOf(options.proxies), refused };
-  const app = express();
-  app.disable('x-powered-by').disable('etag');
-  for (const route of routes) {
-    // Each its own: where nobody has to prove themselves before the body comes, nobody can take the room of those who did.
-    const budget = createBudget(options.maxBytesInFlight ?? MOST_IN_FLIGHT);
-    app.use(route.prefix, (request, response) => serve(door, budget, route, request, response).catch((error: unknown) => {
-      failed(error);
-      if (!response.headersSent) send(response, { status: 500 });
-    }));
-  }
-  app.use((request, response) => {
-    refused({ code: 'no-such-path', status: 404, peer: door.seen(request).peer.address });
-    send(response, { status: 404 });
-  });
-  const secure = tls === undefined ? undefined : createTlsServer({ ...LIMITS, ...readTls(tls) }, app);
-  const server: Server = secure ?? createServer(LIMITS, app);
+  let app = appOf(door, options, options.routes);
+  const handle: RequestListener = (request, response) => void app(request, response);
+  const secure = tls === undefined ? undefined : createTlsServer({ ...LIMITS, ...readTls(tls) }, handle);
+  const server: Server = secure ?? createServer(LIMITS, handle);
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => answerMalformed(error, socket, refused));
   await listen(server, host, port);
   const reloadTls = (): void => { if (tls !== undefined) secure?.setSecureContext(readTls(tls)); };
@@ -74,9 +64,28 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const address = server.address();
   return {
     port: typeof address === 'object' && address ? address.port : port,
+    serve: (routes) => { app = appOf(door, options, routes); },
     reloadTls,
     stop: (withinMs) => { unwatch?.(); return close(server, withinMs); },
   };
+}
+
+function appOf(door: Door, { failed, maxBytesInFlight = MOST_IN_FLIGHT }: HttpServerOptions, routes: readonly HttpRoute[]): express.Express {
+  const app = express();
+  app.disable('x-powered-by').disable('etag');
+  for (const route of routes) {
+    // Each its own: where nobody has to prove themselves before the body comes, nobody can take the room of those who did.
+    const budget = createBudget(maxBytesInFlight);
+    app.use(route.prefix, (request, response) => serve(door, budget, route, request, response).catch((error: unknown) => {
+      failed(error);
+      if (!response.headersSent) send(response, { status: 500 });
+    }));
+  }
+  app.use((request, response) => {
+    door.refused({ code: 'no-such-path', status: 404, peer: door.seen(request).peer.address });
+    send(response, { status: 404 });
+  });
+  return app;
 }
 
 async function serve(door: Door, budget: Budget, route: HttpRoute, request: Request, response: Response): Promise<void> {

@@ -28,7 +28,7 @@ const COUNTS_MS = 4000;
 const BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 /** Prometheus metrics: numbers and fixed labels. `counts` and `problems` are asked when somebody looks; without the database, what it would count is left out. */
-export function createMetrics(counts: () => Promise<StoreCounts>, problems: () => readonly { readonly part: string; readonly code: string }[] = () => []): MetricsEndpoint {
+export function createMetrics(counts: () => Promise<StoreCounts | undefined>, problems: () => readonly { readonly part: string; readonly code: string }[] = () => []): MetricsEndpoint {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'aceso_' });
   const counters = new Map<string, Counter>();
