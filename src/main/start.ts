@@ -5,6 +5,7 @@ import { createFhirValidator } from '../adapters/fhir/validator.ts';
 import { createMetrics } from '../adapters/log/metrics.ts';
 import { createHistory } from '../adapters/matrix/history.ts';
 import { createHomeserver, type HomeserverOptions } from '../adapters/matrix/homeserver.ts';
+import { lockFolder } from '../adapters/store/folderLock.ts';
 import { createFoundEvents } from '../adapters/store/found.ts';
 import { createWakeUps } from '../adapters/store/wakeUps.ts';
 import { loadTemplate, type LoadedConfig } from '../config/load.ts';
@@ -49,6 +50,7 @@ export async function startAceso(config: LoadedConfig, { log, faults, roles }: S
   const worker = randomUUID();
   const { asToken, hsToken } = readRegistration(config);
   const template = templateOf(config);
+  const lock = config.store.postgres_url_file === undefined ? lockFolder(config.at(config.data_dir)) : undefined;
   const waiting = createWaiting(log);
   const late: { counts?: () => Promise<StoreCounts>; problems: () => readonly Problem[]; take?: ReturnType<typeof createIntake> } = { problems: waiting.known };
   const metrics = createMetrics(async () => late.counts?.(), () => late.problems());
@@ -108,7 +110,7 @@ export async function startAceso(config: LoadedConfig, { log, faults, roles }: S
   return {
     operationsPort: operations.port,
     reloadTls: () => doors?.reloadTls(),
-    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, async () => doors?.stop(2000), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => operations.stop(500), () => store.close()]),
+    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, async () => doors?.stop(2000), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => operations.stop(500), () => store.close(), async () => lock?.release()]),
   };
 }
 

@@ -4,6 +4,7 @@ import { parseDocument } from 'yaml';
 import { readArchive, readHead, type ArchiveHead } from '../../adapters/archive/archive.ts';
 import { copyInto, isEmptyDatabase, type CopySource } from '../../adapters/store/copyIn.ts';
 import type { DatabaseLocation } from '../../adapters/store/database.ts';
+import { alone, LOCK_FILES } from '../../adapters/store/folderLock.ts';
 import { noteIn } from '../../adapters/store/restored.ts';
 import { openKeyFile } from '../../adapters/keys/keyfile.ts';
 import type { SnapshotTable, Cell } from '../../adapters/store/snapshot.ts';
@@ -39,12 +40,16 @@ export async function restore(file: string, configFile: string, options: Restore
   const about = wordsOf(head.madeAt, head.madeBy, contents);
   const where = plan.location.kind === 'sqlite' ? plan.location.file : 'the PostgreSQL database';
   if ((await backupIn(plan.location)) === head.id) return { json: { restored: head.id, already: true }, text: `${where} holds this backup already; nothing was changed.` };
-  await refuseOccupied(plan);
+  if (options.dryRun) await refuseOccupied(plan);
   if (options.dryRun) return { json: { ...described(contents), id: head.id, madeAt: head.madeAt, into: folder, dryRun: true }, text: [...about, `Would be restored into ${folder} and ${where}. Nothing was written.`].join('\n') };
-  for (const each of plan.files) writeWhole(resolve(folder, each.path), each);
-  const keysFile = plan.config.at(plan.config.keys_file);
-  openKeyFile(keysFile); // Before the database is there: without its keys it would be of no use.
-  await copyInto(plan.location, { ...sourceOf(file, opener, contents, progress), notes: notesOf(head) });
+  const fill = async (): Promise<void> => {
+    await refuseOccupied(plan);
+    for (const each of plan.files) writeWhole(resolve(folder, each.path), each);
+    openKeyFile(plan.config.at(plan.config.keys_file)); // Before the database is there: without its keys it would be of no use.
+    await copyInto(plan.location, { ...sourceOf(file, opener, contents, progress), notes: notesOf(head) });
+  };
+  // A server that is started meanwhile would make itself a database, and what it took in would be gone when the restored one takes its place.
+  await (plan.location.kind === 'sqlite' ? alone(dirname(plan.location.file), fill) : fill());
   const total = Object.values(contents.rows).reduce((sum, count) => sum + count, 0);
   return {
     json: { restored: head.id, madeAt: head.madeAt, into: folder, files: plan.files.map(({ path }) => path), rows: contents.rows },
@@ -82,7 +87,7 @@ function adapted(text: string, { dataDir, postgresUrlFile, sqlite }: RestoreOpti
 async function refuseOccupied({ folder, config, files, location }: Plan): Promise<void> {
   const occupied = files.map(({ path, text }) => ({ path: resolve(folder, path), text })).filter(({ path, text }) => existsSync(path) && readFileSync(path, 'utf8') !== text);
   const data = config.at(config.data_dir);
-  const left = existsSync(data) ? readdirSync(data).filter((name) => !name.includes('.restoring')) : [];
+  const left = existsSync(data) ? readdirSync(data).filter((name) => !name.includes('.restoring') && !LOCK_FILES.includes(name)) : [];
   const elsewhere = 'Restore into an empty folder with --into FOLDER (and --data-dir, --postgres-url-file for another database), or move what is there away.';
   if (occupied.length > 0) throw new Error(`${occupied.map(({ path }) => path).join(', ')} is there already, and is another one. ${elsewhere}`);
   if (left.length > 0) throw new Error(`${data} is not empty (${left.slice(0, 3).join(', ')}). ${elsewhere}`);
