@@ -5,7 +5,7 @@ import { keyHolders, type RoomState } from '../domain/rooms/room.ts';
 import { planRoom, type RoomPeople, type RoomTemplate } from '../domain/rooms/template.ts';
 import { Sealed } from '../domain/sealed.ts';
 import { follow } from './following.ts';
-import type { Courier } from '../ports/courier.ts';
+import { isGone, type Courier } from '../ports/courier.ts';
 import type { Executors } from '../ports/executor.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { Homeserver } from '../ports/homeserver.ts';
@@ -71,6 +71,7 @@ export function createExecutors(parts: ExecutorParts): Executors {
       });
       const sent = await send(recipients);
       if (sent.ok) return ok({ type: 'room.send', ...sent.value });
+      if (isGone(courier.status())) return noCourier(seat);
       if (!PASSING.has(sent.error.code)) return sent;
       // A team is told as soon as one of its members can read it; who can't is named.
       const able = await readersOf(courier, recipients);
@@ -85,8 +86,7 @@ export function createExecutors(parts: ExecutorParts): Executors {
       if (!courier) return noCourier(seat);
       await courier.memberChanged(roomId, userId, membership);
       // A device that was stopped meanwhile may not have taken it.
-      const { state } = courier.status();
-      return state === 'stopped' || state === 'lost' ? noCourier(seat) : ok({ type: 'courier.member', userId });
+      return isGone(courier.status()) ? noCourier(seat) : ok({ type: 'courier.member', userId });
     },
 
     async 'courier.accept'({ seat = 0, body: { userId } }) {

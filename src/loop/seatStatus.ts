@@ -17,7 +17,7 @@ export function statusOf(places: ReadonlyMap<number, Place>, { stopped, worker }
 }
 
 function seatStatus(seat: number, place: Place, worker: string): SeatStatus {
-  if (place.is === 'opening') return { seat, state: 'opening', holder: worker };
+  if (place.is === 'opening') return { seat, state: 'opening', holder: worker, ...(place.removed === undefined ? {} : { problem: `the homeserver has removed the courier's device ${place.removed}: another one takes its place` }) };
   if (place.is === 'sitting') {
     const { state, problem } = place.courier.status();
     return { seat, state, holder: worker, deviceId: place.courier.deviceId, ...(problem === undefined ? {} : { problem }) };
@@ -28,6 +28,7 @@ function seatStatus(seat: number, place: Place, worker: string): SeatStatus {
 
 function worstOf(seats: readonly SeatStatus[]): CourierStatus['state'] {
   const states = new Set(seats.map(({ state }) => state));
+  if (states.has('removed')) return 'removed';
   if (states.has('recovering') || states.has('lost')) return 'recovering';
   return states.has('free') || states.has('opening') || states.has('starting') || states.has('stopped') ? 'starting' : 'ready';
 }

@@ -1,16 +1,17 @@
 /**
  * Keeps the courier's seats: each has one Matrix device at a time, held by one worker under a fenced lease. A dead worker's seat is taken by
- * the next one: with the same device where its store is, as a new device of the same identity where it isn't.
+ * the next one: with the same device where its store is, as a new device of the same identity where it isn't. A device that the homeserver removed is
+ * followed by a new one too, on the spot (docs/decisions/0018).
  */
 import { as, type Millis } from '../domain/brand.ts';
-import type { Courier, Couriers } from '../ports/courier.ts';
+import { isGone, type Courier, type Couriers } from '../ports/courier.ts';
 import type { Lease, Seat, Store } from '../ports/store.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 import { SEAT_LEASE_MS, seatLease, waitFor, type SeatDevices, type SeatTerms } from './seating.ts';
 import { statusOf } from './seatStatus.ts';
 
 export type SeatsParts = {
-  readonly store: Pick<Store, 'lease' | 'release' | 'leases' | 'seat' | 'saveSeat'>;
+  readonly store: Pick<Store, 'lease' | 'release' | 'leases' | 'seat' | 'saveSeat' | 'audit'>;
   readonly worker: string;
   /** The time by which leases go. */
   readonly clock: () => Promise<Millis>;
@@ -27,7 +28,7 @@ export type SeatsParts = {
 /** A seat, as this worker sees it. `until`: our lease holds at least so long, by the steady clock. */
 export type Place =
   | { readonly is: 'away'; readonly holder?: string; /** Since when nobody has it, as far as we saw. */ readonly freeSince?: number; readonly notBefore?: number; readonly failures: number; readonly problem?: string }
-  | { readonly is: 'opening'; lease: Lease; until: number; readonly failures: number }
+  | { readonly is: 'opening'; lease: Lease; until: number; readonly failures: number; /** The device that sat here till now: the homeserver has removed it. */ readonly removed?: string }
   | { readonly is: 'sitting'; lease: Lease; until: number; readonly courier: Courier };
 
 export type Seats = Couriers & {
@@ -42,6 +43,8 @@ const RENEW_MS = 800;
 const MARGIN_MS = 300;
 const LONGEST_WAIT_MS = 30_000;
 const MOST_RAISES = 10_000;
+/** Somebody, or something, may go on removing devices: each new one is asked for by all who are to read it. */
+const REPLACE_EVERY_MS = 60_000;
 
 export function createSeats(parts: SeatsParts): Seats {
   const { store, worker, clock, terms, devices, log, metrics, steady } = parts;
@@ -49,18 +52,24 @@ export function createSeats(parts: SeatsParts): Seats {
   const listeners: Parameters<Courier['onKeys']>[0][] = [];
   const openings = new Set<Promise<void>>();
   const untried = new Set(places.keys());
+  const replacedAt = new Map<number, number>();
   let timer: NodeJS.Timeout | undefined;
   let turn: Promise<void> | undefined;
   let stopped = false;
 
   const sitting = (seat: number): Extract<Place, { is: 'sitting' }> | undefined => {
     const place = places.get(seat);
-    return place?.is === 'sitting' && steady() < place.until && place.courier.status().state !== 'lost' ? place : undefined;
+    return place?.is === 'sitting' && steady() < place.until && !isGone(place.courier.status()) ? place : undefined;
   };
   const taken = (): number => [...places.values()].filter(({ is }) => is !== 'away').length;
 
   const renew = async (seat: number, place: Exclude<Place, { is: 'away' }>): Promise<void> => {
-    if (place.is === 'sitting' && place.courier.status().state === 'lost') return leave(seat, place, 'fenced');
+    const state = place.is === 'sitting' ? place.courier.status().state : undefined;
+    if (state === 'lost') return leave(seat, place, 'fenced');
+    if (place.is === 'sitting' && state === 'removed' && steady() - (replacedAt.get(seat) ?? -Infinity) >= REPLACE_EVERY_MS) {
+      replace(seat, place);
+      return undefined;
+    }
     if (place.until - steady() > SEAT_LEASE_MS - MARGIN_MS - RENEW_MS) return undefined;
     const asked = steady();
     const lease = await store.lease(place.lease.name, worker, await clock(), SEAT_LEASE_MS);
@@ -77,6 +86,20 @@ export function createSeats(parts: SeatsParts): Seats {
     places.set(seat, { is: 'away', failures: 0 });
     log.warn('seat.lost', { seat, generation: place.lease.generation, reason });
     if (place.is === 'sitting') await place.courier.stop();
+  };
+
+  /** Under the same lease, so that nobody sits down in between. What the old device has under way ends first: its answers are worth more than looking for them. */
+  const replace = (seat: number, { lease, until, courier }: Extract<Place, { is: 'sitting' }>): void => {
+    replacedAt.set(seat, steady());
+    const opening: Place = { is: 'opening', lease, until, failures: 0, removed: courier.deviceId };
+    places.set(seat, opening);
+    log.warn('seat.device-removed', { seat, device: courier.deviceId });
+    begin(seat, opening, courier.stop());
+  };
+
+  const begin = (seat: number, place: Extract<Place, { is: 'opening' }>, before: Promise<void> = Promise.resolve()): void => {
+    const opened = before.then(() => open(seat, place)).finally(() => openings.delete(opened));
+    openings.add(opened);
   };
 
   const take = async (seat: number, place: Extract<Place, { is: 'away' }>, holder: string | undefined): Promise<void> => {
@@ -105,12 +128,12 @@ export function createSeats(parts: SeatsParts): Seats {
     if (!lease) return;
     const opening: Place = { is: 'opening', lease, until: asked + SEAT_LEASE_MS - MARGIN_MS, failures: place.failures };
     places.set(seat, opening);
-    const opened = open(seat, opening).finally(() => openings.delete(opened));
-    openings.add(opened);
+    begin(seat, opening);
   };
 
   const notOpened = (seat: number, place: { readonly failures: number }, error: unknown): void => {
     log.error('seat.not-opened', { seat, error: errorCode(error) });
+    replacedAt.delete(seat);
     const failures = place.failures + 1;
     const problem = error instanceof SeatLost ? undefined : `the courier on seat ${seat} can't be opened: ${error instanceof Error ? error.message : 'an unknown error'}`;
     places.set(seat, { is: 'away', failures, notBefore: steady() + Math.min(250 * 2 ** failures, LONGEST_WAIT_MS), ...(problem === undefined ? {} : { problem }) });
@@ -155,10 +178,11 @@ export function createSeats(parts: SeatsParts): Seats {
   };
 
   /** Which device it is: the one of before when its store is here, or a new one, written down in the lease's name. */
-  const settle = async (seat: number, { lease }: Extract<Place, { is: 'opening' }>): Promise<{ readonly row: Seat; readonly how: 'first' | 'same' | 'new' }> => {
+  const settle = async (seat: number, { lease, removed }: Extract<Place, { is: 'opening' }>): Promise<{ readonly row: Seat; readonly how: 'first' | 'same' | 'new' | 'replaced' }> => {
     const before = await store.seat(seat);
     const here = devices.here(seat);
-    if (before && here?.storeId === before.storeId) return { row: before, how: 'same' };
+    const how = before === undefined ? 'first' : before.deviceId === removed ? 'replaced' : 'new';
+    if (before && how !== 'replaced' && here?.storeId === before.storeId) return { row: before, how: 'same' };
     if (before) {
       // Refused from now on, whatever it still has in flight: only then is what the room holds all that it sent.
       await devices.retire(before.deviceId);
@@ -167,7 +191,12 @@ export function createSeats(parts: SeatsParts): Seats {
     if (here && (before || seat !== 0)) devices.setAside(seat);
     const row: Seat = before ? { seat, ...devices.invent(seat), bornAt: await clock() } : { seat, ...devices.first(seat), bornAt: as<Millis>(0) };
     if (!await store.saveSeat(lease, row)) throw new SeatLost();
-    return { row, how: before ? 'new' : 'first' };
+    if (before) {
+      const because = how === 'replaced' ? 'the homeserver had removed the device before it' : 'the store of the device before it is not on this machine';
+      await store.audit([{ at: row.bornAt, kind: 'courier', aggregate: `${seat}`, action: 'device.followed', because, detail: { device: row.deviceId, former: before.deviceId } }])
+        .catch((error: unknown) => log.error('audit.not-written', { seat, error: errorCode(error) }));
+    }
+    return { row, how };
   };
 
   const tick = async (): Promise<void> => {

@@ -26,14 +26,17 @@ export type Courier = {
   devices(userId: UserId): Promise<Outcome<{ readonly entitled: number; readonly unsigned: number }, 'unavailable'>>;
   /** A person, asked by telephone, confirms that the identity they have now is theirs: their devices may get keys again. */
   acceptIdentity(userId: UserId): Promise<Outcome<void, 'unavailable'>>;
-  /** `ready` once identity and keys are published and the first sync is done; `lost` when another process took the device over, for good. `problem`: what keeps it from syncing now, and what to do, for a person. */
+  /** `ready` once identity and keys are published and the first sync is done; `lost` when another process took the device over, `removed` when the homeserver doesn't know it any more, each for good. `problem`: what keeps it from syncing now, and what to do, for a person. */
   status(): CourierStatus;
   /** Forgets what is older than `before` (milliseconds since the epoch): messages that were sent, which can't be asked for again, and keys that nothing needs any more. Gives how many rows. */
   prune(before: number): Promise<number>;
   stop(): Promise<void>;
 };
 
-export type CourierStatus = { readonly state: 'starting' | 'ready' | 'recovering' | 'lost' | 'stopped'; readonly restarts: number; readonly lastSyncAt?: number; readonly problem?: string };
+export type CourierStatus = { readonly state: 'starting' | 'ready' | 'recovering' | 'lost' | 'removed' | 'stopped'; readonly restarts: number; readonly lastSyncAt?: number; readonly problem?: string };
+
+/** Whether the device is none any more: whoever sits on its seat next does what was asked of it. */
+export const isGone = ({ state }: Pick<CourierStatus, 'state'>): boolean => state === 'stopped' || state === 'lost' || state === 'removed';
 
 /** The courier's devices, each on a seat of its own; this worker has those whose seats it holds. A room's messages go by the device on its seat. */
 export type Couriers = {

@@ -71,7 +71,7 @@ export type EffectSettlement =
   | { readonly state: 'failed'; readonly code: string; readonly fact: FactBody };
 
 /** A line of the audit beside those of decisions. Never PHI. */
-export type AuditNote = AuditEntry & { readonly at: Millis; readonly kind: 'door'; /** The source, or the door when it isn't known. */ readonly aggregate: string };
+export type AuditNote = AuditEntry & { readonly at: Millis; readonly kind: 'door' | 'courier'; /** The source, or the door when it isn't known; the courier's seat. */ readonly aggregate: string };
 
 export type Store = {
   /** The time by which leases and timers go: the database's own, so that workers agree whose machines don't. On SQLite, this machine's. */

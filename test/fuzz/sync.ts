@@ -35,7 +35,7 @@ export async function fuzzSync(hospital: Hospital, slot: Slot, { inputs, seed, s
     const options: ThreadOptions = { ...place.options, deadlineMs: 20_000, faults: 'off', keeper: 'none' };
     const store = await openStore(options, () => tally.failure('store', 'taken by somebody else'));
     const engine = await openEngine(options, (what) => tally.failure('engine', `never came back from ${what}`));
-    const homeserver = createHomeserver(options, () => store.checkFence());
+    const homeserver = createHomeserver(options, { mayLeave: () => store.checkFence() });
     const outgoing = createOutgoing(engine, homeserver, store, noFaults, await createResets(engine, store, () => undefined));
     const sharedRooms = await createSharedRooms(store);
     const people = createPeople(options, engine, outgoing, sharedRooms);

@@ -75,6 +75,8 @@ describe('the courier recovers', function () {
     expect((await itself.send(message('before', roomId, [anna.userId], 'before'))).ok).to.equal(true);
     await own.call('/delete_devices', { devices: [own.options.deviceId] });
     expect(await itself.send(message('deleted', roomId, [anna.userId], 'deleted'))).to.deep.nested.include({ ok: false, 'error.code': 'unavailable', 'error.retry': true });
+    expect(itself.status(), 'for good: another device must take its place').to.deep.include({ state: 'removed' });
+    expect(itself.status().problem).to.include(`removed the courier's device ${own.options.deviceId}`);
     await itself.stop();
     own.clear();
   });

@@ -36,7 +36,7 @@ describe('An answer that the homeserver never gave', () => {
   for (const [name, give] of Object.entries(BROKEN)) {
     it(`${name}: the courier doesn't take it for a refusal, so that the same ciphertext goes out again`, async () => {
       answer = give;
-      const courier = forCourier({ homeserverUrl: url, asToken: 'token', userId: as<UserId>('@courier:mercy.example'), deviceId: 'COURIER' }, () => undefined);
+      const courier = forCourier({ homeserverUrl: url, asToken: 'token', userId: as<UserId>('@courier:mercy.example'), deviceId: 'COURIER' });
       const error = await courier.text({ method: 'PUT', path: 'client/v3/rooms/x/send/m.room.encrypted/1', body: '{}' }).then(() => undefined, (thrown: unknown) => thrown);
       expect(error).to.be.instanceOf(HomeserverError);
       expect((error as HomeserverError).refused).to.equal(false);
@@ -63,7 +63,7 @@ describe('An answer that the homeserver never gave', () => {
 
   it('what is too large for the way is refused by it', async () => {
     answer = (response) => response.writeHead(413, { 'content-type': 'text/html' }).end(PAGE);
-    const courier = forCourier({ homeserverUrl: url, asToken: 'token', userId: as<UserId>('@courier:mercy.example'), deviceId: 'COURIER' }, () => undefined);
+    const courier = forCourier({ homeserverUrl: url, asToken: 'token', userId: as<UserId>('@courier:mercy.example'), deviceId: 'COURIER' });
     const error = await courier.text({ method: 'PUT', path: 'client/v3/rooms/x/send/m.room.encrypted/1', body: '{}' }).then(() => undefined, (thrown: unknown) => thrown);
     expect((error as HomeserverError).refused).to.equal(true);
   });

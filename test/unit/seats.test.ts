@@ -175,6 +175,54 @@ describe('The courier\'s seats', () => {
     expect(a.opened).to.have.length(2);
   });
 
+  it('a device that the homeserver removed is followed by a new one at once, under the same lease; its store is never used again, and the audit says so', async () => {
+    const disk: Machine = new Map();
+    const [a, b] = [worker('a', disk), worker('b', disk)];
+    await settled(a, 0);
+    await settled(b, 1);
+    a.state.value = 'removed';
+    expect(a.seats.held(), 'nothing more is given to it').to.deep.equal([]);
+    await a.seats.tick();
+    a.state.value = 'ready';
+    expect(a.seats.status().seats[0]).to.deep.include({ state: 'opening', problem: 'the homeserver has removed the courier\'s device FIRST0: another one takes its place' });
+    await b.seats.tick();
+    await settled(a, 0);
+    expect(a.opened).to.deep.equal(['0 FIRST0 1', '0 NEW0N1 1 successor']);
+    expect(b.opened).to.deep.equal(['1 FIRST1 1']);
+    expect(events.filter((each) => !each.includes('seat.taken'))).to.deep.equal(['a seat.device-removed 0', 'a closed 0', 'a retired FIRST0', 'a seat.device-retired 0', 'a set aside 0']);
+    const audit = await opened.database.db.selectFrom('audit').selectAll().execute();
+    expect(audit.map(({ kind, aggregate, action, because, detail }) => ({ kind, aggregate, action, because, detail: JSON.parse(detail) as unknown }))).to.deep.equal([
+      { kind: 'courier', aggregate: '0', action: 'device.followed', because: 'the homeserver had removed the device before it', detail: { device: 'NEW0N1', former: 'FIRST0' } },
+    ]);
+  });
+
+  it('whoever goes on removing devices doesn\'t make it take more than one a minute', async () => {
+    const a = worker('a', new Map(), { seats: 1 });
+    await settled(a, 0);
+    a.state.value = 'removed';
+    await a.seats.tick();
+    await until('the second device', () => a.opened.length === 2, 2000, 5);
+    await pass(59_000, a);
+    expect(a.opened).to.have.length(2);
+    expect(a.seats.status()).to.deep.include({ state: 'removed' });
+    await pass(2000, a);
+    await until('the third device', () => a.opened.length === 3, 2000, 5);
+  });
+
+  it('a device that was removed while the homeserver is away is followed when that answers', async () => {
+    let isAway = true;
+    const a = worker('a', new Map(), { seats: 1 }, { retire: async () => { if (isAway) throw new Error('unreachable'); } });
+    await settled(a, 0);
+    a.state.value = 'removed';
+    await a.seats.tick();
+    await until('the failure', () => a.seats.status().problem?.includes('unreachable'), 2000, 5);
+    expect(a.opened).to.deep.equal(['0 FIRST0 1']);
+    isAway = false;
+    await pass(2000, a);
+    await until('the device after it', () => a.opened.some((each) => each.includes('NEW0')), 2000, 5);
+    expect(a.opened.at(-1)).to.match(/^0 NEW0N\d \d+ successor$/u);
+  });
+
   it('a stopped one leaves its seats free at once', async () => {
     const disk: Machine = new Map();
     const [a, b] = [worker('a', disk, { seats: 1 }), worker('b', disk, { seats: 1 })];

@@ -1,7 +1,7 @@
 /** The courier's encrypting device, as the loop sees it: the port, in front of an engine that runs in a thread of its own. */
 import type { UserId } from '../../domain/brand.ts';
 import { fail } from '../../domain/outcome.ts';
-import type { Courier } from '../../ports/courier.ts';
+import type { Courier, CourierStatus } from '../../ports/courier.ts';
 import type { CourierOptions, ThreadOptions } from './options.ts';
 import { startThread, type EngineThread } from './thread.ts';
 
@@ -19,7 +19,9 @@ export async function createCourier(options: CourierOptions): Promise<Courier> {
   if (options.storeKey.length !== 32) throw new Error("the courier's store key must have 32 bytes");
   const threadOptions: ThreadOptions = { ...settings, deadlineMs: options.deadlineMs ?? usualDeadlineMs, faults: faultPoint ? 'on' : 'off', keeper: identity ? 'given' : 'none' };
   const listeners: Parameters<Courier['onKeys']>[0][] = [];
-  let state: ReturnType<Courier['status']>['state'] = 'starting';
+  let state: CourierStatus['state'] = 'starting';
+  /** Nothing makes it ready again. */
+  const isOver = (): boolean => state === 'stopped' || state === 'lost' || state === 'removed';
   let lastSyncAt: number | undefined;
   let problem: string | undefined;
 
@@ -31,12 +33,19 @@ export async function createCourier(options: CourierOptions): Promise<Courier> {
         case 'opened':
           return;
         case 'synced':
-          if (state !== 'stopped' && state !== 'lost') state = 'ready';
           lastSyncAt = message.at;
+          if (isOver()) return;
+          state = 'ready';
           problem = undefined;
           return;
         case 'problem':
-          problem = message.message;
+          if (!isOver()) problem = message.message;
+          return;
+        case 'removed':
+          if (isOver()) return;
+          state = 'removed';
+          problem = `the homeserver has removed the courier's device ${options.deviceId}: another one takes its place.`;
+          log({ level: 'error', code: 'device-removed', userId: options.userId, reason: options.deviceId });
           return;
         case 'fenced':
           state = 'lost';
@@ -51,7 +60,7 @@ export async function createCourier(options: CourierOptions): Promise<Courier> {
       }
     },
     ended: (why) => {
-      if (state !== 'stopped') state = 'recovering';
+      if (!isOver()) state = 'recovering';
       log({ level: 'error', code: 'engine-restarted', userId: options.userId, reason: why });
     },
   });
@@ -68,7 +77,7 @@ export async function createCourier(options: CourierOptions): Promise<Courier> {
       return answer === 'lost' ? fail('unavailable', 'the encryption engine was restarted. It is tried again.', { retry: true }) : answer;
     },
     async memberChanged(roomId, userId, membership) {
-      await untilTaken(() => thread.call('memberChanged', { roomId, userId, membership }), () => state === 'stopped' || state === 'lost');
+      await untilTaken(() => thread.call('memberChanged', { roomId, userId, membership }), isOver);
     },
     onKeys: (listener) => {
       listeners.push(listener);

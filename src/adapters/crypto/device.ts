@@ -49,7 +49,7 @@ const beginningMs = 5_000;
 export async function openDevice(options: ThreadOptions, { tell, giveUp, askFault, askIdentity, fenced }: DeviceHooks): Promise<Device> {
   const store = await openStore(options, fenced);
   const engine = await openEngine(options, giveUp);
-  const homeserver = createHomeserver(options, () => store.checkFence());
+  const homeserver = createHomeserver(options, { mayLeave: () => store.checkFence(), unknownDevice: () => tell({ kind: 'removed' }) });
   const faults = options.faults === 'on' ? createFaults(engine, askFault) : noFaults;
   const resets = await createResets(engine, store, (userId) => tell({ kind: 'log', event: { level: 'warn', code: 'device-reset', userId } }));
   const outgoing = createOutgoing(engine, homeserver, store, faults, resets);

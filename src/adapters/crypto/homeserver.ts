@@ -53,12 +53,21 @@ export class HomeserverError extends Error {
 
 const noErrcode = 'no-matrix-error';
 
+/** A request in the name of a device that there isn't (MSC4326; 400 at Synapse). */
+const UNKNOWN_DEVICE = 'M_UNKNOWN_DEVICE';
+
 export const pathOf = (...parts: readonly string[]): string => parts.map(encodeURIComponent).join('/');
 
 const usualTimeoutMs = 20_000;
 
-/** `mayLeave` throws when nothing may be sent any more; it is asked last thing before each request. */
-export function createHomeserver(options: Pick<ThreadOptions, 'homeserverUrl' | 'asToken' | 'userId' | 'deviceId'>, mayLeave: () => void): Homeserver {
+export type HomeserverHooks = {
+  /** Throws when nothing may be sent any more; it is asked last thing before each request. */
+  readonly mayLeave?: () => void;
+  /** The homeserver doesn't know our device (any more). May be called often. */
+  readonly unknownDevice?: () => void;
+};
+
+export function createHomeserver(options: Pick<ThreadOptions, 'homeserverUrl' | 'asToken' | 'userId' | 'deviceId'>, { mayLeave, unknownDevice }: HomeserverHooks = {}): Homeserver {
   const identity = { service: {}, user: { user_id: options.userId }, device: { user_id: options.userId, device_id: options.deviceId } };
 
   const text = async (request: Request): Promise<string> => {
@@ -69,7 +78,7 @@ export function createHomeserver(options: Pick<ThreadOptions, 'homeserverUrl' | 
     let status = 0;
     let body = '';
     let retryAfter: string | null = null;
-    mayLeave();
+    mayLeave?.();
     try {
       const response = await fetch(url, { method: request.method, headers, redirect: 'error', signal: AbortSignal.any(signals), ...(request.body === undefined ? {} : { body: request.body }) });
       body = await response.text();
@@ -81,6 +90,7 @@ export function createHomeserver(options: Pick<ThreadOptions, 'homeserverUrl' | 
     }
     if (status >= 200 && status < 300) return body;
     const answer = parse(body);
+    if (answer['errcode'] === UNKNOWN_DEVICE) unknownDevice?.();
     throw new HomeserverError(status, typeof answer['errcode'] === 'string' ? answer['errcode'] : noErrcode, request.path, retryAfterMs(answer, retryAfter));
   };
 

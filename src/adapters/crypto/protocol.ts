@@ -45,6 +45,8 @@ export type FromThread =
   | { readonly kind: 'problem'; readonly message: string }
   /** Another holder has the device: this thread ends, and none may follow it. */
   | { readonly kind: 'fenced' }
+  /** The homeserver doesn't know the device any more. What is under way may end. */
+  | { readonly kind: 'removed' }
   | { readonly kind: 'identity'; readonly id: number; readonly ask: IdentityAsk }
   /** It can't run with what it was given; for a person. */
   | { readonly kind: 'fatal'; readonly message: string }

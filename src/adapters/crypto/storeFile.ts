@@ -36,7 +36,7 @@ export function setStoreAside(path: string): void {
 
 /** Takes a device out of the homeserver: what it has in flight is refused from then on. Throws a HomeserverError when that can't be had. */
 export async function removeDevice(options: Pick<ThreadOptions, 'homeserverUrl' | 'asToken' | 'userId' | 'deviceId'>): Promise<void> {
-  const homeserver = createHomeserver(options, () => undefined);
+  const homeserver = createHomeserver(options);
   try {
     await homeserver.text({ method: 'DELETE', path: `client/v3/devices/${pathOf(options.deviceId)}`, as: 'user', body: '{}' });
   } catch (error) {

@@ -85,7 +85,6 @@ function problemOf({ status, errcode, path }: HomeserverError): string {
   if (status === 0) return `the homeserver can't be reached (${errcode}). It is tried again.`;
   if (errcode === 'M_UNKNOWN_TOKEN') return "the homeserver doesn't know the application service's token. Add the registration file to its configuration and restart it.";
   if (errcode === 'M_EXCLUSIVE') return "the courier's user id isn't in the namespace of the registration. Generate it again with `aceso registration`.";
-  if (errcode === 'M_UNKNOWN_DEVICE') return "the homeserver has removed the courier's device. Choose a new device id and a new store.";
   if (status === 400 && path === 'client/v3/keys/upload') return "the homeserver has other keys of the courier's device than its store: was an old copy put back? Choose a new device id and a new store.";
   return `the homeserver refuses the courier: ${status} ${errcode} (${path}). Its registration needs io.element.msc4190: true.`;
 }

@@ -74,6 +74,7 @@ export async function startThread(options: ThreadOptions, hooks: ThreadHooks): P
           failuresInARow = 0;
           break;
         case 'problem':
+        case 'removed':
         case 'keys':
         case 'log':
       }

@@ -17,7 +17,7 @@ const HELP: Readonly<Record<MetricName, readonly [kind: 'counter' | 'histogram',
   http_refusals: ['counter', 'Requests that a door did not take, by door and reason', ['door', 'code']],
   http_seconds: ['histogram', 'Time a request took', ['bridge']],
   matrix_events: ['counter', 'Events pushed by the homeserver', ['type', 'ours']],
-  courier_seats_taken: ['counter', 'Times this worker took a courier\'s seat: the first device, the same as before, or a new one for a lost one', ['how']],
+  courier_seats_taken: ['counter', 'Times this worker took a courier\'s seat: the first device, the same as before, a new one for a lost one, or one in place of a device that the homeserver removed (replaced)', ['how']],
   attachments: ['counter', 'Files that came with results: taken, by kind, or why not', ['outcome', 'kind']],
   courier_restarts: ['counter', 'Times the engine was thrown away and reopened', []],
 };

@@ -15,6 +15,8 @@ function failureOf(what: string, error: unknown): Outcome<never, HomeserverFailu
   if (error instanceof MatrixError) {
     const code = error.errcode ?? 'M_UNKNOWN';
     const said = `${what}: the homeserver answered ${error.httpStatus ?? '?'} ${code}`;
+    // In so many words, not for want of any: so Synapse passes on that a partner's server doesn't know whom it was asked for.
+    if (error.errcode === 'M_UNKNOWN' && error.httpStatus === 404) return fail('not-found', said);
     switch (code) {
       case 'M_LIMIT_EXCEEDED': {
         const wait = error.data['retry_after_ms'] as unknown;
