@@ -8,11 +8,13 @@ import { assignHeld, closeHeld, listDeliveries, listHeld, retryHeld, showDeliver
 import { init, registration, type InitOptions } from './main/init.ts';
 import { openStore } from './main/compose.ts';
 import { acceptIdentity, enrol, enrolCsv, listPeople } from './main/people.ts';
+import { askReload } from './main/reload/ask.ts';
 import { ROLES, rolesFor, type Role } from './main/roles.ts';
 import type { Printed } from './main/print.ts';
 import { sourceCertificate, sourceCheck, sourceJwks, sourceToken } from './main/sources.ts';
 import { status, statusOfServer } from './main/status.ts';
 import { addUpkeep } from './main/upkeep.ts';
+import type { Notes } from './ports/notes.ts';
 import { errorCode } from './ports/telemetry.ts';
 import type { Store } from './ports/store.ts';
 
@@ -26,6 +28,14 @@ const program = new Command('aceso')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
 const config = (): LoadedConfig => loadConfig(program.opts<{ readonly config: string }>().config);
+/** Who has the running workers read it hears that they go on when it is wrong. */
+const configToReload = (): LoadedConfig => {
+  try {
+    return config();
+  } catch (error) {
+    throw new Error(`${error instanceof Error ? error.message : 'the configuration can\'t be read'}\nNothing was asked of the running workers: they go on with what they have.`, { cause: error });
+  }
+};
 const operator = (): string => process.env['ACESO_OPERATOR'] ?? userInfo().username;
 
 const print = ({ text, json }: Printed): void => {
@@ -33,11 +43,11 @@ const print = ({ text, json }: Printed): void => {
 };
 
 /** Runs a command over the store, and closes it. */
-const withStore = async (run: (store: Store, loaded: LoadedConfig) => Promise<Printed>): Promise<void> => {
-  const loaded = config();
-  const { store } = await openStore(loaded, 'as-is');
+const withStore = async (run: (store: Store, loaded: LoadedConfig, notes: Notes) => Promise<Printed>, read = config): Promise<void> => {
+  const loaded = read();
+  const { store, notes } = await openStore(loaded, 'as-is');
   try {
-    print(await run(store, loaded));
+    print(await run(store, loaded, notes));
   } finally {
     await store.close();
   }
@@ -46,6 +56,11 @@ const withStore = async (run: (store: Store, loaded: LoadedConfig) => Promise<Pr
 const count = (value: string): number => {
   if (!/^[1-9]\d{0,5}$/u.test(value)) throw new InvalidArgumentError('give a number from 1 to 999999.');
   return Number(value);
+};
+
+/** Tells a person who watches whom it waits for; a log or a pipe gets nothing. */
+const waiting = (workers: number): void => {
+  if (process.stderr.isTTY) process.stderr.write(workers > 0 ? `\r\u001b[Kwaiting for ${workers} worker(s)` : '\r\u001b[K');
 };
 
 const portNumber = (value: string): number => {
@@ -81,20 +96,24 @@ program.command('start').description('run Aceso until it is told to stop (SIGTER
   .option('--port <port>', 'port of the FHIR door; http.port when left out', portNumber)
   .option('--operations <address>', 'where health and metrics are, e.g. 9103 or 0.0.0.0:9102; as in the configuration when left out', listenAddress)
   .action(async ({ role = [], port, operations }: { readonly role?: readonly Role[]; readonly port?: number; readonly operations?: ListenAddress }) => {
-  const found = config();
-  const loaded: LoadedConfig = { ...found, http: { ...found.http, port: port ?? found.http.port }, operations: { ...found.operations, ...operations } };
+  const loaded = config();
   const roles = rolesFor(loaded, role);
   const log = createLog(loaded.log.level);
   const { startAceso } = await import('./main/start.ts');
   const stopping = new Promise<string>((resolve) => { for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal)); });
   // A bug in one unit of work ends that unit, never the process silently.
   process.on('unhandledRejection', (error) => log.error('process.unhandled', { error: errorCode(error) }));
-  const starting = startAceso(loaded, { log, faults: faultsFromEnvironment(), roles });
+  const starting = startAceso(loaded, { log, faults: faultsFromEnvironment(), roles, addresses: { port, operations } });
   process.on('SIGHUP', () => {
-    void starting.then((running) => {
-      running.reloadTls();
-      log.info('tls.reloaded');
-    }).catch((error: unknown) => log.error('tls.not-reloaded', { error: errorCode(error) }));
+    void starting.then(async (running) => {
+      try {
+        running.reloadTls();
+        log.info('tls.reloaded');
+      } catch (error) {
+        log.error('tls.not-reloaded', { error: errorCode(error) });
+      }
+      await running.reload('signal');
+    }, () => undefined);
   });
   const running = await Promise.race([starting, stopping]);
   if (typeof running === 'string') process.exit(0);
@@ -146,6 +165,14 @@ deliveries.command('show').description('one, with its history').argument('<deliv
 
 const configuration = program.command('config').description('the configuration');
 configuration.command('check').description('say everything that is wrong with it').action(async () => print(await checkConfig(config())));
+configuration.command('reload').description('have the running workers take over what the file says by now, as far as that needs no restart; exit 0 when all of it is in force')
+  .option('--dry-run', 'only say what would change')
+  .addOption(new Option('--wait <seconds>', 'how long to wait for the workers').default(30).argParser(count))
+  .action(async ({ dryRun, wait }: { readonly dryRun?: true; readonly wait: number }) => withStore(async (store, loaded, notes) => {
+    const { failed, ...printed } = await askReload({ store, notes, path: loaded.path, by: operator(), mode: dryRun ? 'try' : 'take', withinMs: wait * 1000, waiting });
+    if (failed) process.exitCode = 1;
+    return printed;
+  }, configToReload));
 configuration.command('schema').description('its JSON Schema').action(() => print({ json: configJsonSchema(), text: JSON.stringify(configJsonSchema(), null, 2) }));
 
 addUpkeep(program, { config, configFile: () => program.opts<{ readonly config: string }>().config, print });

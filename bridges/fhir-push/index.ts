@@ -9,6 +9,7 @@ import { DEFAULT_MAX_BYTES, DEFAULT_MAX_IN_FLIGHT } from './config.ts';
 import type { FhirPushConfig, SourceConfig } from './config.ts';
 import type { Asked, Desk, Done } from './create.ts';
 import { createInFlight } from './inFlight.ts';
+import type { InFlight } from './inFlight.ts';
 import { acceptsJson, preferenceOf, sendsJson } from './negotiate.ts';
 import { operationOf } from './operation.ts';
 import type { Operation } from './operation.ts';
@@ -16,6 +17,7 @@ import type { Pool } from './pool.ts';
 import { problem, refuse, refusal, replyJson, replyRefusal } from './outcome.ts';
 import type { Refusal, Result } from './outcome.ts';
 import { createRate } from './rate.ts';
+import type { Rate } from './rate.ts';
 
 export type { FhirPushConfig, SourceConfig, TakenType } from './config.ts';
 export { createPool } from './pool.ts';
@@ -30,14 +32,19 @@ export type FhirPushParts = {
   readonly authenticator: Authenticator;
   /** Where large bodies are parsed and validated; without it, here. */
   readonly pool?: Pool;
+  /** What sources have used of their limits, to go on counting where a door before this one was. */
+  readonly used?: Used;
   /** Monotonic milliseconds. */
   readonly clock?: () => number;
 };
 
-export const createFhirPush = (config: FhirPushConfig, { host, validator, authenticator, pool, clock = () => performance.now() }: FhirPushParts): Bridge => {
+/** By the id of each source: its rate, and its requests at one time. */
+export type Used = { readonly rate: Rate; readonly inFlight: InFlight };
+
+export const nothingUsed = (): Used => ({ rate: createRate(), inFlight: createInFlight() });
+
+export const createFhirPush = (config: FhirPushConfig, { host, validator, authenticator, pool, used: { rate, inFlight } = nothingUsed(), clock = () => performance.now() }: FhirPushParts): Bridge => {
   const authorise = createAuthorise(config, authenticator);
-  const rate = createRate();
-  const inFlight = createInFlight();
   const desk: Desk = { config, host, validator };
   const capabilities = capabilityStatement(config, authenticator.ways, new Date().toISOString());
 

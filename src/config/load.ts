@@ -51,7 +51,7 @@ function check<Schema extends z.ZodType>(path: string, text: string, schema: Sch
 const pathOf = (path: readonly PropertyKey[]): string => path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('').replace(/^\./u, '') || 'the file';
 
 /** What a schema can't see: names that must be unique, and names that must exist. */
-function crossCheck(config: Config): readonly string[] {
+export function crossCheck(config: Config): readonly string[] {
   const { directory, sources } = config;
   const problems: string[] = [];
   const parties = [...directory.people, ...directory.teams].map(({ id }) => id);

@@ -7,7 +7,7 @@ import type { Claim, Store } from '../ports/store.ts';
 import { LEASE_MS, type Hands } from './lease.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 
-export type DecideParts = { readonly store: Store; readonly settings: Settings; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string; readonly hands: Hands };
+export type DecideParts = { readonly store: Store; readonly settings: () => Settings; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string; readonly hands: Hands };
 
 const BATCH = 16;
 const LONGEST_WAIT_MS = 60_000;
@@ -33,7 +33,7 @@ async function decideOne(parts: DecideParts, claim: Claim<Fact>): Promise<void> 
   try {
     const before = await store.load(fact.aggregate);
     const found = await store.lookup(lookupsFor(fact));
-    const decision = decide(before?.state, fact, { now: now(), settings, found });
+    const decision = decide(before?.state, fact, { now: now(), settings: settings(), found });
     const isOurs = await store.commit(claim, before?.version ?? 0, decision);
     parts.faults.at('decide.committed');
     if (!isOurs) {

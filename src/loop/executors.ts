@@ -17,7 +17,8 @@ export type ExecutorParts = {
   /** The courier on a seat, when this worker holds it. */
   readonly couriers: { at(seat: number): Courier | undefined };
   readonly store: Store; readonly keys: KeyRing; readonly faults: Faults;
-  readonly template: RoomTemplate; readonly people: RoomPeople;
+  /** As the configuration says now. */
+  readonly template: () => RoomTemplate; readonly people: () => RoomPeople;
   /** Beginning of every alias that Aceso makes, e.g. `aceso_`. */
   readonly aliasPrefix: string;
 };
@@ -34,8 +35,9 @@ export function createExecutors(parts: ExecutorParts): Executors {
   const { homeserver, couriers, store, keys, faults, template, people, aliasPrefix } = parts;
   return {
     async 'room.create'({ id, body: { party } }) {
-      const plan = planRoom(template, party, people);
-      const created = await homeserver.createRoom({ ...plan, aliasLocalpart: `${aliasPrefix}${template.id}_${keys.pseudonym('room', id)}` });
+      const rooms = template();
+      const plan = planRoom(rooms, party, people());
+      const created = await homeserver.createRoom({ ...plan, aliasLocalpart: `${aliasPrefix}${rooms.id}_${keys.pseudonym('room', id)}` });
       if (!created.ok) return created;
       faults.at('room.created');
       const invited = await homeserver.invite(created.value, homeserver.courier);
@@ -53,7 +55,7 @@ export function createExecutors(parts: ExecutorParts): Executors {
       return ok({ type: 'room.invite', userId });
     },
 
-    'room.follow': ({ body }) => follow(homeserver, template, people, body),
+    'room.follow': ({ body }) => follow(homeserver, template(), people(), body),
 
     async 'room.send'({ id, createdAt, seat = 0, body }) {
       const courier = couriers.at(seat);
@@ -67,7 +69,7 @@ export function createExecutors(parts: ExecutorParts): Executors {
       const file = body.blob === undefined ? undefined : await store.blob(body.blob);
       if (body.blob !== undefined && file === undefined) return fail('unreadable', 'the attachment is not in the database or can\'t be opened: restore the database with its keys.json', { retry: true });
       const send = (responsible: readonly UserId[]): ReturnType<Courier['send']> => courier.send({
-        id, createdAt, mark: keys.pseudonym('txn', id), roomId: body.roomId, members, recipients: responsible, type: 'm.room.message', content: body.content, rotation: template.rotation, ...(file === undefined ? {} : { file }),
+        id, createdAt, mark: keys.pseudonym('txn', id), roomId: body.roomId, members, recipients: responsible, type: 'm.room.message', content: body.content, rotation: template().rotation, ...(file === undefined ? {} : { file }),
       });
       const sent = await send(recipients);
       if (sent.ok) return ok({ type: 'room.send', ...sent.value });

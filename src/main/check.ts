@@ -5,7 +5,7 @@ import { tokensOf } from '../config/trust.ts';
 import { as, type UserId } from '../domain/brand.ts';
 import { serverOf } from '../domain/people/party.ts';
 import type { Printed } from './print.ts';
-import { keysOf } from './trust.ts';
+import { fetchedNow, keysOf } from './trust.ts';
 
 /** What a schema can't see of how sources are trusted: files, keys, ends. Throws `ConfigError` for what keeps the server from starting; gives what will trouble it. */
 export async function checkConfig(config: LoadedConfig): Promise<Printed> {
@@ -27,7 +27,7 @@ export async function checkConfig(config: LoadedConfig): Promise<Printed> {
     for (const { not_after: end } of tokensOf(source)) if (end !== undefined && Date.parse(end) <= Date.now()) warnings.push(`source ${source.id}: a token is over since ${end}: take it out.`);
     if (source.smart?.jwks_file === undefined) continue;
     let keys: Promise<readonly string[]> | undefined;
-    attempt('sources', () => { keys = keysOf(config, source, Date.now).keys().then((set) => listKeys(set).flatMap(({ kid, problem }) => (problem === undefined ? [] : [`source ${source.id}: key ${kid} ${problem}.`]))); });
+    attempt('sources', () => { keys = keysOf(config, source, fetchedNow).keys().then((set) => listKeys(set).flatMap(({ kid, problem }) => (problem === undefined ? [] : [`source ${source.id}: key ${kid} ${problem}.`]))); });
     warnings.push(...((await keys) ?? []));
   }
   if (http.public_url?.startsWith('http:') === true && sources.some(({ smart }) => smart !== undefined)) warnings.push('http.public_url: begins with http://. SMART Backend Services asks for TLS; anybody on the way can read a token.');

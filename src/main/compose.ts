@@ -7,12 +7,13 @@ import { createNotes } from '../adapters/store/notes.ts';
 import { schemaState } from '../adapters/store/schema.ts';
 import { createStore } from '../adapters/store/store.ts';
 import { troubleOf, type StoreTrouble } from '../adapters/store/trouble.ts';
-import { ConfigError, type LoadedConfig } from '../config/load.ts';
+import { ConfigError, loadTemplate, type LoadedConfig } from '../config/load.ts';
 import { as, type UserId } from '../domain/brand.ts';
 import type { Settings } from '../domain/decision.ts';
 import type { Failure } from '../domain/outcome.ts';
 import type { Party } from '../domain/people/party.ts';
 import { NPI } from '../domain/people/recipient.ts';
+import type { RoomTemplate } from '../domain/rooms/template.ts';
 import type { KeyRing } from '../ports/keys.ts';
 import type { Notes } from '../ports/notes.ts';
 import type { Store } from '../ports/store.ts';
@@ -112,4 +113,10 @@ export function partiesOf({ directory }: LoadedConfig): readonly Party[] {
     })),
     ...directory.teams.map(({ id, name, members, identifiers }): Party => ({ id: as(id), kind: 'team', name, members: members.map((member) => as<UserId>(member)), identifiers })),
   ];
+}
+
+/** Throws `ConfigError` when the file is not there, or wrong. */
+export function templateOf(config: LoadedConfig): RoomTemplate {
+  const { id, room_version: roomVersion, name, topic, history_visibility: history, encryption } = loadTemplate(config.at(join(config.templates_dir, 'results.yaml')));
+  return { id, roomVersion, name, topic, history, rotation: { periodMs: encryption.rotation_period_ms, messages: encryption.rotation_period_msgs } };
 }

@@ -16,11 +16,13 @@ import type { Log, Metrics } from '../ports/telemetry.ts';
 export type CouriersParts = {
   readonly config: LoadedConfig; readonly store: Store; readonly keys: KeyRing; readonly worker: string; readonly userId: UserId; readonly asToken: string;
   readonly log: Log; readonly metrics: Metrics; readonly faults: Faults;
+  /** As the configuration says now. */
+  readonly whenServerAway: () => LoadedConfig['delivery']['when_server_away'];
   readonly taken: () => void;
 };
 
 /** The courier's seats, with their stores in `data_dir`: `courier.db` for the first, `courier-N.db` for the others. */
-export function composeCouriers({ config, store, keys, worker, userId, asToken, log, metrics, faults, taken }: CouriersParts): Seats {
+export function composeCouriers({ config, whenServerAway, store, keys, worker, userId, asToken, log, metrics, faults, taken }: CouriersParts): Seats {
   const { courier: settings, homeserver, organisation } = config;
   const folder = config.at(config.data_dir);
   const pathOf = (seat: number): string => join(folder, seat === 0 ? 'courier.db' : `courier-${seat}.db`);
@@ -47,7 +49,7 @@ export function composeCouriers({ config, store, keys, worker, userId, asToken, 
         return createCourier({
           ...device, deviceId, storeId, bornAt, generation: lease.generation, deviceName: `${organisation.name} (Aceso${seat === 0 ? '' : ` ${seat + 1}`})`,
           storePath: pathOf(seat), storeKey: keys.derive('courier'), trust: settings.unsigned_devices === 'allow' ? 'any' : 'signed',
-          whenServerAway: config.delivery.when_server_away, changedIdentities: settings.changed_identities,
+          whenServerAway, changedIdentities: settings.changed_identities,
           attachmentKey: FHIR_CONTENT_KEY, identity: identityKeeper(store, seat, lease), log: (event) => heard({ ...event, id: event.id ?? `seat ${seat}` }),
           ...(faults === noFaults ? {} : { faultPoint: (step) => { faults.at(`courier.${step}`); return undefined; } }),
         });

@@ -4,6 +4,9 @@ import { partyNames, type Party } from '../domain/people/party.ts';
 import type { Notes } from '../ports/notes.ts';
 import type { IncomingFact, Store } from '../ports/store.ts';
 
+/** Two would be found by one name. */
+export class DirectoryConflict extends Error {}
+
 /**
  * Brings parties into the directory, all or none; those that are there already, the same, are left alone unless their room is wanted now.
  * Gives the ids of the changed.
@@ -26,11 +29,21 @@ export async function bringParties(store: Store, parties: readonly Party[], by: 
  * what was done by command since stays done. Gives the ids of the changed.
  */
 export async function bringFromFile(store: Store, notes: Notes, parties: readonly Party[]): Promise<readonly string[]> {
-  const said = await notes.list(FROM_FILE);
-  const news = parties.filter((party) => said.get(noteOf(party)) !== digestOf(party));
+  const news = await newsIn(notes, parties);
   const brought = await bringParties(store, news, 'configuration', 'on-demand');
   for (const party of news) await notes.write(noteOf(party), digestOf(party));
   return brought;
+}
+
+/** Throws `DirectoryConflict` where `bringFromFile` would. */
+export async function checkFromFile(store: Store, notes: Notes, parties: readonly Party[]): Promise<void> {
+  const owners = new Map<string, Party>();
+  for (const party of await newsIn(notes, parties)) await refuseConflict(store, party, owners);
+}
+
+async function newsIn(notes: Notes, parties: readonly Party[]): Promise<readonly Party[]> {
+  const said = await notes.list(FROM_FILE);
+  return parties.filter((party) => said.get(noteOf(party)) !== digestOf(party));
 }
 
 const FROM_FILE = 'directory.file/';
@@ -43,7 +56,7 @@ async function refuseConflict(store: Store, party: Party, owners: Map<string, Pa
   const found = await store.lookup(names.map((name) => ({ kind: 'party', name })));
   for (const name of names) {
     const owner = owners.get(name)?.id ?? found.get(name)?.aggregate.id;
-    if (owners.has(name) || (owner !== undefined && owner !== party.id)) throw new Error(`${name} already belongs to ${owner ?? ''}. Take it from there first, or enrol under that name.`);
+    if (owners.has(name) || (owner !== undefined && owner !== party.id)) throw new DirectoryConflict(`${name} already belongs to ${owner ?? ''}. Take it from there first, or enrol under that name.`);
     owners.set(name, party);
   }
 }

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { startHttpServer, type DoorRefusal, type HttpServer, type HttpServerOptions } from '../adapters/http/server.ts';
 import { createAppserviceRoutes, type AppserviceOptions } from '../adapters/matrix/appservice.ts';
-import { createFhirPush, createPool, type Pool } from '../../bridges/fhir-push/index.ts';
+import { createFhirPush, createPool, nothingUsed, type Pool } from '../../bridges/fhir-push/index.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { as, type Millis } from '../domain/brand.ts';
 import { createBridgeHost, type SourceTerms } from '../loop/receive.ts';
@@ -12,7 +12,7 @@ import type { KeyRing } from '../ports/keys.ts';
 import type { Store } from '../ports/store.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 import { healthz } from './operations.ts';
-import { createTrust } from './trust.ts';
+import { createTrust, createTrustMemory } from './trust.ts';
 import { notYetForHomeserver, notYetForSources } from './waiting.ts';
 
 export type DoorParts = {
@@ -22,12 +22,15 @@ export type DoorParts = {
   readonly appservice: Pick<AppserviceOptions, 'hsToken' | 'take' | 'isOurs'>;
 };
 
+/** Makes the sources' door for another configuration; what is given opens it. Throws, and changes nothing, when it can't be made. */
+export type PrepareDoor = (config: LoadedConfig) => () => void;
+
 export type Doors = {
   readonly httpPort: number;
   /** Where the homeserver pushes. */
   readonly appservicePort: number;
-  /** From now on what comes is taken; until then whoever comes is told to come again. */
-  open(parts: DoorParts): void;
+  /** From now on what comes is taken; until then whoever comes is told to come again. Gives what makes the sources' door anew. */
+  open(parts: DoorParts): PrepareDoor;
   /** Takes the certificates as they are now. Throws, and changes nothing, when they can't be used. */
   reloadTls(): void;
   stop(withinMs: number): Promise<void>;
@@ -50,12 +53,14 @@ export async function startDoors(config: LoadedConfig, log: Log): Promise<Doors>
     open(parts) {
       const { store, keys, now, metrics } = parts;
       refusals = createRefusals({ store, keys, log, metrics, now });
-      const host = createBridgeHost({ ...parts, refusals, terms: termsOf(config) });
-      const trust = createTrust(config, { keys, remember: store.remember, now, observe: (event) => host.observe({ bridge: 'auth', ...event }) });
       pool = poolOf(config);
-      const bridge = createFhirPush(fhirPushConfig(config), { host, validator: parts.validator, authenticator: trust.authenticator, ...(pool === undefined ? {} : { pool }) });
-      http.serve([...trust.routes, ...bridge.routes, healthz]);
+      const routesFor = sourcesDoor({ ...parts, refusals, pool });
+      http.serve(routesFor(config));
       appservice.serve([createAppserviceRoutes({ ...parts.appservice, failed, refused: noting('appservice') })]);
+      return (next) => {
+        const routes = routesFor(next);
+        return () => http.serve(routes);
+      };
     },
     reloadTls: () => { for (const door of doors) door.reloadTls(); },
     async stop(withinMs) {
@@ -63,6 +68,19 @@ export async function startDoors(config: LoadedConfig, log: Log): Promise<Doors>
       await pool?.stop();
       await refusals?.stop();
     },
+  };
+}
+
+/** The routes of the sources' door for a configuration. What sources have used of their limits, failed log-ins and fetched keys outlive each of them. */
+function sourcesDoor({ refusals, pool, ...parts }: DoorParts & { readonly refusals: Refusals; readonly pool: Pool | undefined }): (config: LoadedConfig) => readonly HttpRoute[] {
+  const { store, keys, now, validator } = parts;
+  const memory = createTrustMemory(now);
+  const used = nothingUsed();
+  return (config) => {
+    const host = createBridgeHost({ ...parts, refusals, terms: termsOf(config) });
+    const trust = createTrust(config, { keys, remember: store.remember, now, memory, observe: (event) => host.observe({ bridge: 'auth', ...event }) });
+    const bridge = createFhirPush(fhirPushConfig(config), { host, used, validator, authenticator: trust.authenticator, ...(pool === undefined ? {} : { pool }) });
+    return [...trust.routes, ...bridge.routes, healthz];
   };
 }
 

@@ -6,7 +6,7 @@ import { describeCertificate } from '../adapters/http/certificate.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { tokensOf } from '../config/trust.ts';
 import { age, table, type Printed } from './print.ts';
-import { keysOf } from './trust.ts';
+import { fetchedNow, keysOf } from './trust.ts';
 
 type SourceConfig = LoadedConfig['sources'][number];
 
@@ -82,7 +82,7 @@ async function waysOf(config: LoadedConfig, source: SourceConfig): Promise<reado
   const { smart } = source;
   return [
     ...tokensOf(source).map(({ sha256, not_after: end }): Way => ({ way: 'token', by: `sha256 ${sha256.slice(0, 12)}…`, state: stateOfEnd(end) })),
-    ...(smart === undefined ? [] : [{ way: 'smart', by: `client_id ${smart.client_id} at ${config.http.public_url ?? ''}/auth/token`, ...(await keysNow(() => keysOf(config, source, Date.now), smart.jwks_url ?? smart.jwks_file)) }]),
+    ...(smart === undefined ? [] : [{ way: 'smart', by: `client_id ${smart.client_id} at ${config.http.public_url ?? ''}/auth/token`, ...(await keysNow(() => keysOf(config, source, fetchedNow), smart.jwks_url ?? smart.jwks_file)) }]),
     ...(await Promise.all(source.issued.map(async ({ issuer, client_id: clientId }): Promise<Way> => {
       const url = config.authorization.issuers.find((each) => each.issuer === issuer)?.jwks_url ?? '';
       return { way: 'issuer', by: `${clientId} of ${issuer}`, ...(await keysNow(() => remoteKeySet({ url, now: Date.now }), url)) };

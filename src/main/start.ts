@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createFhirValidator } from '../adapters/fhir/validator.ts';
 import { createMetrics } from '../adapters/log/metrics.ts';
@@ -8,9 +7,10 @@ import { createHomeserver, type HomeserverOptions } from '../adapters/matrix/hom
 import { lockFolder } from '../adapters/store/folderLock.ts';
 import { createFoundEvents } from '../adapters/store/found.ts';
 import { createWakeUps } from '../adapters/store/wakeUps.ts';
-import { loadTemplate, type LoadedConfig } from '../config/load.ts';
-import { as, type Millis } from '../domain/brand.ts';
-import type { RoomTemplate } from '../domain/rooms/template.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import { printsOf } from '../config/sections.ts';
+import { as, type Millis, type UserId } from '../domain/brand.ts';
+import type { RoomPeople } from '../domain/rooms/template.ts';
 import { createCatchUp } from '../loop/catchUp.ts';
 import { startClock, type Clock } from '../loop/clock.ts';
 import { createExecutors } from '../loop/executors.ts';
@@ -18,25 +18,32 @@ import { createIntake } from '../loop/intake.ts';
 import { createLoop } from '../loop/loop.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { StoreCounts } from '../ports/store.ts';
-import { errorCode, type Log } from '../ports/telemetry.ts';
+import { errorCode, type LeveledLog, type Log } from '../ports/telemetry.ts';
 import { noWakeUps } from '../ports/wakeUps.ts';
-import { courierLocalpart, explained, guardianLocalpart, locationOf, openStore, partiesOf, readRegistration, settingsOf, type Opened } from './compose.ts';
+import { courierLocalpart, explained, guardianLocalpart, locationOf, openStore, partiesOf, readRegistration, type Opened } from './compose.ts';
 import { composeCouriers } from './couriers.ts';
-import { bringFromFile } from './directory.ts';
-import { openOperations, startDoors } from './doors.ts';
+import { bringFromFile, checkFromFile } from './directory.ts';
+import { openOperations, startDoors, type PrepareDoor } from './doors.ts';
 import { createHealth, type Problem } from './health.ts';
 import { operationsRoutes, waitingRoutes } from './operations.ts';
 import { keepPresent } from './presence.ts';
+import { inForceOf } from './reload/inForce.ts';
+import { createReload } from './reload/reload.ts';
 import { repeat } from './repeat.ts';
 import { verbsOf, type Role } from './roles.ts';
 import { createWaiting, type Waiting } from './waiting.ts';
 
-export type Running = { /** Where it tells of itself. */ readonly operationsPort: number; /** Takes the doors' certificates as they are now; throws when they can't be used. */ reloadTls(): void; stop(): Promise<void> };
+export type Running = { /** Where it tells of itself. */ readonly operationsPort: number; /** Takes the doors' certificates as they are now; throws when they can't be used. */ reloadTls(): void; /** Takes over what the configuration file says by now, if it can be. */ reload(by: string): Promise<void>; stop(): Promise<void> };
 
-export type StartOptions = { readonly log: Log; readonly faults: Faults; readonly roles: readonly Role[] };
+export type StartOptions = {
+  readonly log: LeveledLog; readonly faults: Faults; readonly roles: readonly Role[];
+  /** In place of what the file says. */
+  readonly addresses?: { readonly port?: number | undefined; readonly operations?: Partial<LoadedConfig['operations']> | undefined };
+};
 
 /** How soon what an operator asks for is begun. */
 const CATCH_UP_MS = 3000;
+const RELOAD_MS = 1000;
 const HOURLY_MS = 3_600_000;
 const STOP_MS = 8000;
 /** What each part may take of it when those before it took all. */
@@ -46,13 +53,14 @@ const STEP_MS = 200;
  * Starts one process of Aceso in its roles. It tells of itself at once, also while PostgreSQL is away, which it waits for. Resolves once its doors are open, also when the
  * homeserver is down: results are taken and wait. `/readyz` says when the courier is ready too.
  */
-export async function startAceso(config: LoadedConfig, { log, faults, roles }: StartOptions): Promise<Running> {
+export async function startAceso(file: LoadedConfig, { log, faults, roles, addresses = {} }: StartOptions): Promise<Running> {
+  const config: LoadedConfig = { ...file, http: { ...file.http, port: addresses.port ?? file.http.port }, operations: { ...file.operations, ...addresses.operations } };
   const worker = randomUUID();
   const { asToken, hsToken } = readRegistration(config);
-  const template = templateOf(config);
+  const started = inForceOf(config, printsOf(file));
   const lock = config.store.postgres_url_file === undefined ? lockFolder(config.at(config.data_dir)) : undefined;
   const waiting = createWaiting(log);
-  const late: { counts?: () => Promise<StoreCounts>; problems: () => readonly Problem[]; take?: ReturnType<typeof createIntake> } = { problems: waiting.known };
+  const late: { counts?: () => Promise<StoreCounts>; problems: () => readonly Problem[]; take?: ReturnType<typeof createIntake>; door?: PrepareDoor } = { problems: waiting.known };
   const metrics = createMetrics(async () => late.counts?.(), () => late.problems());
   const operations = await openOperations(config, waitingRoutes({ known: waiting.known, metrics }), log);
   const doors = roles.includes('ingress') ? await startDoors(config, log) : undefined;
@@ -61,6 +69,13 @@ export async function startAceso(config: LoadedConfig, { log, faults, roles }: S
   late.counts = () => store.counts(now());
   log.info('store.opened', { kind: postgres === undefined ? 'sqlite' : 'postgres', migrated: migrated.length });
   log.info('directory.loaded', { changed: brought.length });
+  const isDecider = roles.includes('decider');
+  const reload = createReload({
+    started, store, notes, log, metrics, now, faults, worker,
+    prepareDoor: (next) => late.door?.(next) ?? (() => undefined),
+    checkDirectory: async (next) => { if (isDecider) await checkFromFile(store, notes, partiesOf(next)); },
+    bringDirectory: async (next) => { if (isDecider) await bringFromFile(store, notes, partiesOf(next)); },
+  });
 
   const { url, server_name: serverName } = config.homeserver;
   const homeserverOptions: HomeserverOptions = {
@@ -68,7 +83,7 @@ export async function startAceso(config: LoadedConfig, { log, faults, roles }: S
     names: { guardian: `${config.organisation.name} (guardian)`, courier: config.courier.display_name ?? `${config.organisation.name} results` },
   };
   const homeserver = createHomeserver(homeserverOptions);
-  const couriers = roles.includes('sender') ? composeCouriers({ config, store, keys, worker, userId: homeserver.courier, asToken, log, metrics, faults, taken: () => loop.nudge() }) : undefined;
+  const couriers = roles.includes('sender') ? composeCouriers({ config, whenServerAway: () => reload.inForce().config.delivery.when_server_away, store, keys, worker, userId: homeserver.courier, asToken, log, metrics, faults, taken: () => loop.nudge() }) : undefined;
 
   const parts = { store, log, metrics, now, faults };
   const catchUp = await createCatchUp({
@@ -78,11 +93,11 @@ export async function startAceso(config: LoadedConfig, { log, faults, roles }: S
   const wakeUps = postgres === undefined ? noWakeUps : createWakeUps(postgres, worker, () => loop.look());
   const loop = createLoop({
     ...parts, worker, verbs: verbsOf(roles), announce: wakeUps.announce,
-    settings: settingsOf(config),
+    settings: () => reload.inForce().settings,
     seats: () => couriers?.held() ?? [],
     executors: catchUp.around(createExecutors({
-      ...parts, homeserver, couriers: couriers ?? { at: () => undefined }, keys, template, aliasPrefix: config.appservice.prefix,
-      people: { ownServer: serverName, guardian: homeserver.guardian, partnerVersions: Object.fromEntries(config.partners.flatMap(({ server_name: name, room_version: version }) => (version === undefined ? [] : [[name, version]]))) },
+      ...parts, homeserver, couriers: couriers ?? { at: () => undefined }, keys, template: () => reload.inForce().template, aliasPrefix: config.appservice.prefix,
+      people: () => peopleOf(reload.inForce().config, homeserver.guardian),
     }), (id) => keys.pseudonym('txn', id)),
   });
   const take = createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge });
@@ -96,21 +111,24 @@ export async function startAceso(config: LoadedConfig, { log, faults, roles }: S
   const wakeAll = (): void => {
     for (const code of ['unavailable', 'unauthorized', 'limited', 'invalid', 'engine']) void loop.wake(code).catch((error: unknown) => log.warn('wake.failed', { error: errorCode(error) }));
   };
-  const health = createHealth({ store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now: () => as<Millis>(Date.now()), steady: () => performance.now(), ended: wakeAll });
+  const health = createHealth({ config: reload.problem, store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now: () => as<Millis>(Date.now()), steady: () => performance.now(), ended: wakeAll });
   const stopWatching = health.watch();
   late.problems = health.known;
   operations.serve(operationsRoutes({ couriers, health, metrics, steady: () => performance.now() }));
-  doors?.open({ ...parts, keys, nudge: loop.nudge, validator: await createFhirValidator(), appservice: { hsToken, isOurs, take } });
+  const door = doors?.open({ ...parts, keys, nudge: loop.nudge, validator: await createFhirValidator(), appservice: { hsToken, isOurs, take } });
+  if (door !== undefined) late.door = door;
   couriers?.start();
   loop.start();
   const catchingUp = repeat(CATCH_UP_MS, () => catchUp.run());
+  const reloading = repeat(RELOAD_MS, () => reload.look().catch((error: unknown) => log.warn('config.not-looked', { error: errorCode(error) })));
   const pruning = setInterval(() => void couriers?.prune(now() - config.courier.keep_days * 86_400_000), HOURLY_MS).unref();
   const leave = keepPresent(store, clock, log, { id: worker, roles, address: `${config.operations.host}:${operations.port}` });
   log.info('aceso.started', { worker, roles: roles.join(' '), operations: operations.port, http: doors?.httpPort, appservice: doors?.appservicePort });
   return {
     operationsPort: operations.port,
     reloadTls: () => doors?.reloadTls(),
-    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, async () => doors?.stop(2000), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => operations.stop(500), () => store.close(), async () => lock?.release()]),
+    reload: reload.take,
+    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, reloading.stop, reload.leave, async () => doors?.stop(2000), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => operations.stop(500), () => store.close(), async () => lock?.release()]),
   };
 }
 
@@ -133,6 +151,10 @@ function openWhenThere(config: LoadedConfig, roles: readonly Role[], waiting: Wa
   return config.store.postgres_url_file === undefined ? open() : waiting.until(open);
 }
 
+function peopleOf({ homeserver, partners }: LoadedConfig, guardian: UserId): RoomPeople {
+  return { ownServer: homeserver.server_name, guardian, partnerVersions: Object.fromEntries(partners.flatMap(({ server_name: name, room_version: version }) => (version === undefined ? [] : [[name, version]]))) };
+}
+
 /** Each part gets its turn, and none may hold up the stop of the next: one that waits for a database or homeserver that hangs is left behind. */
 async function stopInOrder(log: Log, steps: readonly (() => Promise<unknown>)[]): Promise<void> {
   const deadline = performance.now() + STOP_MS;
@@ -142,9 +164,4 @@ async function stopInOrder(log: Log, steps: readonly (() => Promise<unknown>)[])
     if (ended === 'over') log.warn('stop.failed', { error: 'took-too-long' });
   }
   log.info('aceso.stopped');
-}
-
-function templateOf(config: LoadedConfig): RoomTemplate {
-  const { id, room_version: roomVersion, name, topic, history_visibility: history, encryption } = loadTemplate(config.at(join(config.templates_dir, 'results.yaml')));
-  return { id, roomVersion, name, topic, history, rotation: { periodMs: encryption.rotation_period_ms, messages: encryption.rotation_period_msgs } };
 }

@@ -4,7 +4,7 @@ import { ASSERTION_ALGORITHMS, type SmartClient } from '../adapters/auth/asserti
 import { createAuthenticator, type TrustedSource } from '../adapters/auth/authenticator.ts';
 import { fixedKeySet, keySetOf, remoteKeySet, type KeySet } from '../adapters/auth/keySet.ts';
 import { scopesFor } from '../adapters/auth/scopes.ts';
-import { createThrottle } from '../adapters/auth/throttle.ts';
+import { createThrottle, type Throttle } from '../adapters/auth/throttle.ts';
 import { smartConfiguration, tokenEndpoint, type TokenEndpointParts } from '../adapters/auth/tokenEndpoint.ts';
 import { ConfigError, type LoadedConfig } from '../config/load.ts';
 import { tokensOf } from '../config/trust.ts';
@@ -17,19 +17,33 @@ type SourceConfig = LoadedConfig['sources'][number];
 
 export type Trust = { readonly authenticator: Authenticator; /** Before those of the bridges: one lies below theirs. */ readonly routes: readonly HttpRoute[] };
 
-export type TrustParts = { readonly keys: KeyRing; readonly remember: Remember; readonly now: () => Millis; readonly observe: TokenEndpointParts['observe'] };
+export type TrustParts = { readonly keys: KeyRing; readonly remember: Remember; readonly now: () => Millis; readonly memory: TrustMemory; readonly observe: TokenEndpointParts['observe'] };
+
+/** What a change of the configuration must not make it forget: failed log-ins, and keys that were fetched. */
+export type TrustMemory = { readonly throttle: Throttle; readonly keysAt: (url: string) => KeySet };
+
+export function createTrustMemory(now: () => Millis): TrustMemory {
+  const sets = new Map<string, KeySet>();
+  return {
+    throttle: createThrottle(),
+    keysAt(url) {
+      const known = sets.get(url) ?? remoteKeySet({ url, now });
+      sets.set(url, known);
+      return known;
+    },
+  };
+}
 
 /** Who may send, and how they prove it, as the configuration says. */
-export function createTrust(config: LoadedConfig, { keys, remember, now, observe }: TrustParts): Trust {
-  const throttle = createThrottle();
-  const clients = config.sources.flatMap((source) => smartClientOf(config, source, now));
+export function createTrust(config: LoadedConfig, { keys, remember, now, observe, memory: { throttle, keysAt } }: TrustParts): Trust {
+  const clients = config.sources.flatMap((source) => smartClientOf(config, source, keysAt));
   const baseUrl = publicUrl(config);
   const accessTokens = createAccessTokens({ issuer: baseUrl, audience: `${baseUrl}/fhir`, key: keys.derive('access-token'), seconds: config.authorization.token_seconds, now });
   const tokenUrl = `${baseUrl}/auth/token`;
   return {
     authenticator: createAuthenticator({
       sources: config.sources.map(trustedSource), throttle, now, ...(clients.length === 0 ? {} : { accessTokens }),
-      issuers: config.authorization.issuers.map(({ client_claim: clientClaim, jwks_url: url, ...issuer }) => ({ ...issuer, clientClaim, keys: remoteKeySet({ url, now }) })),
+      issuers: config.authorization.issuers.map(({ client_claim: clientClaim, jwks_url: url, ...issuer }) => ({ ...issuer, clientClaim, keys: keysAt(url) })),
     }),
     routes: clients.length === 0 ? [] : [
       tokenEndpoint({ clients, audience: tokenUrl, remember, now, accessTokens, throttle, observe }),
@@ -49,15 +63,18 @@ function trustedSource(source: SourceConfig): TrustedSource {
   };
 }
 
-function smartClientOf(config: LoadedConfig, source: SourceConfig, now: () => Millis): readonly SmartClient[] {
+function smartClientOf(config: LoadedConfig, source: SourceConfig, keysAt: TrustMemory['keysAt']): readonly SmartClient[] {
   if (source.smart === undefined) return [];
   const { client_id: id, jwks_url: jwksUrl } = source.smart;
-  return [{ id, source: as(source.id), types: source.resource_types, keys: keysOf(config, source, now), ...(jwksUrl === undefined ? {} : { jwksUrl }) }];
+  return [{ id, source: as(source.id), types: source.resource_types, keys: keysOf(config, source, keysAt), ...(jwksUrl === undefined ? {} : { jwksUrl }) }];
 }
 
+/** For a look outside the server. */
+export const fetchedNow = (url: string): KeySet => remoteKeySet({ url, now: Date.now });
+
 /** The public keys of a source that is a SMART client. Throws `ConfigError` when its file holds none. */
-export function keysOf(config: LoadedConfig, { id, smart }: SourceConfig, now: () => number): KeySet {
-  if (smart?.jwks_url !== undefined) return remoteKeySet({ url: smart.jwks_url, now });
+export function keysOf(config: LoadedConfig, { id, smart }: SourceConfig, keysAt: (url: string) => KeySet): KeySet {
+  if (smart?.jwks_url !== undefined) return keysAt(smart.jwks_url);
   const path = config.at(smart?.jwks_file ?? '');
   try {
     return fixedKeySet(keySetOf(JSON.parse(readFileSync(path, 'utf8'))));

@@ -8,6 +8,11 @@ export type Log = {
   error(code: string, fields?: LogFields): void;
 };
 
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** A log whose level can be set while it is in use. */
+export type LeveledLog = Log & { setLevel(level: LogLevel): void };
+
 export type Metrics = {
   count(name: MetricName, labels?: Readonly<Record<string, string>>): void;
   observe(name: MetricName, seconds: number, labels?: Readonly<Record<string, string>>): void;
@@ -15,7 +20,7 @@ export type Metrics = {
 
 export type MetricName =
   | 'facts_received' | 'facts_decided' | 'facts_deferred' | 'effects_settled' | 'effect_seconds' | 'decision_seconds' | 'delivery_seconds'
-  | 'http_requests' | 'http_seconds' | 'http_refusals' | 'matrix_events' | 'courier_restarts' | 'courier_seats_taken' | 'attachments';
+  | 'http_requests' | 'http_seconds' | 'http_refusals' | 'matrix_events' | 'courier_restarts' | 'courier_seats_taken' | 'attachments' | 'config_reloads';
 
 /** A class and code of an unexpected error, without its message: a message may quote what it choked on. */
 export function errorCode(error: unknown): string {

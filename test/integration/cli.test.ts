@@ -40,7 +40,7 @@ describe('The command line', function () {
   it('config check is content with what init made', async () => expect((await run(folder, 'config', 'check')).stdout).to.include('is fine'));
 
   it('every command has a help', async () => {
-    const commands = [[], ['init'], ['start'], ['status'], ['people'], ['people', 'enrol'], ['people', 'list'], ['held'], ['held', 'list'], ['held', 'show'], ['held', 'retry'], ['held', 'assign'], ['deliveries'], ['deliveries', 'list'], ['deliveries', 'show'], ['config', 'check'], ['config', 'schema'], ['registration'], ['source', 'token'], ['source', 'jwks'], ['source', 'certificate'], ['source', 'check'], ['backup'], ['backup', 'verify'], ['backup', 'recipient'], ['restore'], ['keys'], ['keys', 'list'], ['keys', 'check'], ['keys', 'rotate'], ['keys', 'retire'], ['migrate'], ['catch-up'], ['doctor']];
+    const commands = [[], ['init'], ['start'], ['status'], ['people'], ['people', 'enrol'], ['people', 'list'], ['held'], ['held', 'list'], ['held', 'show'], ['held', 'retry'], ['held', 'assign'], ['deliveries'], ['deliveries', 'list'], ['deliveries', 'show'], ['config', 'check'], ['config', 'reload'], ['config', 'schema'], ['registration'], ['source', 'token'], ['source', 'jwks'], ['source', 'certificate'], ['source', 'check'], ['backup'], ['backup', 'verify'], ['backup', 'recipient'], ['restore'], ['keys'], ['keys', 'list'], ['keys', 'check'], ['keys', 'rotate'], ['keys', 'retire'], ['migrate'], ['catch-up'], ['doctor']];
     for (const outcome of await Promise.all(commands.map((command) => run(folder, ...command, '--help')))) expect(outcome).to.include({ code: 0 }).and.to.have.property('stdout').that.includes('Usage: aceso');
   });
 

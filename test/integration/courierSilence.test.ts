@@ -17,7 +17,7 @@ describe('the courier, when a recipient\'s homeserver is down,', function () {
       await stAnne.register('silent_anna', 'pw');
       const anna = await startJsClient({ baseUrl: stAnne.baseUrl, user: 'silent_anna', password: 'pw' });
       const at = { hospital: mercy, slot: hospitals.takeSlot() };
-      const [holding, sending] = [await newPlace({}, at), await newPlace({ whenServerAway: 'send' }, at)];
+      const [holding, sending] = [await newPlace({}, at), await newPlace({ whenServerAway: () => 'send' }, at)];
       const [courier, daring] = [await start(holding), await start(sending)];
       await Promise.all([ready(courier), ready(daring)]);
       const ben = await bareDevice(holding, personOf(holding, 'ben'), 'BEN');

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import { connect } from 'node:net';
 import { startHttpServer, type HttpServer } from '../../src/adapters/http/server.ts';
+import type { HttpRoute } from '../../src/ports/bridge.ts';
+import { until } from '../support/until.ts';
 
 describe('The HTTP server', () => {
   let server: HttpServer;
@@ -33,5 +35,26 @@ describe('The HTTP server', () => {
 
   it('refuses a request whose length is said in two ways', async () => {
     expect(await raw('POST /fhir/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n')).to.equal('HTTP/1.1 400 Bad Request');
+  });
+});
+
+describe('Routes that are replaced while the server runs', () => {
+  it('serve the next request at once, while one that is under way ends on the old, and what is in hand counts on', async () => {
+    let end = (): void => undefined;
+    const ended = new Promise<void>((resolve) => { end = resolve; });
+    const route = (name: string, wait: Promise<void> | undefined): HttpRoute => ({ prefix: '/fhir', admit: () => ({ maxBytes: 100, tooLarge: () => ({ status: 413 }), take: async () => { taken.push(name); await wait; return { status: 200, body: name }; } }) });
+    const taken: string[] = [];
+    const server = await startHttpServer({ host: '127.0.0.1', port: 0, failed: () => undefined, maxBytesInFlight: 100, routes: [route('old', ended), { prefix: '/gone', admit: () => ({ reply: { status: 200 } }) }] });
+    const post = (body: string): Promise<Response> => fetch(`http://127.0.0.1:${server.port}/fhir`, { method: 'POST', body });
+    const first = post('x'.repeat(90));
+    await until('the first to be under way', () => taken.length === 1);
+    server.serve([route('new', undefined)]);
+    expect(await (await post('x')).text()).to.equal('new');
+    expect((await post('x'.repeat(90))).status, 'with what the old has in hand').to.equal(503);
+    expect((await fetch(`http://127.0.0.1:${server.port}/gone`)).status).to.equal(404);
+    end();
+    expect(await (await first).text()).to.equal('old');
+    expect((await post('x'.repeat(90))).status, 'when the old has ended').to.equal(200);
+    await server.stop(100);
   });
 });

@@ -15,7 +15,7 @@ const usualDeadlineMs = 60_000;
  * another user's or device's store, or one that a later generation holds.
  */
 export async function createCourier(options: CourierOptions): Promise<Courier> {
-  const { log, faultPoint, identity, ...settings } = options;
+  const { log, faultPoint, identity, whenServerAway = () => 'hold', ...settings } = options;
   if (options.storeKey.length !== 32) throw new Error("the courier's store key must have 32 bytes");
   const threadOptions: ThreadOptions = { ...settings, deadlineMs: options.deadlineMs ?? usualDeadlineMs, faults: faultPoint ? 'on' : 'off', keeper: identity ? 'given' : 'none' };
   const listeners: Parameters<Courier['onKeys']>[0][] = [];
@@ -69,7 +69,7 @@ export async function createCourier(options: CourierOptions): Promise<Courier> {
     userId: options.userId,
     deviceId: options.deviceId,
     async send({ content, file, ...message }) {
-      const answer = await thread.call('send', { ...message, content: content.reveal(), ...(file === undefined ? {} : { file: file.reveal() }) });
+      const answer = await thread.call('send', { ...message, whenServerAway: whenServerAway(), content: content.reveal(), ...(file === undefined ? {} : { file: file.reveal() }) });
       return answer === 'lost' ? fail('engine', 'the encryption engine was restarted. It is tried again.', { retry: true }) : answer;
     },
     async decrypt(roomId, event) {
@@ -83,7 +83,7 @@ export async function createCourier(options: CourierOptions): Promise<Courier> {
       listeners.push(listener);
     },
     async devices(userId: UserId) {
-      const answer = await thread.call('devices', { userId });
+      const answer = await thread.call('devices', { userId, whenServerAway: whenServerAway() });
       return answer === 'lost' ? fail('unavailable', 'the encryption engine was restarted. Try again.', { retry: true }) : answer;
     },
     async acceptIdentity(userId) {

@@ -119,7 +119,7 @@ export async function openDevice(options: ThreadOptions, { tell, giveUp, askFaul
       void published.then(() => outgoing.flush(stopping)).catch(() => undefined); // asked for early; whoever sends asks again
       return ok(undefined);
     },
-    async devices({ userId }, signal) {
+    async devices({ userId, whenServerAway }, signal) {
       try {
         await untilPublished(signal);
         await people.refresh([userId], signal);
@@ -128,7 +128,7 @@ export async function openDevice(options: ThreadOptions, { tell, giveUp, askFaul
       }
       const devices = await people.devicesOf(userId);
       const isAway = outgoing.silent.devices.has(serverOf(userId)) || outgoing.silent.oneTimeKeys.has(serverOf(userId));
-      if (isAway && (devices.length === 0 || options.whenServerAway !== 'send')) return fail('unavailable', `${serverOf(userId)} doesn't say which devices ${userId} has. Try again later.`, { retry: true });
+      if (isAway && (devices.length === 0 || whenServerAway !== 'send')) return fail('unavailable', `${serverOf(userId)} doesn't say which devices ${userId} has. Try again later.`, { retry: true });
       return ok({ entitled: devices.filter(({ readable }) => readable).length, unsigned: devices.filter(({ signed }) => !signed).length });
     },
     async acceptIdentity({ userId }, signal) {

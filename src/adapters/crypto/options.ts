@@ -23,8 +23,8 @@ export type CourierOptions = {
   readonly storeKey: Uint8Array;
   /** Who may get keys: devices that their owner has cross-signed (MSC4153), or any device. */
   readonly trust: 'signed' | 'any';
-  /** A recipient's server doesn't answer: `hold` the message (the default), or `send` it to the devices that were known last. */
-  readonly whenServerAway?: 'hold' | 'send';
+  /** Asked for each message; `hold` when left out. */
+  readonly whenServerAway?: () => WhenServerAway;
   /** A person has another identity than the one seen first: `hold` what is for them until it is accepted (the default), or `accept` it. */
   readonly changedIdentities?: 'hold' | 'accept';
   /** The content key whose value may be moved into encrypted media when the content is too large for an event. */
@@ -45,6 +45,9 @@ export type IdentityKeeper = {
   /** Resolves once they are kept, before the public keys leave. Rejects when somebody else kept other ones. */
   keep(identity: Uint8Array): Promise<void>;
 };
+
+/** A recipient's server doesn't answer: `hold` the message, or `send` it to the devices that were known last. */
+export type WhenServerAway = 'hold' | 'send';
 
 /** Codes and ids only: never content, a key, or an address with a query. */
 export type CourierLog = {
@@ -68,4 +71,4 @@ export type FaultPoint =
 export type FaultAction = undefined | 'panic' | 'hang' | 'block';
 
 /** The part of the options that crosses into the engine's thread. */
-export type ThreadOptions = Omit<CourierOptions, 'log' | 'faultPoint' | 'identity'> & { readonly deadlineMs: number; readonly faults: 'on' | 'off'; readonly keeper: 'given' | 'none' };
+export type ThreadOptions = Omit<CourierOptions, 'log' | 'faultPoint' | 'identity' | 'whenServerAway'> & { readonly deadlineMs: number; readonly faults: 'on' | 'off'; readonly keeper: 'given' | 'none' };

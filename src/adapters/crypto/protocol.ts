@@ -2,12 +2,12 @@
 import type { EffectId, RoomId, UserId } from '../../domain/brand.ts';
 import type { Outcome } from '../../domain/outcome.ts';
 import type { Decrypted, EncryptedEvent, OutgoingMessage, SendFailure, Sent } from '../../ports/courier.ts';
-import type { CourierLog, FaultPoint } from './options.ts';
+import type { CourierLog, FaultPoint, WhenServerAway } from './options.ts';
 
 export type Membership = 'join' | 'invite' | 'leave' | 'ban';
 
 /** An outgoing message whose content is revealed: it exists in the memory of this process only. */
-export type PlainMessage = Omit<OutgoingMessage, 'content' | 'file'> & { readonly id: EffectId; readonly content: Readonly<Record<string, unknown>>; readonly file?: Uint8Array };
+export type PlainMessage = Omit<OutgoingMessage, 'content' | 'file'> & { readonly id: EffectId; readonly content: Readonly<Record<string, unknown>>; readonly file?: Uint8Array; readonly whenServerAway: WhenServerAway };
 
 export type DeviceCounts = { readonly entitled: number; readonly unsigned: number };
 
@@ -15,7 +15,7 @@ export type Calls = {
   readonly send: { readonly ask: PlainMessage; readonly answer: Outcome<Sent, SendFailure> };
   readonly decrypt: { readonly ask: { readonly roomId: RoomId; readonly event: EncryptedEvent }; readonly answer: Outcome<Decrypted, DecryptFailure> };
   readonly memberChanged: { readonly ask: { readonly roomId: RoomId; readonly userId: UserId; readonly membership: Membership }; readonly answer: Outcome<void, 'unavailable'> };
-  readonly devices: { readonly ask: { readonly userId: UserId }; readonly answer: Outcome<DeviceCounts, 'unavailable'> };
+  readonly devices: { readonly ask: { readonly userId: UserId; readonly whenServerAway: WhenServerAway }; readonly answer: Outcome<DeviceCounts, 'unavailable'> };
   readonly acceptIdentity: { readonly ask: { readonly userId: UserId }; readonly answer: Outcome<void, 'unavailable'> };
   readonly prune: { readonly ask: { readonly before: number }; readonly answer: Outcome<number, 'unavailable'> };
   readonly stop: { readonly ask: null; readonly answer: Outcome<void, never> };

@@ -21,7 +21,7 @@ export type Reached = { readonly devices: number; readonly withheld: number };
 
 export type RoomKeys = {
   /** To be called under the room's lock. Throws a HomeserverError when the homeserver doesn't take a request. */
-  share(message: Pick<PlainMessage, 'roomId' | 'members' | 'recipients' | 'rotation'>, signal: AbortSignal): Promise<Outcome<Reached, Unreached>>;
+  share(message: Pick<PlainMessage, 'roomId' | 'members' | 'recipients' | 'rotation' | 'whenServerAway'>, signal: AbortSignal): Promise<Outcome<Reached, Unreached>>;
   /** The content of the event that was encrypted for the room, after `share` and under the same lock. */
   encrypted(roomId: Room, content: unknown): void;
   /** These devices are gone for good. */
@@ -76,7 +76,7 @@ export async function createRoomKeys({ options, engine, outgoing, people, store,
 
   return {
     async share(message, signal) {
-      const { roomId, members, recipients } = message;
+      const { roomId, members, recipients, whenServerAway } = message;
       const { epoch } = people;
       const who = `${members.toSorted().join(' ')}|${recipients.toSorted().join(' ')}`;
       using room = new RoomId(roomId);
@@ -91,13 +91,13 @@ export async function createRoomKeys({ options, engine, outgoing, people, store,
       await people.refresh(members, signal);
       const isAway = (userId: UserId): boolean => outgoing.silent.devices.has(serverOf(userId)) || outgoing.silent.oneTimeKeys.has(serverOf(userId));
       const silent = recipients.find((userId) => outgoing.silent.devices.has(serverOf(userId)));
-      if (silent !== undefined && options.whenServerAway !== 'send') return away([silent]);
+      if (silent !== undefined && whenServerAway !== 'send') return away([silent]);
       await claimMissing(members, signal);
 
       const devices = await everybody(members);
       const canRead = (userId: UserId): boolean => (devices.get(userId) ?? []).some(({ readable, name }) => readable && channels.has(name));
       const waiting = recipients.filter((userId) => outgoing.silent.oneTimeKeys.has(serverOf(userId)) && (devices.get(userId) ?? []).some(({ entitled, name }) => entitled && !channels.has(name)));
-      if (waiting.length > 0 && !(options.whenServerAway === 'send' && waiting.every(canRead))) return away(waiting);
+      if (waiting.length > 0 && !(whenServerAway === 'send' && waiting.every(canRead))) return away(waiting);
 
       const keyless = new Set<UserId>();
       for (const userId of members) if (await people.hasChangedIdentity(userId)) keyless.add(userId);

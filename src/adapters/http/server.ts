@@ -34,7 +34,7 @@ const LIMITS = { keepAliveTimeout: 65_000, headersTimeout: 20_000, requestTimeou
 
 export type HttpServer = {
   readonly port: number;
-  /** Serves these from now on. What is under way ends under those of before. */
+  /** Serves these from now on. What is under way ends under those of before, and counts on, by prefix, in what is in hand. */
   serve(routes: readonly HttpRoute[]): void;
   /** Takes the TLS files as they are now, for new connections. Throws, and changes nothing, when they can't be used. */
   reloadTls(): void;
@@ -47,7 +47,14 @@ type Door = { readonly seen: (request: Request) => Seen; readonly refused: (refu
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { host, port, failed, tls, refused = () => undefined } = options;
   const door: Door = { seen: createPeerOf(options.proxies), refused };
-  let app = appOf(door, options, options.routes);
+  const budgets = new Map<string, Budget>();
+  // Each its own: where nobody has to prove themselves before the body comes, nobody can take the room of those who did.
+  const budgetOf = (prefix: string): Budget => {
+    const budget = budgets.get(prefix) ?? createBudget(options.maxBytesInFlight ?? MOST_IN_FLIGHT);
+    budgets.set(prefix, budget);
+    return budget;
+  };
+  let app = appOf(door, failed, budgetOf, options.routes);
   const handle: RequestListener = (request, response) => void app(request, response);
   const secure = tls === undefined ? undefined : createTlsServer({ ...LIMITS, ...readTls(tls) }, handle);
   const server: Server = secure ?? createServer(LIMITS, handle);
@@ -64,19 +71,17 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const address = server.address();
   return {
     port: typeof address === 'object' && address ? address.port : port,
-    serve: (routes) => { app = appOf(door, options, routes); },
+    serve: (routes) => { app = appOf(door, failed, budgetOf, routes); },
     reloadTls,
     stop: (withinMs) => { unwatch?.(); return close(server, withinMs); },
   };
 }
 
-function appOf(door: Door, { failed, maxBytesInFlight = MOST_IN_FLIGHT }: HttpServerOptions, routes: readonly HttpRoute[]): express.Express {
+function appOf(door: Door, failed: HttpServerOptions['failed'], budgetOf: (prefix: string) => Budget, routes: readonly HttpRoute[]): express.Express {
   const app = express();
   app.disable('x-powered-by').disable('etag');
   for (const route of routes) {
-    // Each its own: where nobody has to prove themselves before the body comes, nobody can take the room of those who did.
-    const budget = createBudget(maxBytesInFlight);
-    app.use(route.prefix, (request, response) => serve(door, budget, route, request, response).catch((error: unknown) => {
+    app.use(route.prefix, (request, response) => serve(door, budgetOf(route.prefix), route, request, response).catch((error: unknown) => {
       failed(error);
       if (!response.headersSent) send(response, { status: 500 });
     }));
