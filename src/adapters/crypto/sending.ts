@@ -70,8 +70,8 @@ export async function send(parts: Parts, message: PlainMessage, signal: AbortSig
 }
 
 /**
- * What a device that is no more, and whose journal with it, may have sent: if the room has it, it isn't encrypted again. Which machine said when the
- * message was first to be sent isn't known, so one that seems a little younger than the device is looked for too; nothing is for a first device (`bornAt` 0).
+ * What a device that is no more, and whose journal with it, may have sent: if the room has it, it isn't encrypted again. Both times are the
+ * database's, whose clock may have been set since, or be another machine's: one that seems a little younger than the device is looked for too; nothing is for a first device (`bornAt` 0).
  */
 async function sentByFormer({ homeserver, options, journal, log }: Parts, { id, roomId, mark, createdAt }: PlainMessage, signal: AbortSignal): Promise<Sent | undefined> {
   if (createdAt >= options.bornAt + clockSkewMs) return undefined;

@@ -1,8 +1,9 @@
-import { sql, type Kysely, type Transaction } from 'kysely';
+import { sql, type Kysely, type RawBuilder, type Transaction } from 'kysely';
 import type { Decision } from '../../domain/decision.ts';
 import type { Fact, RaisedFact } from '../../domain/fact.ts';
 import type { Claim } from '../../ports/store.ts';
 import type { Codec } from './dataKeys.ts';
+import type { Dialect } from './dialect.ts';
 import { wakeLanes } from './settle.ts';
 import type { Tables } from './tables.ts';
 import { inTransaction } from './transaction.ts';
@@ -15,11 +16,11 @@ class NameTaken extends Error {
   override readonly name = 'NameTaken';
 }
 
-/** One decision, one transaction (invariant 3). False when the claim is no longer ours: nothing was written. */
-export async function commitDecision(db: Kysely<Tables>, codec: Codec, claim: Claim<Fact>, version: number, decision: Decision<unknown>, now: number): Promise<boolean> {
+/** One decision, one transaction (invariant 3), and one time, the database's: others compare it with their own. False when the claim is no longer ours: nothing was written. */
+export async function commitDecision(db: Kysely<Tables>, dialect: Dialect, codec: Codec, claim: Claim<Fact>, version: number, decision: Decision<unknown>, own: () => number): Promise<boolean> {
   try {
     await inTransaction(db, async (tx) => {
-      await mark(tx, claim, now);
+      const now = await mark(tx, claim, dialect.now(own));
       await writeState(tx, codec, claim.work, version, decision, now);
       await writeEffects(tx, codec, claim.work, decision, now);
       await writeTimers(tx, claim.work, decision);
@@ -34,10 +35,12 @@ export async function commitDecision(db: Kysely<Tables>, codec: Codec, claim: Cl
   }
 }
 
-async function mark(tx: Transaction<Tables>, claim: Claim<Fact>, now: number): Promise<void> {
-  const { numUpdatedRows } = await tx.updateTable('inbox').set({ decided_at: now, lease_owner: null, lease_until: 0, code: null })
-    .where('id', '=', claim.work.id).where('generation', '=', claim.generation).where('decided_at', 'is', null).executeTakeFirst();
-  if (numUpdatedRows !== 1n) throw new Fenced();
+/** Gives when it was. */
+async function mark(tx: Transaction<Tables>, claim: Claim<Fact>, now: RawBuilder<number>): Promise<number> {
+  const row = await tx.updateTable('inbox').set({ decided_at: now, lease_owner: null, lease_until: 0, code: null })
+    .where('id', '=', claim.work.id).where('generation', '=', claim.generation).where('decided_at', 'is', null).returning('decided_at').executeTakeFirst();
+  if (typeof row?.decided_at !== 'number') throw new Fenced();
+  return row.decided_at;
 }
 
 async function writeState(tx: Transaction<Tables>, codec: Codec, { aggregate: { kind, id } }: Fact, version: number, { state, names }: Decision<unknown>, now: number): Promise<void> {

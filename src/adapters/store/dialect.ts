@@ -1,4 +1,4 @@
-import { sql, type Kysely, type SelectQueryBuilder } from 'kysely';
+import { sql, type Kysely, type RawBuilder, type SelectQueryBuilder } from 'kysely';
 import type { Tables } from './tables.ts';
 
 /** The few words in which the two databases differ. */
@@ -10,12 +10,16 @@ export type Dialect = {
   readonly locked: <DB, T extends keyof DB, Row>(query: SelectQueryBuilder<DB, T, Row>, table: T) => SelectQueryBuilder<DB, T, Row>;
   /** Makes whoever else wants one of these names wait till the end of the transaction. */
   readonly lockNames: (tx: Kysely<Tables>, names: readonly string[]) => Promise<void>;
-  /** The clock by which leases and timers go, in milliseconds since the epoch. */
+  /** The time by which all workers go, in milliseconds since the epoch, within a statement. */
+  readonly now: (own: () => number) => RawBuilder<number>;
+  /** The same, asked for by itself. */
   readonly clock: (db: Kysely<Tables>, own: () => number) => Promise<number>;
 };
 
 /** One writer at a time by itself: nothing is left to lock, and its clock is the machine's. */
-export const sqlite: Dialect = { name: 'sqlite', integer: 'integer', bytes: 'blob', locked: (query) => query, lockNames: async () => undefined, clock: async (_, own) => own() };
+export const sqlite: Dialect = { name: 'sqlite', integer: 'integer', bytes: 'blob', locked: (query) => query, lockNames: async () => undefined, now: (own) => sql<number>`${own()}`, clock: async (_, own) => own() };
+
+const POSTGRES_NOW = sql<number>`(extract(epoch from clock_timestamp()) * 1000)::bigint`;
 
 export const postgres: Dialect = {
   name: 'postgres', integer: 'bigint', bytes: 'bytea',
@@ -24,8 +28,9 @@ export const postgres: Dialect = {
     // In one order for all, so that two who want the same names don't wait for each other.
     for (const name of [...new Set(names)].sort()) await sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(tx);
   },
+  now: () => POSTGRES_NOW,
   async clock(db) {
-    const { rows: [row] } = await sql<{ readonly ms: number }>`select (extract(epoch from clock_timestamp()) * 1000)::bigint as ms`.execute(db);
+    const { rows: [row] } = await sql<{ readonly ms: number }>`select ${POSTGRES_NOW} as ms`.execute(db);
     if (!row) throw new Error('the database did not tell its time');
     return row.ms;
   },

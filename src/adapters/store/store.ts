@@ -82,7 +82,7 @@ export function createStore(database: Database, keyRing: KeyRing, now: () => num
       return found;
     },
 
-    commit: (claim, version, decision) => commitDecision(db, codec, claim, version, decision, now()),
+    commit: (claim, version, decision) => commitDecision(db, dialect, codec, claim, version, decision, now),
 
     settle: ({ work: { id }, generation }, aggregate, settlement, at) => settleEffect(db, codec, { id, generation }, aggregate, settlement, at),
 

@@ -88,11 +88,15 @@ for (const kind of STORE_KINDS) {
       await open.store.receive([{ source: as('lab'), key: 'k', aggregate: { kind: 'report', id: 'r' }, at: T0, body: received(report()) }]);
       const [claim] = await open.store.claimFacts('w', T0, LEASE, 1);
       if (!claim) throw new Error('nothing to decide');
+      const decidedAt = await open.store.clock();
       await open.store.commit(claim, 0, { state: {}, audit: [], effects: [effect('any'), effect('first', 0), effect('second', 1), effect('third', 2)] });
-      const claimed = async (worker: string, seats: readonly number[]): Promise<readonly unknown[]> => (await open.store.claimEffects(worker, T0, LEASE, 10, seats)).map(({ work: { id, seat }, createdAt }) => [id, seat, createdAt]);
-      expect(await claimed('a', [0, 2])).to.deep.equal([['any', undefined, T0], ['first', 0, T0], ['third', 2, T0]]);
+      const claimed = async (worker: string, seats: readonly number[]): Promise<readonly unknown[]> => (await open.store.claimEffects(worker, T0, LEASE, 10, seats)).map(({ work: { id, seat }, createdAt }) => {
+        expect(createdAt - decidedAt, 'when it was decided').to.be.within(0, 2000);
+        return [id, seat];
+      });
+      expect(await claimed('a', [0, 2])).to.deep.equal([['any', undefined], ['first', 0], ['third', 2]]);
       expect(await claimed('b', [])).to.deep.equal([]);
-      expect(await claimed('b', [1])).to.deep.equal([['second', 1, T0]]);
+      expect(await claimed('b', [1])).to.deep.equal([['second', 1]]);
     });
   });
 }

@@ -141,5 +141,20 @@ for (const kind of STORE_KINDS) {
       const told = await Promise.all(stores.map((store) => store.clock()));
       for (const time of told) expect(kind === 'sqlite' ? time - T0 : time - Date.now()).to.be.within(-2000, 2000);
     });
+
+    if (kind === 'postgres') it('write what they decide with that clock, however wrong their own is', async () => {
+      const { database: { db }, store } = open; // its own clock says T0, which is long ago
+      await store.receive([incoming('k1')]);
+      for (const claim of await store.claimFacts('w', T0, LEASE, 1)) {
+        expect(await store.commit(claim, 0, { state: {}, effects: [effect('e1')], raise: [{ aggregate: { kind: 'delivery', id: 'd1' }, body: { type: 'timer.due', name: 'x' } }], audit: [{ action: 'a', because: 'b' }] })).to.equal(true);
+      }
+      const [effects, facts, states, audit] = await Promise.all([
+        db.selectFrom('outbox').select('created_at as at').execute(), db.selectFrom('inbox').select('received_at as at').where('source', '=', 'decision').execute(),
+        db.selectFrom('aggregate').select('changed_at as at').execute(), db.selectFrom('audit').select('at').execute(),
+      ]);
+      const times = [...effects, ...facts, ...states, ...audit].map(({ at: time }) => time);
+      expect(times).to.have.length(4);
+      for (const time of times) expect(time - Date.now()).to.be.within(-2000, 2000);
+    });
   });
 }
