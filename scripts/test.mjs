@@ -1,8 +1,68 @@
-// `npm test`: every test, in one process, so that the servers start once. Arguments go to Mocha (`npm test -- --grep kill`).
-import { spawnSync } from 'node:child_process';
+// `npm test`: every test, in two lanes side by side, since most of what a test of real servers does is wait for them. Each lane is one process
+// with servers of its own that start once, and takes the next file when it has done one. `npm test -- --grep "kill"` takes the tests whose name has it.
+import { spawn } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
 
-const specs = ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/integration/**/*.test.ts', 'test/e2e/**/*.test.ts'];
-// On a build machine a test may have a second try: real servers share two cores there. The report names each that needed it.
-const retries = process.env.CI ? ['--retries', '1'] : [];
-const result = spawnSync('mocha', ['--config', 'test/.mocharc.json', ...retries, ...process.argv.slice(2), ...specs], { stdio: 'inherit' });
-process.exit(result.status ?? 1);
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { grep: { type: 'string', short: 'g' }, lanes: { type: 'string' } } });
+const lanes = Number(values.lanes ?? Math.min(2, availableParallelism()));
+// The longest first: what is short fills the end.
+const files = positionals.length > 0 ? positionals : ['e2e', 'integration', 'contract', 'unit'].flatMap((folder) => globSync(`test/${folder}/**/*.test.ts`).sort());
+const total = { files: files.length, done: 0, passes: 0, failures: 0, pending: 0 };
+const retried = [], failed = [], durations = [];
+const started = Date.now();
+
+await Promise.all(Array.from({ length: lanes }, lane));
+
+if (durations.length > 1) print('\nThe longest files:', ...durations.sort((a, b) => b.ms - a.ms).slice(0, 12).map(({ file, ms }) => `  ${seconds(ms)}  ${file}`));
+if (retried.length > 0) print('\nHad a second try:', ...retried.map((line) => `  ${line}`));
+if (failed.length > 0) print('\nFailed:', ...failed.map((line) => `  ${line}`));
+print(`\ntest: ${seconds(Date.now() - started)} in ${lanes} lane${lanes === 1 ? '' : 's'}`);
+print(`${total.passes} passed, ${total.failures} failed${total.pending ? `, ${total.pending} skipped` : ''}`);
+process.exit(total.failures > 0 || total.passes === 0 ? 1 : 0);
+
+/** One process, fed with files until there are none; one that dies fails the file it had, and another goes on. */
+async function lane() {
+  while (files.length > 0) {
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', 'test/support/lane.mjs', JSON.stringify({ grep: values.grep, retries: process.env.CI ? 1 : 0 })], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    let output = '';
+    let file;
+    child.stdout.on('data', (chunk) => (output += chunk));
+    child.stderr.on('data', (chunk) => (output += chunk));
+    const next = () => {
+      file = files.shift();
+      child.send({ file }); // none left: the lane stops its servers and ends
+    };
+    child.on('message', (message) => {
+      if (message.ready) return next();
+      const { passes, failures, pending, ms } = message;
+      total.done += 1;
+      total.passes += passes;
+      total.failures += failures;
+      total.pending += pending;
+      retried.push(...message.retried);
+      failed.push(...message.failed);
+      durations.push({ file, ms });
+      // What the file printed came through the pipe, maybe after this message: it is printed with the next turn of the loop.
+      setImmediate(() => {
+        if (passes + failures + pending > 0) print(`\n[${total.done}/${total.files}, ${seconds(Date.now() - started)}] ${message.file}\n${output.trim()}`);
+        output = '';
+        next();
+      });
+    });
+    const [code, signal] = await new Promise((resolve) => child.on('close', (...end) => resolve(end)));
+    if (file === undefined && code === 0) return;
+    total.failures += 1;
+    failed.push(`${file ?? 'the end of a lane'}: the process ended with ${signal ?? code}`);
+    print(`\n${file ?? 'the end of a lane'}: the process ended with ${signal ?? code}\n${output.trim()}`);
+  }
+}
+
+function print(...lines) {
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function seconds(ms) {
+  return `${(ms / 1000).toFixed(0).padStart(4)} s`;
+}
