@@ -7,6 +7,9 @@ import { stopAll } from './shared.ts';
 const { grep, retries } = JSON.parse(process.argv[2]);
 const { timeout } = JSON.parse(readFileSync(new URL('../.mocharc.json', import.meta.url), 'utf8'));
 
+// Whoever runs the lanes has ended: so does this one, and what it started ends with it.
+process.once('disconnect', () => process.exit(1));
+
 process.send({ ready: true });
 for (;;) {
   const [{ file }] = await once(process, 'message');
