@@ -24,6 +24,8 @@ export type House = {
   /** Makes it so many people, each with a results room that they have joined. Gives the seconds it took. */
   grow(people: number): Promise<number>;
   push(person: number, accession: string): Promise<void>;
+  /** How often a push was put off (429, 503) and made again. */
+  putOff(): number;
   /** Results that Aceso has sent since it was started. */
   sent(): Promise<number>;
   metric(name: string): Promise<number>;
@@ -40,6 +42,7 @@ export async function openHouse(kind: 'Synapse' | 'stub', { profile: folder, kep
   const aceso = await newAceso({ mercy: home, slot: home.slot, partners: [{ server_name: 'partner.example', name: 'Partner' }], source: UNLIMITED });
   let pid = 0;
   let people = 0;
+  let putOff = 0;
   const launch = async (): Promise<number> => {
     const started = performance.now();
     ({ pid } = await aceso.launch(profile?.env));
@@ -72,9 +75,16 @@ export async function openHouse(kind: 'Synapse' | 'stub', { profile: folder, kep
       return (performance.now() - started) / 1000;
     },
     async push(person, accession) {
-      const { status, text } = await aceso.push('/DiagnosticReport', potassiumReport({ accession, mrn: accession, npi: npiOf(person) }));
-      if (status !== 201) throw new Error(`a push was answered ${status}: ${text}`);
+      // As a source does: what is put off is pushed again when Aceso says so.
+      for (;;) {
+        const { status, text, headers } = await aceso.push('/DiagnosticReport', potassiumReport({ accession, mrn: accession, npi: npiOf(person) }));
+        if (status === 201) return;
+        if (status !== 429 && status !== 503) throw new Error(`a push was answered ${status}: ${text}`);
+        putOff += 1;
+        await new Promise((resolve) => setTimeout(resolve, 1000 * Number(headers.get('retry-after') ?? 1)));
+      }
     },
+    putOff: () => putOff,
     sent: async () => metricOf(aceso, /^aceso_effects_settled_total\{[^}]*type="room.send"[^}]*state="done"[^}]*\} (\S+)/mu),
     metric: (name) => metricOf(aceso, new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)`, 'mu')),
     async restart() {

@@ -1,4 +1,4 @@
-// Checks docker/ as far as this machine can: promtool on the alerts, helm on the chart, buildah on the image, docker on the compose file.
+// Checks docker/ as far as this machine can: promtool on the alerts, helm on the chart, docker on the compose file. The image: check-image.mjs.
 // Says what it couldn't check for want of a program. test/unit/deploy.test.ts has the checks that need none.
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
@@ -12,7 +12,6 @@ const checks = [
   ['chart: one worker', 'helm', ['template', 'mercy', docker('helm', 'aceso'), '--set', 'serviceMonitor.enabled=true,prometheusRule.enabled=true']],
   ['chart: roles apart', 'helm', ['template', 'mercy', docker('helm', 'aceso'), '--set-json', 'workers=[{"name":"doors","roles":["ingress"],"replicas":2},{"name":"rest","roles":["decider","sender","janitor"],"replicas":2}]', '--set-json', 'networkPolicy.fhirFrom=[{"namespaceSelector":{}}]']],
   ['compose file', 'docker', ['compose', '-f', docker('compose.yaml'), 'config', '--quiet']],
-  ...(process.argv.includes('--image') ? [['image', 'buildah', ['bud', '-f', docker('Dockerfile'), '-t', 'aceso', root]]] : []),
 ];
 let failed = 0;
 const outcomes = {};

@@ -43,7 +43,7 @@ export async function soak({ profile }: Options, { seconds, rate }: { readonly s
     await house.profile?.end(total);
     const settled = (points: readonly Point[]): readonly Point[] => points.slice(Math.floor(points.length * WARM_UP));
     return {
-      seconds, rate, results: total, keptRate: round(total / took), tookSeconds: round((performance.now() - started) / 1000), msToAccept: percentiles(accepts), mostBehind: Math.max(0, ...behind),
+      seconds, rate, results: total, keptRate: round(total / took), tookSeconds: round((performance.now() - started) / 1000), msToAccept: percentiles(accepts), mostBehind: Math.max(0, ...behind), putOff: house.putOff(),
       sentTwice: counts.encryptedEvents - before - total, acesoCpuMsPerResult: round((usage(house.acesoPid).cpuMs - cpuBefore) / total, 1),
       rssMb: { end: round(usage(house.acesoPid).rssMb, 0), peak: round(peak(house.acesoPid).peakRssMb, 0), perHour: round(slope(settled(rss))) }, heapMb: { end: round(heap.at(-1)?.y ?? 0), perHour: round(slope(settled(heap))) },
       writtenKbPerResult: round((peak(house.acesoPid).writtenMb * 1000) / total, 1), complaints: house.stub?.complaints, ...(house.profile ? { profile: house.profile.report() } : {}),
