@@ -117,7 +117,7 @@ export const configSchema = z.strictObject({
   courier: z.strictObject({
     display_name: z.string().optional(),
     device_id: z.string().regex(/^[A-Z0-9]{4,32}$/u).default('ACESOCOURIER'),
-    devices: z.int().min(1).max(64).default(1).describe('How many encrypting devices share the rooms: more than one when one is not enough, or for several workers. Never lower it: rooms stay with their device'),
+    devices: z.int().min(1).max(64).default(1).describe('How many encrypting devices share the rooms: more than one when one is not enough, or for several workers. Lowered, those that are none any more are kept until nothing waits for them'),
     takeover_seconds: z.number().positive().default(30).describe('A device whose machine is lost is followed by a new one after this long; one whose store is still there at once'),
     unsigned_devices: z.enum(['withhold', 'allow']).default('withhold').describe('Whether devices that their owner has not signed get keys'),
     keep_days: z.int().min(14).max(3650).default(30).describe('How long the courier keeps keys of rooms that were changed since, marks of messages between devices, and its journal of what was sent. Longer than the rotation period of the rooms'),

@@ -4,13 +4,13 @@ import type { Place } from './seats.ts';
 type Whole = ReturnType<Couriers['status']>;
 
 /** What a person is told of the seats, and of all of them as if they were one courier. */
-export function statusOf(places: ReadonlyMap<number, Place>, { stopped, worker }: { readonly stopped: 'yes' | 'no'; readonly worker: string }): Whole {
-  const seats = [...places].map(([seat, place]) => seatStatus(seat, place, worker));
+export function statusOf(places: ReadonlyMap<number, Place>, { stopped, worker, leaving }: { readonly stopped: 'yes' | 'no'; readonly worker: string; readonly leaving: ReadonlyMap<number, number> }): Whole {
+  const seats = [...places].map(([seat, place]): SeatStatus => ({ ...seatStatus(seat, place, worker), ...(leaving.has(seat) ? { leaving: { waiting: leaving.get(seat) ?? 0 } } : {}) }));
   const devices = [...places.values()].flatMap((place) => (place.is === 'sitting' ? [place.courier.status()] : []));
   const lastSyncAt = Math.max(...devices.map((device) => device.lastSyncAt ?? 0));
   const problem = seats.find((seat) => seat.problem !== undefined)?.problem;
   return {
-    state: stopped === 'yes' ? 'stopped' : worstOf(seats),
+    state: stopped === 'yes' ? 'stopped' : worstOf(seats.filter((seat) => seat.leaving === undefined)),
     restarts: devices.reduce((sum, { restarts }) => sum + restarts, 0),
     ...(lastSyncAt > 0 ? { lastSyncAt } : {}), ...(problem === undefined ? {} : { problem }), seats,
   };

@@ -36,7 +36,7 @@ export async function statusOfServer(config: LoadedConfig, error: unknown): Prom
 const lines = (server: Readiness | undefined): readonly string[] => [
   `Server      ${server === undefined ? 'not running here' : server.ready ? 'ready' : `not ready (store ${server.store}, courier ${server.courier}, homeserver ${server.homeserver})`}`,
   ...(server?.problems ?? []).map(({ part, code, message, since }) => `Problem     ${part}: ${message} [${code}, for ${age(Date.now() - since)}]`),
-  ...(server?.seats ?? []).map(({ seat, state, holder, deviceId }) => `Courier ${seat}   ${state}${deviceId === undefined ? '' : `, device ${deviceId}`}${holder === undefined ? '' : `, with worker ${holder}`}`),
+  ...(server?.seats ?? []).map(({ seat, state, holder, deviceId, leaving }) => `Courier ${seat}   ${state}${deviceId === undefined ? '' : `, device ${deviceId}`}${holder === undefined ? '' : `, with worker ${holder}`}${leaving === undefined ? '' : `; leaves, as there are fewer seats, once ${leaving.waiting} effect(s) are done`}`),
 ];
 
 const stateOf = ({ seenAt }: WorkerSeen, now: number): 'alive' | 'gone' => (now - seenAt > GONE_MS ? 'gone' : 'alive');

@@ -59,6 +59,8 @@ export type SeatStatus = {
   readonly holder?: string;
   readonly deviceId?: string;
   readonly problem?: string;
+  /** There are fewer seats than there were: this one is kept until nothing waits for its device any more. */
+  readonly leaving?: { readonly waiting: number };
 };
 
 export type OutgoingMessage = {

@@ -56,6 +56,9 @@ export type KnownLease = { readonly name: string; readonly worker: string | unde
 /** A courier's seat: which Matrix device sits there now, since when, and in which crypto store its keys are. */
 export type Seat = { readonly seat: number; readonly deviceId: string; readonly storeId: string; readonly bornAt: Millis };
 
+/** `waiting`: how many effects need the device on this seat. */
+export type SeatInUse = { readonly seat: number; readonly waiting: number };
+
 /** A process of Aceso: what it does, where its health can be asked, and when it last said that it lives. */
 export type WorkerSeen = { readonly id: string; readonly roles: readonly string[]; readonly address: string; readonly startedAt: Millis; readonly seenAt: Millis };
 
@@ -114,6 +117,10 @@ export type Store = {
   seat(seat: number): Promise<Seat | undefined>;
   /** In one transaction with the check that the lease is still ours. False: it was lost, and nothing was written. */
   saveSeat(lease: Lease, seat: Seat): Promise<boolean>;
+  /** Nobody sits there any more. As `saveSeat`. */
+  removeSeat(lease: Lease, seat: number): Promise<boolean>;
+  /** The seats from this number on that have a device, or that effects wait for. */
+  seatsFrom(seat: number): Promise<readonly SeatInUse[]>;
   /** Secrets of Aceso itself, wrapped under the key ring, e.g. the private keys of the courier's cross-signing identity. */
   secret(name: string): Promise<Uint8Array | undefined>;
   /** As `saveSeat`. */

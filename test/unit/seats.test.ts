@@ -1,8 +1,9 @@
 import { expect } from 'chai';
-import { as, type Millis } from '../../src/domain/brand.ts';
+import { as, type Millis, type SourceId } from '../../src/domain/brand.ts';
 import type { SeatDevices, SeatTerms } from '../../src/loop/seating.ts';
 import { createSeats, type Seats } from '../../src/loop/seats.ts';
 import type { Courier, CourierStatus } from '../../src/ports/courier.ts';
+import { received, report } from '../support/reports.ts';
 import { openTestStore, type OpenStore } from '../support/stores.ts';
 import { until } from '../support/until.ts';
 
@@ -223,6 +224,68 @@ describe('The courier\'s seats', () => {
     expect(a.opened.at(-1)).to.match(/^0 NEW0N\d \d+ successor$/u);
   });
 
+  /** Something that only the device on this seat may do; gives what ends it. */
+  const waitsFor = async (seat: number): Promise<() => Promise<boolean>> => {
+    const { store } = opened;
+    const fact = { source: as<SourceId>('lab'), key: `waits for ${seat}`, aggregate: { kind: 'report' as const, id: 'r' }, at: as<Millis>(nowMs), body: received(report()) };
+    await store.receive([fact]);
+    for (const claim of await store.claimFacts('w', as(nowMs), 1000, 1)) await store.commit(claim, 0, { state: {}, audit: [], effects: [{ id: as('e'), lane: 'l', seat, body: { type: 'courier.accept', userId: as('@u:x') } }] });
+    return async () => {
+      const [claim] = await store.claimEffects('w', as(nowMs), 1000, 1, [seat]);
+      return claim !== undefined && store.settle(claim, claim.aggregate, { state: 'done', fact: { type: 'timer.due', name: 'x' } }, as(nowMs));
+    };
+  };
+  const alone: Partial<SeatTerms> = { manner: 'at-once', takeoverMs: 0 };
+
+  it('with fewer than before, those that are none any more are kept for what waits for their devices; then they leave, and people who look are told', async () => {
+    const disk: Machine = new Map();
+    const before = worker('before', disk, { ...alone, seats: 3 });
+    await settled(before, 0, 1, 2);
+    await before.seats.stop();
+    const finish = await waitsFor(2);
+    events.length = 0;
+    const a = worker('a', disk, { ...alone, seats: 1 });
+    await a.seats.tick();
+    await settled(a, 0, 2);
+    expect(a.opened).to.deep.equal(['0 FIRST0 2', '2 FIRST2 2']);
+    expect(events, 'nothing waited for it').to.include.members(['a retired FIRST1', 'a set aside 1', 'a seat.retired 1']);
+    await pass(20_000, a);
+    expect(a.seats.status().seats).to.deep.equal([
+      { seat: 0, state: 'ready', holder: 'a', deviceId: 'FIRST0' }, { seat: 2, state: 'ready', holder: 'a', deviceId: 'FIRST2', leaving: { waiting: 1 } },
+    ]);
+    expect(await finish()).to.equal(true);
+    await pass(6000, a);
+    await until('the seat to leave', () => a.seats.status().seats.length === 1, 2000, 5);
+    expect(events.indexOf('a closed 2')).to.be.within(0, events.indexOf('a retired FIRST2'));
+    expect(events).to.include.members(['a set aside 2', 'a seat.retired 2']);
+    expect(await opened.store.seatsFrom(0)).to.deep.equal([{ seat: 0, waiting: 0 }]);
+    const audit = await opened.database.db.selectFrom('audit').select(['action', 'aggregate']).where('kind', '=', 'courier').execute();
+    expect(audit).to.deep.equal([{ action: 'seat.retired', aggregate: '1' }, { action: 'seat.retired', aggregate: '2' }]);
+    await a.seats.stop();
+    const more = worker('more', disk, { ...alone, seats: 2 });
+    await settled(more, 0, 1);
+    expect(more.opened.at(-1), 'a seat that comes back has another device').to.match(/^1 FIRST1 \d+$/u);
+  });
+
+  it('a seat that is to leave stays when something came for its device while it was closed', async () => {
+    const disk: Machine = new Map();
+    const before = worker('before', disk, { ...alone, seats: 2 });
+    await settled(before, 0, 1);
+    await before.seats.stop();
+    const finish = await waitsFor(1);
+    let cameLate: Promise<unknown> | undefined;
+    const a = worker('a', disk, { ...alone, seats: 1 }, {
+      open: async ({ seat, deviceId }) => ({ deviceId, onKeys: () => undefined, status: () => ({ state: 'ready', restarts: 0 }), stop: async () => { if (seat === 1) await (cameLate ??= opened.database.db.updateTable('outbox').set({ state: 'waiting' }).execute()); } }) as unknown as Courier,
+    });
+    await a.seats.tick();
+    await settled(a, 0, 1);
+    await finish();
+    await pass(6000, a);
+    await until('the seat to be closed', () => cameLate, 2000, 5);
+    await settled(a, 0, 1);
+    expect(events.filter((each) => each.includes('retired'))).to.deep.equal([]);
+  });
+
   it('a stopped one leaves its seats free at once', async () => {
     const disk: Machine = new Map();
     const [a, b] = [worker('a', disk, { seats: 1 }), worker('b', disk, { seats: 1 })];
@@ -233,7 +296,6 @@ describe('The courier\'s seats', () => {
 
   it('the only worker there is takes them at once, though the one before it died with them', async () => {
     const disk: Machine = new Map();
-    const alone: Partial<SeatTerms> = { manner: 'at-once', takeoverMs: 0 };
     const a = worker('a', disk, alone);
     await settled(a, 0, 1);
     const b = worker('b', disk, alone);

@@ -4,7 +4,7 @@ import type { Fact, RaisedFact } from '../../domain/fact.ts';
 import type { Claim } from '../../ports/store.ts';
 import type { Codec } from './dataKeys.ts';
 import type { Dialect } from './dialect.ts';
-import { wakeLanes } from './settle.ts';
+import { WAITING, wakeLanes } from './settle.ts';
 import type { Tables } from './tables.ts';
 import { inTransaction } from './transaction.ts';
 
@@ -67,11 +67,13 @@ async function writeEffects(tx: Transaction<Tables>, codec: Codec, { aggregate }
   const bodies = await codec.encode(tx, effects.map(({ body }) => body));
   for (const [index, { id, lane, body, seat = null, destination = null }] of effects.entries()) {
     const text = bodies[index] ?? '';
+    // What the device on a seat has begun stands in its journal, and in no other's.
+    const keptSeat = sql<number | null>`case when outbox.state = ${WAITING} then outbox.seat else excluded.seat end`;
     await tx.insertInto('outbox')
       .values({ id, lane, kind: aggregate.kind, aggregate: aggregate.id, type: body.type, body: text, state: 'waiting', created_at: now, not_before: 0, lease_owner: null, lease_until: 0, generation: 0, attempts: 0, code: null, seat, destination })
       // Asked for again: what is done stays done; what failed or waits is tried at once, under the same id. Whoever has it in hand has it as it was: their outcome is of a former
       // generation and settles nothing, and their lease runs on for as long as they are at it, so that nobody does both at one time (decision 17).
-      .onConflict((conflict) => conflict.column('id').doUpdateSet({ state: 'waiting', body: text, not_before: 0, code: null, seat, destination, generation: sql`outbox.generation + 1` }).where('outbox.state', '<>', 'done'))
+      .onConflict((conflict) => conflict.column('id').doUpdateSet({ state: 'waiting', body: text, not_before: 0, code: null, seat: keptSeat, destination, generation: sql`outbox.generation + 1` }).where('outbox.state', '<>', 'done'))
       .execute();
   }
 }

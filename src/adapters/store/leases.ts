@@ -2,11 +2,12 @@ import { sql, type Kysely } from 'kysely';
 import { as, type Millis } from '../../domain/brand.ts';
 import type { KeyRing } from '../../ports/keys.ts';
 import type { Lease, Store } from '../../ports/store.ts';
+import { WAITING } from './settle.ts';
 import type { Tables } from './tables.ts';
 import { inTransaction } from './transaction.ts';
 
 /** Rights that one worker has at a time, and what is written in their name. */
-export function createLeases(db: Kysely<Tables>, keyRing: KeyRing, now: () => number): Pick<Store, 'lease' | 'release' | 'leases' | 'seat' | 'saveSeat' | 'secret' | 'saveSecret'> {
+export function createLeases(db: Kysely<Tables>, keyRing: KeyRing, now: () => number): Pick<Store, 'lease' | 'release' | 'leases' | 'seat' | 'saveSeat' | 'removeSeat' | 'seatsFrom' | 'secret' | 'saveSecret'> {
   /** Runs `write` when the lease is still ours. Its row stays locked till the end of the transaction: nobody can take it in between. */
   const fenced = ({ name, worker, generation }: Lease, write: (tx: Kysely<Tables>) => Promise<unknown>): Promise<boolean> => inTransaction(db, async (tx) => {
     const { numUpdatedRows } = await tx.updateTable('lease').set({ generation }).where('name', '=', name).where('worker', '=', worker).where('generation', '=', generation).executeTakeFirst();
@@ -44,6 +45,15 @@ export function createLeases(db: Kysely<Tables>, keyRing: KeyRing, now: () => nu
       const row = { device_id: deviceId, store_id: storeId, born_at: bornAt };
       await tx.insertInto('courier_seat').values({ seat, ...row }).onConflict((conflict) => conflict.column('seat').doUpdateSet(row)).execute();
     }),
+
+    removeSeat: (lease, seat) => fenced(lease, (tx) => tx.deleteFrom('courier_seat').where('seat', '=', seat).execute()),
+
+    async seatsFrom(seat) {
+      const devices = await db.selectFrom('courier_seat').select('seat').where('seat', '>=', seat).execute();
+      const effects = await db.selectFrom('outbox').select(['seat', sql<number>`count(*)`.as('n')]).where('state', '=', WAITING).where('seat', '>=', seat).groupBy('seat').execute();
+      const waiting = new Map(effects.map((row) => [row.seat, row.n]));
+      return [...new Set([...devices.map((row) => row.seat), ...effects.map((row) => row.seat)])].filter((each) => each !== null).sort((a, b) => a - b).map((each) => ({ seat: each, waiting: waiting.get(each) ?? 0 }));
+    },
 
     async secret(name) {
       const row = await db.selectFrom('secret').selectAll().where('name', '=', name).executeTakeFirst();

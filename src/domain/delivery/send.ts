@@ -3,6 +3,7 @@ import type { Settings } from '../decision.ts';
 import type { Effect } from '../effect.ts';
 import type { Membership } from '../fact.ts';
 import { destinationOf, type Party } from '../people/party.ts';
+import { seatAmong } from '../rooms/seat.ts';
 import type { DeliveryState } from './delivery.ts';
 
 /** Where a delivery's events go, and whom they need. */
@@ -10,7 +11,7 @@ export type Reach = { readonly party: Party; readonly roomId: RoomId; readonly r
 
 type Where = Pick<DeliveryState, 'seat' | 'members'> & { readonly party: Party; readonly roomId: RoomId };
 
-export const reachOf = ({ party, roomId, seat = 0, members }: Where, { ownServer }: Settings): Reach => ({ party, roomId, seat, recipients: party.members.filter((member) => isIn(members[member])), ...destinationOf(party, ownServer) });
+export const reachOf = ({ party, roomId, seat = 0, members }: Where, { ownServer, courierSeats }: Settings): Reach => ({ party, roomId, seat: seatAmong(seat, party.id, courierSeats), recipients: party.members.filter((member) => isIn(members[member])), ...destinationOf(party, ownServer) });
 
 /** Undefined while it is addressed to nobody, or its room isn't known. */
 export const reaching = ({ party, roomId, ...state }: DeliveryState, settings: Settings): Reach | undefined => (party && roomId !== undefined ? reachOf({ ...state, party, roomId }, settings) : undefined);

@@ -7,7 +7,7 @@ import { sendLane } from '../delivery/send.ts';
 import { answeredEvents, arrived, isUnreadTimer, opened, pass, patienceEnded, unreadable } from './answers.ts';
 import { awaitJoin, awaitMissing, goOnWithout, MISSING_TIMER } from './missing.ts';
 import { creationOf, invitationOf, isComing, isInviting, OPEN_LIMIT, outside, roomLane, seatOf, serves, usable, type MemberChange, type RoomState } from './room.ts';
-import { seatFor } from './seat.ts';
+import { seatAmong, seatFor } from './seat.ts';
 import { isFollowing, moved as movedTo, notFollowed, tombstoned } from './upgrade.ts';
 
 type RoomDecision = Decision<RoomState | undefined>;
@@ -25,8 +25,9 @@ export function lookupsOfRoom(fact: Fact): readonly Lookup[] {
  * The results room of one party (issue: "one per recipient"; 45 CFR 164.312(a)(1)): made on demand from its template, its members invited,
  * and the deliveries that need it told when it can be used and when it can't.
  */
-export function decideRoom(state: RoomState | undefined, fact: Fact, context: Context): RoomDecision {
+export function decideRoom(before: RoomState | undefined, fact: Fact, context: Context): RoomDecision {
   const { body } = fact;
+  const state = before && seated(before, context.settings);
   if (body.type === 'room.wanted') return wanted(state, body, context);
   if (!state) return { state, audit: [{ action: 'room.ignored', because: `${body.type} came for a room that was never wanted` }] };
   switch (body.type) {
@@ -67,6 +68,12 @@ export function decideRoom(state: RoomState | undefined, fact: Fact, context: Co
   }
 }
 
+/** Nothing new is asked of a seat that is none any more. */
+function seated(state: RoomState, { courierSeats }: Settings): RoomState {
+  const seat = seatAmong(seatOf(state), state.party.id, courierSeats);
+  return seat === seatOf(state) ? state : { ...state, seat };
+}
+
 const superseded = (state: RoomState, effect: EffectId): RoomDecision => ({ state, audit: [{ action: 'room.superseded', because: 'asked for before its party changed, or before something newer was heard', detail: { effect } }] });
 
 const ignored = (state: RoomState, type: string): RoomDecision => ({ state, audit: [{ action: 'room.ignored', because: `a room has no rule for ${type}` }] });
@@ -91,10 +98,8 @@ function wanted(before: RoomState | undefined, { party: addressed, delivery }: F
 }
 
 /** The room as it is for the party as it is now. Deliveries that were told of it as it was are told again: they may have been on their way to others. */
-function roomFor(former: RoomState | undefined, party: Party, { courierSeats }: Settings): RoomState {
-  if (!former) return { party, phase: 'creating', generation: 1, seat: seatFor(party.id, courierSeats), servers: serversOf(party), former: [], members: {}, invitations: {}, waiting: [], open: [] };
-  // Fewer couriers than there were: this seat is none any more.
-  const before: RoomState = seatOf(former) < courierSeats ? former : { ...former, seat: seatFor(party.id, courierSeats) };
+function roomFor(before: RoomState | undefined, party: Party, { courierSeats }: Settings): RoomState {
+  if (!before) return { party, phase: 'creating', generation: 1, seat: seatFor(party.id, courierSeats), servers: serversOf(party), former: [], members: {}, invitations: {}, waiting: [], open: [] };
   const { roomId, generation, seat, invitations, members } = before;
   const again = { party, waiting: joined(before.open, before.waiting), open: [] };
   if (!serves(before, party)) return { ...again, phase: 'creating', generation: generation + 1, servers: serversOf(party), former: roomId ? [...before.former, roomId] : before.former, members: {}, invitations, ...(seat === undefined ? {} : { seat }) };

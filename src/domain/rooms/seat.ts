@@ -10,6 +10,9 @@ export function seatFor(party: PartyId, seats: number): number {
   return best;
 }
 
+/** The seat that a room has, unless there are fewer now than when it was given: then one of those. */
+export const seatAmong = (seat: number, party: PartyId, seats: number): number => (seat < seats ? seat : seatFor(party, seats));
+
 /** FNV-1a over the name, then the finaliser of MurmurHash3, so that neighbouring names and seats have nothing in common. 32 bits. */
 function weight(party: PartyId, seat: number): number {
   let hash = 0x811c9dc5;

@@ -83,6 +83,18 @@ for (const kind of STORE_KINDS) {
       expect(await open.store.secret('cross-signing')).to.equal(undefined);
     });
 
+    it('removes a seat for the holder of its lease alone, and says which others have a device', async () => {
+      const lease = await open.store.lease('courier/1', 'w', T0, LEASE);
+      if (!lease) throw new Error('no lease');
+      expect(await open.store.saveSeat(lease, SEAT)).to.equal(true);
+      expect(await open.store.seatsFrom(1)).to.deep.equal([{ seat: 1, waiting: 0 }]);
+      expect(await open.store.seatsFrom(2)).to.deep.equal([]);
+      expect(await open.store.removeSeat({ ...lease, generation: lease.generation - 1 }, 1)).to.equal(false);
+      expect(await open.store.removeSeat(lease, 1)).to.equal(true);
+      expect(await open.store.seat(1)).to.equal(undefined);
+      expect(await open.store.seatsFrom(1)).to.deep.equal([]);
+    });
+
     it('gives effects that need a device to the holder of its seat alone, and others to anybody', async () => {
       const effect = (id: string, seat?: number): NonNullable<Decision<unknown>['effects']>[number] => ({ id: as<EffectId>(id), lane: id, body: { type: 'room.invite', roomId: as('!r'), userId: as('@u:x') }, ...(seat === undefined ? {} : { seat }) });
       await open.store.receive([{ source: as('lab'), key: 'k', aggregate: { kind: 'report', id: 'r' }, at: T0, body: received(report()) }]);

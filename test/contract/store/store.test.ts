@@ -242,6 +242,18 @@ for (const kind of STORE_KINDS) {
       expect(await open.store.settle(latter, latter.aggregate, { state: 'done', fact: { type: 'timer.due', name: 'x' } }, at(2000))).to.equal(true);
     });
 
+    it('leaves what waits with the seat whose device may have begun it, when it is asked for again of another; what was refused may go', async () => {
+      await commit(open, [{ ...effect('waits', 'l1'), seat: 3 }, { ...effect('refused', 'l2'), seat: 3 }, { ...effect('waits for anybody', 'l3') }]);
+      const refused = (await open.store.claimEffects('w', T0, LEASE, 10, [3])).find(({ work }) => work.id === 'refused');
+      if (refused) await open.store.settle(refused, refused.aggregate, { state: 'failed', code: 'forbidden', fact: { type: 'timer.due', name: 'x' } }, T0);
+      const told = only(await open.store.claimFacts('w', T0, LEASE, 10));
+      await open.store.commit(told, 1, nothing);
+      await commit(open, [{ ...effect('waits', 'l1'), seat: 0 }, { ...effect('refused', 'l2'), seat: 0 }], 'k2', 2);
+      expect(await open.store.seatsFrom(1)).to.deep.equal([{ seat: 3, waiting: 1 }]);
+      expect((await open.store.claimEffects('w', at(LEASE + 1), LEASE, 10, [0])).map(({ work: { id } }) => id)).to.deep.equal(['refused', 'waits for anybody']);
+      expect((await open.store.claimEffects('w', at(LEASE + 1), LEASE, 10, [3])).map(({ work: { id } }) => id)).to.deep.equal(['waits']);
+    });
+
     it('never does again what is done', async () => {
       await commit(open, [effect('e1')]);
       const claim = only(await open.store.claimEffects('w', T0, LEASE, 10, []));

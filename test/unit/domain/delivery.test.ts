@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { as, type EffectId, type EventId, type Millis, type RoomId, type UserId } from '../../../src/domain/brand.ts';
 import type { Context } from '../../../src/domain/decision.ts';
+import { seatFor } from '../../../src/domain/rooms/seat.ts';
 import { decideDelivery } from '../../../src/domain/delivery/decide.ts';
 import type { DeliveryState } from '../../../src/domain/delivery/delivery.ts';
 import type { FactBody, Membership } from '../../../src/domain/fact.ts';
@@ -137,9 +138,10 @@ describe('A delivery (42 CFR 493.1291(g): told at once, and never lost)', () => 
 
   it('is sent by the device on its room\'s seat, and says which other server it may wait for', () => {
     const state = run([requested()]).state;
-    const effectOf = (body: FactBody): unknown => decideDelivery(state, { id: as('f'), aggregate: { kind: 'delivery', id: 'd1' }, at: T0, body }, context).effects?.map(({ seat, destination }) => [seat, destination]);
+    const effectOf = (body: FactBody, courierSeats = 4): unknown => decideDelivery(state, { id: as('f'), aggregate: { kind: 'delivery', id: 'd1' }, at: T0, body }, { ...context, settings: { ...context.settings, courierSeats } }).effects?.map(({ seat, destination }) => [seat, destination]);
     expect(effectOf({ ...ready, seat: 3 })).to.deep.equal([[3, 'stanne.example']]);
     expect(effectOf({ ...ready, party: { ...ada, members: ben.members } }), 'local, told before there were seats').to.deep.equal([[0, undefined]]);
+    expect(effectOf({ ...ready, seat: 3 }, 2), 'there are fewer now').to.deep.equal([[seatFor(ada.id, 2), 'stanne.example']]);
   });
 
   it('tells nothing of its content in its history', () => {

@@ -160,6 +160,9 @@ describe('The courier\'s seat of a results room', () => {
   it('is another when there are fewer couriers than it needs', () => {
     const state = { ...run([wanted, created, invited()]).state, seat: 7 } as RoomState;
     expect(decided(state, { ...wanted, delivery: as('d2') }).state?.seat).to.equal(seatFor(ada.id, 3));
+    for (const body of [member('join'), member('leave')]) expect(decided(state, body).effects?.map(({ seat }) => seat), 'asked of no seat that is none').to.deep.equal([seatFor(ada.id, 3)]);
+    const event = { event_id: as<EventId>('$x'), sender: user, origin_server_ts: T0, type: 'm.room.encrypted' as const, content: {} };
+    expect(decided(state, { type: 'room.encrypted', roomId: as('!r:m'), event }).effects?.map(({ seat }) => seat)).to.deep.equal([seatFor(ada.id, 3)]);
   });
 
   it('is told to the delivery, and stands on what needs its device', () => {
