@@ -72,15 +72,16 @@ describe('A reload of the configuration in a worker', () => {
 
   it('that can\'t be audited is not done, and what was in force stays so; the next one that can is', async () => {
     let isAway = true;
-    const reload = reloadWith({ store: { audit: async (rows) => (isAway ? Promise.reject(new Error('secret of the driver')) : open.store.audit(rows)) } });
+    const brought: string[] = [];
+    const reload = reloadWith({ bringDirectory: async ({ log }) => brought.push(log.level), store: { audit: async (rows) => (isAway ? Promise.reject(new Error('secret of the driver')) : open.store.audit(rows)) } });
     write('warn');
     await ask('first', 'take');
     await reload.look();
-    expect([(await answer())?.outcome, reload.inForce().config.log.level, doors, levels]).to.deep.equal(['refused', 'info', [], []]);
+    expect([(await answer())?.outcome, reload.inForce().config.log.level, brought, doors, levels]).to.deep.equal(['refused', 'info', [], [], []]);
     expect((await answer())?.problems.join()).to.include('ask again').and.not.to.include('secret');
     isAway = false;
     await reload.take('signal');
-    expect([reload.inForce().config.log.level, doors, reload.problem()]).to.deep.equal(['warn', ['warn'], undefined]);
+    expect([reload.inForce().config.log.level, brought, doors, reload.problem()]).to.deep.equal(['warn', ['warn'], ['warn'], undefined]);
   });
 
   it('is not done for a request of long ago that a new worker finds; it has read the file since', async () => {

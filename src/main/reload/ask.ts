@@ -21,6 +21,8 @@ export type AskParts = {
 type Answered = { readonly worker: WorkerSeen; readonly answer: ReloadAnswer | undefined };
 
 const LOOK_EVERY_MS = 200;
+/** Of a table that somebody reads: a first directory has thousands of people. */
+const MOST_ROWS = 100;
 
 /** Asks every living worker to take over the configuration file that it has, and waits for what they say. `failed`: not all of it is in force with all of them. */
 export async function askReload(parts: AskParts): Promise<Printed & { readonly failed: boolean }> {
@@ -75,7 +77,7 @@ function textOf(answered: readonly Answered[], files: 'same' | 'different'): str
   const changes = [...kinds.values()].flatMap((same) => {
     const { changes: theirs = [], outcome } = same[0]?.answer ?? {};
     const whose = kinds.size === 1 ? [] : [`With ${same.map(({ worker }) => short(worker)).join(', ')}:`];
-    return ['', ...whose, table(['SETTING', 'CHANGE', 'TAKES EFFECT'], theirs.map((change) => [nameOf(change), change.change, effectOf(change, outcome)]), 'The file says what was in force.'), ...(theirs.length === 0 ? [] : [`Unchanged: ${unchanged(theirs).join(', ')}`])];
+    return ['', ...whose, table(['SETTING', 'CHANGE', 'TAKES EFFECT'], theirs.slice(0, MOST_ROWS).map((change) => [nameOf(change), change.change, effectOf(change, outcome)]), 'The file says what was in force.'), ...(theirs.length > MOST_ROWS ? [`… and ${theirs.length - MOST_ROWS} more: --json has all.`] : []), ...(theirs.length === 0 ? [] : [`Unchanged: ${unchanged(theirs).join(', ')}`])];
   });
   const problems = answered.flatMap(({ worker, answer }) => (answer?.problems ?? []).map((problem) => `  - ${short(worker)}: ${problem}`));
   return [

@@ -73,8 +73,8 @@ export function createReload(parts: ReloadParts): Reload {
     const before = inForce;
     inForce = next;
     try {
-      await parts.bringDirectory(next.config);
       await parts.store.audit([note('config.reloaded', by, detailOf(changes, next))]);
+      await parts.bringDirectory(next.config);
       parts.faults.at('config.brought');
     } catch (error) {
       inForce = before;
@@ -108,7 +108,7 @@ export function createReload(parts: ReloadParts): Reload {
       seen = asked?.id ?? '';
     },
     problem() {
-      if (refused > 0) return { part: 'config', code: 'not-loaded', message: `the configuration file is wrong in ${refused} place(s), so nothing of it was taken over and what was in force stays so: \`aceso config reload --dry-run\` names them` };
+      if (refused > 0) return { part: 'config', code: 'not-loaded', message: `the configuration file was not taken over, for ${refused} reason(s) that \`aceso config reload --dry-run\` names: what was in force stays so` };
       return waiting.length === 0 ? undefined : { part: 'config', code: 'needs-restart', message: `what the configuration file says of ${waiting.join(', ')} is in force only after a restart` };
     },
     leave: () => notes.remove(`${ANSWERS}${worker}`),
