@@ -180,14 +180,20 @@ describe('A changed configuration file, while Aceso runs', function () {
 
   it('counts as it is when the worker is killed in the midst of taking it over', async () => {
     await place.running?.stop({ graceMs: 12_000 });
-    expect(await place.run('config', 'reload')).to.include({ code: 1 }).and.to.have.property('stdout').that.includes('No worker runs');
-    await place.start({ ACESO_TEST_KILL_AT: 'config.brought' });
+    const from = place.text().length;
+    await place.start({ ACESO_TEST_KILL_AT: 'config.brought:2' });
+    await until('it to answer what was asked of the one before', () => place.said('"event":"config.reloaded"', from));
     place.change({ sources: [source('lab', lab)] });
     const asking = place.reload('--wait', '60');
     await until('it to be killed', () => place.running?.ended() === 'SIGKILL');
     await place.start();
     expect(await place.push(ehr, 'K1')).to.equal(401);
     expect((await asking).workers.some(({ outcome }) => outcome === 'taken'), 'and the next one answers in its place').to.equal(true);
+  });
+
+  it('is for the next start when nobody runs who could take it, and says so', async () => {
+    await place.running?.stop({ graceMs: 12_000 });
+    expect(await place.run('config', 'reload')).to.include({ code: 1 }).and.to.have.property('stdout').that.includes('No worker runs');
   });
 });
 
