@@ -46,8 +46,8 @@ export type SourceConfig = {
     /** Systems of filler numbers. Without: identifier type `FILL`, then `ACSN`, then the first. */
     readonly filler?: readonly string[] | undefined;
   } | undefined;
-  /** Which attachments are sent on. Defaults in attachments/judge.ts; `maxBytes` of each as a file, base64 taken off. */
-  readonly attachments?: { readonly maxBytes?: number | undefined; readonly maxCount?: number | undefined; readonly types?: readonly FileType[] | undefined } | undefined;
+  /** Which attachments are sent on. Defaults in attachments/judge.ts; `maxBytes` of each as a file, base64 taken off. `under-base`: what lies below `fhirBase` is fetched later. */
+  readonly attachments?: { readonly maxBytes?: number | undefined; readonly maxCount?: number | undefined; readonly types?: readonly FileType[] | undefined; readonly fetches?: 'nothing' | 'under-base' | undefined } | undefined;
 };
 
 export const DEFAULT_MAX_BYTES = 5 * 1024 * 1024;

@@ -20,6 +20,7 @@ import { createRate } from './rate.ts';
 import type { Rate } from './rate.ts';
 
 export type { FhirPushConfig, SourceConfig, TakenType } from './config.ts';
+export { judgeFetched } from './attachments/judge.ts';
 export { createPool } from './pool.ts';
 export type { Pool, PoolOptions } from './pool.ts';
 export { serveTasks } from './thread.ts';

@@ -24,7 +24,9 @@ const team = z.strictObject({ id: partyId, name: z.string().min(1), members: z.a
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/u, 'the SHA-256 of its bearer token, in hex: make a token with `aceso source token`');
 const fingerprint = z.string().regex(/^(?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$/u, 'the SHA-256 of the certificate, in hex: `aceso source certificate FILE` shows it');
 const isLoopback = (host: string): boolean => /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/u.test(host);
-const keysUrl = z.url().refine((text) => ((url) => url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname)))(new URL(text)), 'an https:// address: who can change the keys on the way can be anybody');
+/** Nobody on the way can read or change what goes there: TLS, or this machine. */
+export const isSafe = (text: string): boolean => ((url) => url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname)))(new URL(text));
+const keysUrl = z.url().refine(isSafe, 'an https:// address: who can change the keys on the way can be anybody');
 const token = z.strictObject({
   sha256,
   not_after: z.iso.datetime({ offset: true, error: 'an instant, e.g. 2027-01-31T00:00:00Z' }).optional().describe('From then on it counts no more: give a source a new token before, and let both run for a while'),
@@ -57,6 +59,19 @@ const proxies = z.strictObject({
   certificate_header: z.enum(['client-cert', 'x-ssl-client-cert']).optional().describe('Where they put the client certificate that they verified: RFC 9440, or nginx\'s $ssl_client_escaped_cert beside X-SSL-Client-Verify'),
 });
 
+const serverUrl = z.url().refine(isSafe, 'an https:// address: what Aceso shows there, and what it gets, can be read on the way');
+const fetchFiles = z.strictObject({
+  token_file: z.string().optional().describe('A file with the bearer token that the server takes'),
+  smart: z.strictObject({
+    token_url: serverUrl,
+    client_id: z.string().min(1),
+    key_file: z.string().describe('Private key of Aceso as its client: PKCS #8 in PEM'),
+    key_id: z.string().optional().describe('kid of the key in the set that the server knows'),
+    algorithm: z.enum(['RS384', 'ES384']).default('ES384'),
+    scope: z.string().default('system/Binary.read'),
+  }).optional().describe('SMART Backend Services: Aceso gets access tokens there'),
+}).refine(({ token_file: file, smart: client }) => file === undefined || client === undefined, 'give token_file or smart, not both');
+
 const source = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/u, 'lower-case letters, digits and dashes'),
   name: z.string().min(1),
@@ -77,6 +92,7 @@ const source = z.strictObject({
     max_bytes: z.int().positive().default(10 * 1024 * 1024).describe('Of one file. The request holds it as base64, four bytes for three: see max_bytes of the source'),
     max_count: z.int().nonnegative().default(10),
     types: z.array(z.enum(['pdf', 'jpeg', 'png', 'tiff', 'cda', 'text'])).default(['pdf', 'jpeg', 'png', 'tiff', 'cda', 'text']),
+    fetch: fetchFiles.optional().describe('Files whose bytes did not come along are fetched from the source\'s own server, below fhir_base and nowhere else; without this, nothing is fetched'),
   }).prefault({}).describe('Which attachments are sent on; the message says what is not'),
   pool: partyId.optional().describe('Who gets what names nobody: a person or team of the directory'),
   owner: z.string().min(1).describe('Who answers for what can\'t be delivered, e.g. "Laboratory desk, ext. 4410"'),

@@ -1,4 +1,4 @@
-import type { Config } from './schema.ts';
+import { isSafe, type Config } from './schema.ts';
 
 type SourceConfig = Config['sources'][number];
 
@@ -27,6 +27,8 @@ export function crossCheckTrust({ sources, authorization, http, appservice }: Co
     if (source.certificate === 'beside-tokens' && (!hasToken || source.certificates.length === 0)) say('.certificate: beside-tokens needs certificates, and a token to go beside.');
     for (const [at, { issuer }] of source.issued.entries()) if (!issuers.has(issuer)) say(`.issued[${at}].issuer: is not among authorization.issuers. Name it there, with its jwks_url and audience.`);
     if (source.certificates.length > 0 && !showsCertificates) say('.certificates: nothing shows Aceso a client certificate. Set http.tls.client_ca, or http.trusted_proxies.certificate_header.');
+    if (source.attachments.fetch !== undefined && source.fhir_base === undefined) say('.attachments.fetch: needs fhir_base: only what is below it is fetched.');
+    if (source.attachments.fetch !== undefined && source.fhir_base !== undefined && !isSafe(source.fhir_base)) say('.fhir_base: files are fetched from it, so it has to be an https:// address: what Aceso shows there, and what it gets, can be read on the way.');
     if (source.smart !== undefined && http.public_url === undefined) say('.smart: needs http.public_url: it is part of what the client signs.');
   }
   return problems;

@@ -1,4 +1,6 @@
-import type { BlobId, EffectId, EventId, PartyId, RoomId, ServerName, UserId } from './brand.ts';
+import type { BlobId, EffectId, EventId, PartyId, RoomId, ServerName, SourceId, UserId } from './brand.ts';
+import type { FileFacts, Refusal } from './clinical/attachment.ts';
+import type { RemoteFile } from './clinical/remoteFile.ts';
 import type { EncryptedEvent } from './encryptedEvent.ts';
 import type { Party } from './people/party.ts';
 import type { Sealed } from './sealed.ts';
@@ -26,6 +28,8 @@ export type EffectBody =
   /** With a `blob`, its bytes go up as encrypted media and the content gets their `file`. */
   | { readonly type: 'room.send'; readonly roomId: RoomId; readonly party: PartyId; readonly recipients: readonly UserId[]; readonly content: Sealed<Readonly<Record<string, unknown>>>; readonly blob?: BlobId }
   | { readonly type: 'event.decrypt'; readonly roomId: RoomId; readonly event: EncryptedEvent }
+  /** Asks a source's own server for a file, looks at what it is, and keeps it. */
+  | { readonly type: 'file.fetch'; readonly source: SourceId; readonly file: Sealed<RemoteFile> }
   /** Tells the room's device that somebody's devices may have changed unseen (`Courier.memberChanged`). */
   | { readonly type: 'courier.member'; readonly roomId: RoomId; readonly userId: UserId; readonly membership: 'invite' | 'join' | 'leave' | 'ban' }
   /** A person's new identity was confirmed: their devices may get keys again. */
@@ -36,6 +40,9 @@ export type EffectBody =
 export type EffectKind = EffectBody['type'];
 
 export type EffectResult =
+  | { readonly type: 'file.fetch'; readonly blob: BlobId; readonly facts: Sealed<FileFacts> }
+  /** It is not sent on, and asking again would not change that. */
+  | { readonly type: 'file.fetch'; readonly refused: Refusal }
   | { readonly type: 'room.redact'; readonly eventId: EventId }
   | { readonly type: 'room.create'; readonly roomId: RoomId }
   | { readonly type: 'room.invite'; readonly userId: UserId }

@@ -1,4 +1,5 @@
 import type { BlobId, DeliveryId, EffectId, EventId, FactId, Millis, ReportId, RoomId, SourceId, UserId } from './brand.ts';
+import type { RemoteFile } from './clinical/remoteFile.ts';
 import type { ClinicalReport } from './clinical/report.ts';
 import type { EffectKind, EffectResult } from './effect.ts';
 import type { EncryptedEvent } from './encryptedEvent.ts';
@@ -23,8 +24,12 @@ export type Membership = 'wanted' | 'limited' | 'unreachable' | 'refused' | 'inv
 /** The clinical words of one delivery before they are rendered for their reader. */
 export type DeliveryContent = Readonly<Record<string, unknown>>;
 
-/** A file that is to be sent. Its name is ours and tells nothing; `content` is that of its event, without the uploaded file. */
-export type DeliveryFile = { readonly name: string; readonly blob: BlobId; readonly content: Sealed<DeliveryContent> };
+/**
+ * A file that is to be sent. Its name is ours and tells nothing; `content` is that of its event, without the uploaded file. One that is `awaited` is with its sender, and becomes
+ * one that is here.
+ */
+export type DeliveryFile = FileHere | { readonly name: string; readonly awaited: Sealed<RemoteFile> };
+export type FileHere = { readonly name: string; readonly blob: BlobId; readonly content: Sealed<DeliveryContent> };
 
 export type FactBody =
   /** A laboratory or EHR handed over a clinical thing; the sender has its 2xx. The clock of the delivery starts here. */

@@ -1,22 +1,26 @@
-import { as, type SubjectId, type UserId } from '../domain/brand.ts';
+import { as, type Millis, type SubjectId, type UserId } from '../domain/brand.ts';
 import { relatedTo } from '../domain/encryptedEvent.ts';
 import { fail, ok, type Outcome } from '../domain/outcome.ts';
 import { keyHolders, type RoomState } from '../domain/rooms/room.ts';
 import { planRoom, type RoomPeople, type RoomTemplate } from '../domain/rooms/template.ts';
 import { Sealed } from '../domain/sealed.ts';
+import { blobId } from './blobs.ts';
 import { follow } from './following.ts';
 import { isGone, type Courier } from '../ports/courier.ts';
 import type { Executors } from '../ports/executor.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { Homeserver } from '../ports/homeserver.ts';
 import type { KeyRing } from '../ports/keys.ts';
+import type { SourceFiles } from '../ports/sourceFiles.ts';
 import type { Store } from '../ports/store.ts';
+import type { Metrics } from '../ports/telemetry.ts';
 
 export type ExecutorParts = {
   readonly homeserver: Homeserver;
   /** The courier on a seat, when this worker holds it. */
   readonly couriers: { at(seat: number): Courier | undefined };
-  readonly store: Store; readonly keys: KeyRing; readonly faults: Faults;
+  readonly sourceFiles: SourceFiles;
+  readonly store: Store; readonly keys: KeyRing; readonly metrics: Pick<Metrics, 'count'>; readonly now: () => Millis; readonly faults: Faults;
   /** As the configuration says now. */
   readonly template: () => RoomTemplate; readonly people: () => RoomPeople;
   /** Beginning of every alias that Aceso makes, e.g. `aceso_`. */
@@ -32,7 +36,7 @@ const PASSING: ReadonlySet<string> = new Set(['no-device', 'server-away', 'ident
 
 /** ACT: one function per kind of effect. */
 export function createExecutors(parts: ExecutorParts): Executors {
-  const { homeserver, couriers, store, keys, faults, template, people, aliasPrefix } = parts;
+  const { homeserver, couriers, sourceFiles, store, keys, metrics, now, faults, template, people, aliasPrefix } = parts;
   return {
     async 'room.create'({ id, body: { party } }) {
       const rooms = template();
@@ -101,6 +105,18 @@ export function createExecutors(parts: ExecutorParts): Executors {
     async 'room.redact'({ id, body: { roomId, eventId, reason } }) {
       const redacted = await homeserver.redact(roomId, eventId, id, reason);
       return redacted.ok ? ok({ type: 'room.redact', eventId }) : redacted;
+    },
+
+    async 'file.fetch'({ body: { source, file } }) {
+      const fetched = await sourceFiles.fetch(source, file.reveal());
+      metrics.count('attachments', !fetched.ok ? { outcome: fetched.error.code, kind: '' } : 'refused' in fetched.value ? { outcome: fetched.value.refused, kind: '' } : { outcome: 'fetched', kind: fetched.value.facts.type });
+      if (!fetched.ok) return fetched;
+      if ('refused' in fetched.value) return ok({ type: 'file.fetch', refused: fetched.value.refused });
+      const { key, bytes, facts } = fetched.value;
+      const blob = blobId(keys, file.subject, key);
+      await store.keep({ id: blob, content: Sealed.of(file.subject, bytes) }, now());
+      faults.at('file.kept');
+      return ok({ type: 'file.fetch', blob, facts: Sealed.of(file.subject, facts) });
     },
 
     async 'event.decrypt'({ seat = 0, body: { roomId, event } }) {

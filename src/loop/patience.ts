@@ -9,7 +9,12 @@ const DAY_MS = 24 * HOUR_MS;
  * Keys come within seconds or by luck: trying each minute finds nothing that the wake, when keys come, doesn't find. After a month the
  * courier's own store has forgotten what it would need (courier.keep_days), and the answer has long been asked for (`reply-unreadable`).
  */
-const RARE: ReadonlyMap<string, { readonly longestMs: number; readonly endMs: number }> = new Map([['keys-missing', { longestMs: 6 * HOUR_MS, endMs: 30 * DAY_MS }]]);
+const RARE: ReadonlyMap<string, { readonly longestMs: number; readonly endMs: number }> = new Map([
+  ['keys-missing', { longestMs: 6 * HOUR_MS, endMs: 30 * DAY_MS }],
+  // Its reader was told that a file follows, and must not wait for it much longer.
+  ['source-away', { longestMs: LONGEST_WAIT_MS, endMs: HOUR_MS }],
+  ['source-refuses', { longestMs: LONGEST_WAIT_MS, endMs: HOUR_MS }],
+]);
 
 /** How long to wait before the next try; undefined: it isn't tried any more. Each wait is twice the one before, up to a minute, or up to hours where waiting ends by itself. */
 export function nextWait(code: string, attempts: number, createdAt: Millis, now: Millis): number | undefined {

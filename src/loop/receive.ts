@@ -1,5 +1,5 @@
-import { as, type BlobId, type Millis, type SourceId, type SubjectId } from '../domain/brand.ts';
-import { isSent } from '../domain/clinical/attachment.ts';
+import { as, type Millis, type SourceId, type SubjectId } from '../domain/brand.ts';
+import { isAwaited, isSent } from '../domain/clinical/attachment.ts';
 import { fail, ok } from '../domain/outcome.ts';
 import { PARTY_SYSTEM } from '../domain/people/party.ts';
 import { Sealed } from '../domain/sealed.ts';
@@ -7,6 +7,7 @@ import type { Arrival, BridgeHost } from '../ports/bridge.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { KeyRing } from '../ports/keys.ts';
 import type { IncomingFact, Store } from '../ports/store.ts';
+import { blobId } from './blobs.ts';
 import type { Refusals } from './refusals.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 
@@ -63,7 +64,7 @@ export function createBridgeHost(parts: ReceiveParts): BridgeHost {
 }
 
 function countAttachments(metrics: Metrics, arrivals: readonly Arrival[]): void {
-  for (const attachment of arrivals.flatMap(({ report }) => report.attachments ?? [])) metrics.count('attachments', isSent(attachment) ? { outcome: 'taken', kind: attachment.type } : { outcome: attachment.refused, kind: '' });
+  for (const attachment of arrivals.flatMap(({ report }) => report.attachments ?? [])) metrics.count('attachments', isSent(attachment) ? { outcome: 'taken', kind: attachment.type } : { outcome: isAwaited(attachment) ? 'awaited' : attachment.refused, kind: '' });
 }
 
 /** Names of the patient and of the report become keyed pseudonyms before anything is written. */
@@ -71,7 +72,7 @@ function toFact({ keys, now, terms }: ReceiveParts, arrival: Arrival): IncomingF
   const { source, key, names, files, patientKey, reportKey, report, resource, resourceType, candidates } = arrival;
   const subject = as<SubjectId>(keys.pseudonym('patient', patientKey));
   const { pool, owner } = terms(source);
-  const blobs = [...files].map(([name, bytes]) => ({ name, id: as<BlobId>(keys.pseudonym('blob', `${subject} ${name}`)), content: Sealed.of(subject, bytes) }));
+  const blobs = [...files].map(([name, bytes]) => ({ name, id: blobId(keys, subject, name), content: Sealed.of(subject, bytes) }));
   return {
     source, key, names, at: now(), blobs,
     aggregate: { kind: 'report', id: keys.pseudonym('report', reportKey) },

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { listKeys } from '../adapters/auth/publicKeys.ts';
 import { readTls } from '../adapters/http/tls.ts';
 import { ConfigError, type LoadedConfig } from '../config/load.ts';
@@ -25,6 +26,8 @@ export async function checkConfig(config: LoadedConfig): Promise<Printed> {
   const warnings: string[] = [];
   for (const source of sources) {
     for (const { not_after: end } of tokensOf(source)) if (end !== undefined && Date.parse(end) <= Date.now()) warnings.push(`source ${source.id}: a token is over since ${end}: take it out.`);
+    const { token_file: fetchToken, smart: fetchSmart } = source.attachments.fetch ?? {};
+    for (const [name, path] of [['token_file', fetchToken], ['smart.key_file', fetchSmart?.key_file]] as const) if (path !== undefined && !existsSync(at(path))) warnings.push(`source ${source.id}: attachments.fetch.${name}: ${at(path)} is not there: no file of this source can be fetched.`);
     if (source.smart?.jwks_file === undefined) continue;
     let keys: Promise<readonly string[]> | undefined;
     attempt('sources', () => { keys = keysOf(config, source, fetchedNow).keys().then((set) => listKeys(set).flatMap(({ kid, problem }) => (problem === undefined ? [] : [`source ${source.id}: key ${kid} ${problem}.`]))); });

@@ -120,6 +120,6 @@ const fhirPushConfig = (config: LoadedConfig): Parameters<typeof createFhirPush>
   sources: config.sources.map((source) => ({
     id: as(source.id), name: source.name, resourceTypes: source.resource_types, maxBytes: source.max_bytes, maxEntries: source.max_entries,
     requestsPerMinute: source.requests_per_minute, maxInFlight: source.max_in_flight, fhirBase: source.fhir_base, identifierSystems: source.identifier_systems,
-    attachments: { maxBytes: source.attachments.max_bytes, maxCount: source.attachments.max_count, types: source.attachments.types },
+    attachments: { maxBytes: source.attachments.max_bytes, maxCount: source.attachments.max_count, types: source.attachments.types, fetches: source.attachments.fetch === undefined ? 'nothing' : 'under-base' },
   })),
 });

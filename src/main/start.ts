@@ -31,6 +31,7 @@ import { inForceOf } from './reload/inForce.ts';
 import { createReload } from './reload/reload.ts';
 import { repeat } from './repeat.ts';
 import { verbsOf, type Role } from './roles.ts';
+import { createSourceFiles } from './sourceFiles.ts';
 import { createWaiting, type Waiting } from './waiting.ts';
 
 export type Running = { /** Where it tells of itself. */ readonly operationsPort: number; /** Takes the doors' certificates as they are now; throws when they can't be used. */ reloadTls(): void; /** Takes over what the configuration file says by now, if it can be. */ reload(by: string): Promise<void>; stop(): Promise<void> };
@@ -96,7 +97,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     settings: () => reload.inForce().settings,
     seats: () => couriers?.held() ?? [],
     executors: catchUp.around(createExecutors({
-      ...parts, homeserver, couriers: couriers ?? { at: () => undefined }, keys, template: () => reload.inForce().template, aliasPrefix: config.appservice.prefix,
+      ...parts, homeserver, sourceFiles: createSourceFiles(() => reload.inForce().config), couriers: couriers ?? { at: () => undefined }, keys, template: () => reload.inForce().template, aliasPrefix: config.appservice.prefix,
       people: () => peopleOf(reload.inForce().config, homeserver.guardian),
     }), (id) => keys.pseudonym('txn', id)),
   });

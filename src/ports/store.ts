@@ -83,6 +83,8 @@ export type Store = {
   receive(facts: readonly IncomingFact[]): Promise<readonly Taken[]>;
   /** Undefined when there are no such bytes, or they can't be opened: their key was destroyed, or they were changed. */
   blob(id: BlobId): Promise<Sealed<Uint8Array> | undefined>;
+  /** Keeps bytes that came after their fact; kept before, they are the same: their id is a hash of them. When it resolves they are committed. */
+  keep(blob: Blob, at: Millis): Promise<void>;
   findByName(source: SourceId, name: string): Promise<readonly Taken[]>;
 
   /** Undecided facts, the oldest of each aggregate only, leased to `worker`. */

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { createDecipheriv, createHash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { newAceso, type Aceso } from '../support/aceso.ts';
@@ -7,7 +7,8 @@ import type { Client, SeenMessage } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
 import { potassiumReport } from '../support/fhir.ts';
 import { cda, pdf, png, text } from '../support/files.ts';
-import { dumpDatabase, sharedHospitals, type Hospital, type Hospitals } from '../support/lab.ts';
+import { dumpDatabase, sharedHospitals, type Hospitals } from '../support/lab.ts';
+import { inReplyTo, opened, type EncryptedFile } from '../support/media.ts';
 import { about, sees } from '../support/results.ts';
 import { until } from '../support/until.ts';
 
@@ -16,8 +17,6 @@ const MARK = 'CANARYinFile';
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 const form = (bytes: Uint8Array, contentType: string, title = 'Histology of Rosa Quintana'): object => ({ contentType, title, data: base64(bytes) });
 const withFiles = (accession: string, presentedForm: readonly object[], change: Parameters<typeof potassiumReport>[0] = {}): object => ({ ...potassiumReport({ accession, npi: NPI, ...change }), presentedForm });
-
-type File = { readonly url: string; readonly v: string; readonly key: { readonly k: string }; readonly iv: string; readonly hashes: { readonly sha256: string } };
 
 describe('The files of a result, from the push at Mercy to a clinician\'s client at St. Anne', function () {
   this.timeout(120_000);
@@ -56,7 +55,7 @@ describe('The files of a result, from the push at Mercy to a clinician\'s client
     for (const [index, bytes] of [given.pdf, given.png, given.cda].entries()) {
       const { wasEncrypted, content } = seen[index] ?? message;
       expect(wasEncrypted).to.equal(true);
-      expect(await opened(hospitals.stAnne, ada, content['file'] as File)).to.deep.equal(Buffer.from(bytes));
+      expect(await opened(hospitals.stAnne, ada, content['file'] as EncryptedFile)).to.deep.equal(Buffer.from(bytes));
       expect(content['org.aceso.attachment'], 'FHIR\'s own hash leads from the resource to the file').to.deep.equal({ hash: createHash('sha1').update(bytes).digest('base64') });
     }
     const { presentedForm } = JSON.parse(String(message.content['org.aceso.fhir'])) as { readonly presentedForm: readonly { readonly hash: string }[] };
@@ -66,7 +65,7 @@ describe('The files of a result, from the push at Mercy to a clinician\'s client
   });
 
   it('are given to nobody who isn\'t logged in, at either hospital', async () => {
-    const [file] = ada.messages.flatMap(({ content }) => ('file' in content ? [content['file'] as File] : []));
+    const [file] = ada.messages.flatMap(({ content }) => ('file' in content ? [content['file'] as EncryptedFile] : []));
     if (!file) throw new Error('no file came');
     for (const { baseUrl } of [hospitals.stAnne, hospitals.mercy]) {
       const path = file.url.slice('mxc://'.length);
@@ -127,25 +126,12 @@ describe('The files of a result, from the push at Mercy to a clinician\'s client
       await aceso.start();
       const message = await sees(ada, `F-${step}`);
       const [file] = await files(message, 1);
-      expect(await opened(hospitals.stAnne, ada, file?.content['file'] as File)).to.deep.equal(Buffer.from(pdf(step)));
+      expect(await opened(hospitals.stAnne, ada, file?.content['file'] as EncryptedFile)).to.deep.equal(Buffer.from(pdf(step)));
       await aceso.delivery('whole', ({ eventId, files: sent = [] }) => eventId === message.eventId && sent[0]?.eventId !== undefined);
       expect([filesOf(message).length, ada.messages.filter((each) => about(`F-${step}`)(each)).length], 'one file, one message').to.deep.equal([1, 1]);
     });
   }
 });
-
-const inReplyTo = (content: SeenMessage['content']): unknown => (content['m.relates_to'] as { readonly 'm.in_reply_to'?: { readonly event_id?: unknown } } | undefined)?.['m.in_reply_to']?.event_id;
-
-/** As a client does (client-server API, "Sending encrypted attachments"): authenticated download, hash of the ciphertext, AES-CTR. */
-async function opened({ baseUrl }: Hospital, { accessToken }: Client, { url, v, key, iv, hashes }: File): Promise<Buffer> {
-  expect(v).to.equal('v2');
-  const answer = await fetch(`${baseUrl}/_matrix/client/v1/media/download/${url.slice('mxc://'.length)}`, { headers: { authorization: `Bearer ${accessToken}` } });
-  expect(answer.status).to.equal(200);
-  const ciphertext = Buffer.from(await answer.arrayBuffer());
-  expect(createHash('sha256').update(ciphertext).digest('base64').replaceAll('=', '')).to.equal(hashes.sha256);
-  const decipher = createDecipheriv('aes-256-ctr', Buffer.from(key.k, 'base64url'), Buffer.from(iv, 'base64'));
-  return Buffer.concat([decipher.update(ciphertext), decipher.final()]);
-}
 
 function filesUnder(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true }).map((name) => join(folder, String(name))).filter((path) => statSync(path).isFile()).map((path) => readFileSync(path).toString('latin1'));

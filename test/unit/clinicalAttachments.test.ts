@@ -24,6 +24,12 @@ describe('The message of a result with files', () => {
     ]);
   });
 
+  it('says that one is still to be fetched, and where to look until then', () => {
+    const report = panel([], { attachments: [{ key: 'x', title: 'Histology', awaited: { address: 'https://lis.mercy.example/r4/Binary/9', declared: ['application/pdf'] } }] });
+    expect(bodyOf(report)).to.include('• report-1: Histology, is fetched from the sender and follows; until then see the record').and.not.to.include('lis.mercy');
+    expect(render(report, first, options())).not.to.have.property('org.aceso.attachments');
+  });
+
   for (const refused of Object.keys(REFUSALS) as readonly (keyof typeof REFUSALS)[]) {
     it(`says that one is not sent, and why: ${refused}`, () => {
       const report = panel([], { attachments: [keptBack('x', { refused })] });

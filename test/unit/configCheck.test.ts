@@ -23,4 +23,22 @@ describe('aceso config check', () => {
     const { warnings } = (await checkConfig(loadConfig(file))).json as { readonly warnings: readonly string[] };
     expect(warnings.map((each) => each.split(': it is')[0])).to.deep.equal(['typo: no result can reach stane.example', 'team: no result can reach clinic.example']);
   });
+
+  it('says what files are to be fetched with, when it isn\'t there, and where they may be fetched from', async () => {
+    const file = join(folder, 'aceso.yaml');
+    const write = (source: object): void => writeFileSync(file, JSON.stringify({
+      organisation: { name: 'Mercy' }, homeserver: { url: 'http://127.0.0.1:8008', server_name: 'mercy.example' }, appservice: { url: 'http://127.0.0.1:9100' },
+      sources: [{ id: 'lab', name: 'Laboratory', token_sha256: 'a'.repeat(64), owner: 'Desk', ...source }],
+    }));
+    write({ fhir_base: 'https://lis.mercy.example/r4', attachments: { fetch: { token_file: 'lis-token' } } });
+    expect(((await checkConfig(loadConfig(file))).json as { readonly warnings: readonly string[] }).warnings.join()).to.match(/attachments\.fetch\.token_file: .*lis-token is not there/u);
+    for (const [source, problem] of [
+      [{ attachments: { fetch: {} } }, /fetch: needs fhir_base/u], [{ fhir_base: 'http://lis.mercy.example/r4', attachments: { fetch: {} } }, /fhir_base: .*https/u],
+      [{ fhir_base: 'https://lis.mercy.example/r4', attachments: { fetch: { token_file: 'a', smart: { token_url: 'https://lis.mercy.example/token', client_id: 'aceso', key_file: 'b' } } } }, /not both/u],
+      [{ fhir_base: 'https://lis.mercy.example/r4', attachments: { fetch: { smart: { token_url: 'http://lis.mercy.example/token', client_id: 'aceso', key_file: 'b' } } } }, /token_url: an https/u],
+    ] as const) {
+      write(source);
+      expect(() => loadConfig(file)).to.throw(problem);
+    }
+  });
 });

@@ -14,7 +14,7 @@ const attachment = (bytes: Uint8Array, contentType?: string, more: object = {}):
 const report = (resource: object, changes: Partial<SourceConfig> = {}): Promise<Arrival> => one(resource, '/DiagnosticReport', changes);
 
 /** `pdf`, or why not, of each attachment. */
-const verdicts = ({ report: { attachments = [] } }: Arrival): readonly string[] => attachments.map((each) => ('refused' in each ? each.refused : each.type));
+const verdicts = ({ report: { attachments = [] } }: Arrival): readonly string[] => attachments.map((each) => ('refused' in each ? each.refused : 'awaited' in each ? `at ${each.awaited.address}` : each.type));
 const verdictOn = async (bytes: Uint8Array, contentType?: string): Promise<string | undefined> => verdicts(await report(reportWith(attachment(bytes, contentType))))[0];
 const filesOf = ({ files }: Arrival): readonly string[] => [...files.values()].map(base64);
 
@@ -109,6 +109,33 @@ describe('fhir-push keeps back, and says so, of the files that come with a resul
     const arrival = await report({ ...reportWith({ title: 'Full text' }, { url: 'https://lis.mercy.example/Binary/9', contentType: 'application/pdf' }), media: [{ link: { reference: 'Media/4', display: 'Slide' } }] });
     expect(verdicts(arrival)).to.deep.equal(['elsewhere', 'elsewhere', 'elsewhere']);
     expect([...arrival.files]).to.deep.equal([]);
+  });
+
+  describe('where the hospital has files fetched', () => {
+    const fhirBase = 'https://lis.mercy.example/r4';
+    const changes: Partial<SourceConfig> = { fhirBase, attachments: { fetches: 'under-base' } };
+
+    it('leaves those to be fetched that lie below the source\'s base, and no other', async () => {
+      const arrival = await report({
+        ...reportWith({ url: 'Binary/1', contentType: 'application/pdf', size: 7, hash: sha1(png) }, { url: `${fhirBase}/Binary/2` }, { url: 'https://lis.mercy.example/other/Binary/3' }, { url: `${fhirBase}/../Binary/4` }, { title: 'nowhere' }),
+        media: [{ link: { reference: 'Media/4' } }, { link: { reference: 'Binary/5' } }],
+      }, changes);
+      expect(verdicts(arrival)).to.deep.equal([`at ${fhirBase}/Binary/1`, `at ${fhirBase}/Binary/2`, 'elsewhere', 'elsewhere', 'elsewhere', 'elsewhere', `at ${fhirBase}/Binary/5`]);
+      const [first] = arrival.report.attachments ?? [];
+      expect(first && 'awaited' in first && first.awaited).to.deep.equal({ address: `${fhirBase}/Binary/1`, declared: ['application/pdf'], bytes: '7', sha1: sha1(png) });
+    });
+
+    it('takes a relative address for one of the server on which the resource lives', async () => {
+      const entry = (base: string): object => ({ resourceType: 'Bundle', type: 'collection', entry: [{ fullUrl: `${base}/DiagnosticReport/7`, resource: { ...reportWith({ url: 'Binary/1' }), id: '7' } }] });
+      expect(verdicts(await one(entry(fhirBase), '/', changes))).to.deep.equal([`at ${fhirBase}/Binary/1`]);
+      expect(verdicts(await one(entry('https://elsewhere.example/r4'), '/', changes))).to.deep.equal(['elsewhere']);
+    });
+
+    it('counts them among those that it may send, and has a changed one fetched again', async () => {
+      expect(verdicts(await report(reportWith({ url: 'Binary/1' }, attachment(png, 'image/png'), { url: 'Binary/2' }), { ...changes, attachments: { fetches: 'under-base', maxCount: 2 } }))).to.deep.equal([`at ${fhirBase}/Binary/1`, 'png', 'too-many']);
+      const keyOf = async (hash: string): Promise<string | undefined> => (await report(reportWith({ url: 'Binary/1', hash }), changes)).report.attachments?.[0]?.key;
+      expect(await keyOf(sha1(png))).not.to.equal(await keyOf(sha1(jpeg)));
+    });
   });
 
   it('a Media of another patient refuses the whole, as a part of another patient does', async () => {

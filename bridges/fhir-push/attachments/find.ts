@@ -12,6 +12,10 @@ export type Found = {
   readonly bytes?: string;
   readonly sha1?: string;
   readonly url?: string;
+  /** `resource`: `url` is a reference to one that did not come along, which may be a file or not. */
+  readonly leadsTo?: 'resource';
+  /** What a relative `url` is relative to, when the resource says where it lives. */
+  readonly base?: string;
 };
 
 /** `related`: resources that it was found in, which have to be about the same patient. */
@@ -25,7 +29,7 @@ export const attachedTo = (located: Located, scope: Scope): Attached => {
   const payloads = children(node, 'payload');
   return joined([
     ...children(node, 'presentedForm').map((attachment) => one(attachment, located, scope)),
-    ...children(node, 'media').map((media) => behind(child(media, 'link'), located, scope, text(media, 'comment')) ?? unfound(text(media, 'comment') ?? text(child(media, 'link'), 'display'), child(media, 'link'))),
+    ...children(node, 'media').map((media) => behind(child(media, 'link'), located, scope, text(media, 'comment')) ?? unfound(text(media, 'comment') ?? text(child(media, 'link'), 'display'), child(media, 'link'), located)),
     ...payloads.map((payload) => {
       const attachment = child(payload, 'contentAttachment');
       return attachment === undefined ? (behind(child(payload, 'contentReference'), located, scope) ?? NOTHING) : one(attachment, located, scope);
@@ -66,12 +70,12 @@ const one = (attachment: Node | undefined, from: Located, scope: Scope, title?: 
     related: [],
     found: [{
       ...held, declared: [...(declared === undefined ? [] : [declared]), ...held.declared], ...titled(title ?? text(attachment, 'title')),
-      ...(base64 === undefined ? {} : { base64 }), ...named('bytes', text(attachment, 'size')), ...named('sha1', text(attachment, 'hash')), ...named('url', url),
+      ...(base64 === undefined ? {} : { base64 }), ...named('bytes', text(attachment, 'size')), ...named('sha1', text(attachment, 'hash')), ...named('url', url), ...named('base', from.base),
     }],
   };
 };
 
-const unfound = (title: string | undefined, reference: Node | undefined): Attached => ({ found: [{ declared: [], ...titled(title), ...named('url', text(reference, 'reference')) }], related: [] });
+const unfound = (title: string | undefined, reference: Node | undefined, { base }: Located): Attached => ({ found: [{ declared: [], leadsTo: 'resource', ...titled(title), ...named('url', text(reference, 'reference')), ...named('base', base) }], related: [] });
 
 const bytesOf = (binary: Node): Pick<Found, 'declared' | 'base64'> => {
   const declared = text(binary, 'contentType');

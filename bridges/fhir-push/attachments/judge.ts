@@ -3,7 +3,8 @@
  * sender, and the message says so. Nothing here keeps the result itself back.
  */
 import { createHash } from 'node:crypto';
-import { FILE_TYPES, type FileType, type Refusal, type ReportAttachment } from '../../../src/domain/clinical/attachment.ts';
+import { FILE_TYPES, type FileFacts, type FileType, type Refusal, type ReportAttachment } from '../../../src/domain/clinical/attachment.ts';
+import { addressUnder, type RemoteFile } from '../../../src/domain/clinical/remoteFile.ts';
 import type { SourceConfig } from '../config.ts';
 import type { Found } from './find.ts';
 import { imageSize } from './imageSize.ts';
@@ -15,29 +16,59 @@ export type Judged = { readonly attachments: readonly ReportAttachment[]; readon
 export const DEFAULT_MAX_FILE_BYTES = 10 * 1024 * 1024;
 export const DEFAULT_MAX_FILES = 10;
 
-export const judged = async (found: readonly Found[], { attachments: limits = {} }: SourceConfig): Promise<Judged> => {
-  const { maxBytes = DEFAULT_MAX_FILE_BYTES, maxCount = DEFAULT_MAX_FILES, types = FILE_TYPES } = limits;
+type Limits = NonNullable<SourceConfig['attachments']>;
+
+export const judged = async (found: readonly Found[], source: SourceConfig): Promise<Judged> => {
+  const { attachments: limits = {} } = source;
+  const { maxCount = DEFAULT_MAX_FILES } = limits;
+  let sent = 0;
   const attachments = new Map<string, ReportAttachment>();
   const files = new Map<string, Uint8Array>();
   for (const each of found) {
     const bytes = each.base64 === undefined ? undefined : decoded(each.base64);
-    const key = bytes === undefined ? sha256(JSON.stringify([each.url, each.title, each.declared])) : sha256(bytes);
+    const awaited = bytes === undefined ? remoteFile(each, source) : undefined;
+    const key = bytes === undefined ? sha256(JSON.stringify([each.url, each.title, each.declared, ...(awaited === undefined ? [] : [each.bytes, each.sha1])])) : sha256(bytes);
     if (attachments.has(key)) continue;
-    const verdict = files.size >= maxCount ? 'too-many' : await verdictOn(each, bytes, maxBytes, types);
     const title = each.title === undefined ? {} : { title: each.title };
+    if (awaited !== undefined && sent < maxCount) {
+      attachments.set(key, { key, ...title, awaited });
+      sent += 1;
+      continue;
+    }
+    const verdict = sent >= maxCount ? 'too-many' : await verdictOn(each, bytes, limits);
     if (typeof verdict === 'string' || bytes === undefined) {
       const [declared] = each.declared;
       attachments.set(key, { key, ...title, refused: typeof verdict === 'string' ? verdict : 'elsewhere', ...(declared === undefined ? {} : { declared }) });
       continue;
     }
-    const size = imageSize(verdict.type, bytes);
+    sent += 1;
     files.set(key, bytes);
-    attachments.set(key, { key, ...title, type: verdict.type, bytes: bytes.length, sha1: createHash('sha1').update(bytes).digest('base64'), ...(size === undefined ? {} : { size }) });
+    attachments.set(key, { key, ...title, ...factsOf(verdict.type, bytes) });
   }
   return { attachments: [...attachments.values()], files };
 };
 
-async function verdictOn(found: Found, bytes: Uint8Array | undefined, maxBytes: number, types: readonly FileType[]): Promise<Refusal | { readonly type: FileType }> {
+/** One that was fetched, as if it had come along. `declared`: what its server calls it. */
+export const judgeFetched = async (file: RemoteFile, { bytes, declared }: { readonly bytes: Uint8Array; readonly declared?: string }, limits: Limits): Promise<{ readonly key: string; readonly bytes: Uint8Array; readonly facts: FileFacts } | { readonly refused: Refusal }> => {
+  const verdict = await verdictOn({ ...file, declared: [...file.declared, ...(declared === undefined ? [] : [declared])] }, bytes, limits);
+  return typeof verdict === 'string' ? { refused: verdict } : { key: sha256(bytes), bytes, facts: factsOf(verdict.type, bytes) };
+};
+
+/** Where its bytes can be asked for: an Attachment's address, or a Binary that is referred to; another resource is no file. */
+const remoteFile = ({ url, base, leadsTo, declared, bytes, sha1 }: Found, { fhirBase, attachments }: SourceConfig): RemoteFile | undefined => {
+  if (leadsTo === 'resource' && !/(?:^|\/)Binary\/[^/]+$/u.test(url ?? '')) return undefined;
+  const address = attachments?.fetches !== 'under-base' || fhirBase === undefined || url === undefined ? undefined : addressUnder(fhirBase, url, base);
+  return address === undefined ? undefined : { address, declared, ...(bytes === undefined ? {} : { bytes }), ...(sha1 === undefined ? {} : { sha1 }) };
+};
+
+const factsOf = (type: FileType, bytes: Uint8Array): FileFacts => {
+  const size = imageSize(type, bytes);
+  return { type, bytes: bytes.length, sha1: createHash('sha1').update(bytes).digest('base64'), ...(size === undefined ? {} : { size }) };
+};
+
+type Claims = Pick<Found, 'declared' | 'bytes' | 'sha1'>;
+
+async function verdictOn(found: Claims, bytes: Uint8Array | undefined, { maxBytes = DEFAULT_MAX_FILE_BYTES, types = FILE_TYPES }: Limits): Promise<Refusal | { readonly type: FileType }> {
   if (bytes === undefined) return 'elsewhere';
   if (bytes.length === 0) return 'unreadable';
   if (bytes.length > maxBytes) return 'too-large';

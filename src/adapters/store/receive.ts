@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
-import { as, type FactId } from '../../domain/brand.ts';
+import { as, type FactId, type Millis } from '../../domain/brand.ts';
 import type { KeyRing } from '../../ports/keys.ts';
-import type { IncomingFact, Taken } from '../../ports/store.ts';
+import type { Blob, IncomingFact, Taken } from '../../ports/store.ts';
 import type { Codec } from './dataKeys.ts';
 import type { Dialect } from './dialect.ts';
 import type { Tables } from './tables.ts';
@@ -31,13 +31,15 @@ export async function receiveFacts(tx: Kysely<Tables>, dialect: Dialect, codec: 
       continue;
     }
     for (const name of new Set(names)) await tx.insertInto('inbox_name').values({ source: fact.source, name, fact: id }).execute();
-    for (const { id: blob, content } of fact.blobs ?? []) {
-      // Bytes that came before are the same: their id is a hash of them.
-      await tx.insertInto('blob').values({ id: blob, subject: content.subject, content: await codec.encodeBytes(tx, content), created_at: fact.at }).onConflict((conflict) => conflict.doNothing()).execute();
-    }
+    for (const blob of fact.blobs ?? []) await keepBlob(tx, codec, blob, fact.at);
     results.push(taken(row, true));
   }
   return results;
+}
+
+/** Bytes that came before are the same: their id is a hash of them. */
+export async function keepBlob(tx: Kysely<Tables>, codec: Codec, { id, content }: Blob, at: Millis): Promise<void> {
+  await tx.insertInto('blob').values({ id, subject: content.subject, content: await codec.encodeBytes(tx, content), created_at: at }).onConflict((conflict) => conflict.doNothing()).execute();
 }
 
 async function newest(tx: Kysely<Tables>, source: string, names: readonly string[]): Promise<{ readonly resource: string; readonly version: number } | undefined> {

@@ -11,7 +11,7 @@ import { createCodec } from './dataKeys.ts';
 import type { Database } from './database.ts';
 import { createLeases } from './leases.ts';
 import { createRemember } from './once.ts';
-import { receiveFacts, taken } from './receive.ts';
+import { keepBlob, receiveFacts, taken } from './receive.ts';
 import { settleEffect, tickTimers, WAITING } from './settle.ts';
 import { inTransaction } from './transaction.ts';
 import { createWorkers } from './workers.ts';
@@ -47,6 +47,8 @@ export function createStore(database: Database, keyRing: KeyRing, now: () => num
       if (notes.length === 0) return;
       await db.insertInto('audit').values(notes.map(({ detail, ...note }) => ({ ...note, fact: '', detail: JSON.stringify(detail ?? {}) }))).execute();
     },
+
+    keep: (blob, at) => inTransaction(db, (tx) => keepBlob(tx, codec, blob, at)),
 
     async blob(id) {
       const row = await db.selectFrom('blob').select(['subject', 'content']).where('id', '=', id).executeTakeFirst();

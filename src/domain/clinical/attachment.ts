@@ -1,14 +1,21 @@
+import type { RemoteFile } from './remoteFile.ts';
+
 /**
  * A file that came with a report or message: a PDF, an image, a CDA document. PHI, as all of the report is; its bytes are kept apart from it.
  * What can't be sent on stays in the list with its reason, because the message says so: nothing is dropped unseen.
  */
-export type ReportAttachment = SentAttachment | RefusedAttachment;
+export type ReportAttachment = SentAttachment | AwaitedAttachment | RefusedAttachment;
 
 /** `key` tells the same attachment again: the SHA-256 of its bytes, or of what the sender says about it. */
 type Named = { readonly key: string; /** As the sender calls it. */ readonly title?: string };
 
-/** `sha1` is base64, as FHIR's `Attachment.hash`. `size` of an image is in pixels. */
-export type SentAttachment = Named & { readonly type: FileType; readonly bytes: number; readonly sha1: string; readonly size?: { readonly width: number; readonly height: number } };
+/** What it is by its bytes. `sha1` is base64, as FHIR's `Attachment.hash`. `size` of an image is in pixels. */
+export type FileFacts = { readonly type: FileType; readonly bytes: number; readonly sha1: string; readonly size?: { readonly width: number; readonly height: number } };
+
+export type SentAttachment = Named & FileFacts;
+
+/** Its bytes are with its sender, who is asked for them. */
+export type AwaitedAttachment = Named & { readonly awaited: RemoteFile };
 
 export type RefusedAttachment = Named & { readonly refused: Refusal; /** Media type as the sender declares it. */ readonly declared?: string };
 
@@ -40,7 +47,9 @@ export const REFUSALS = {
   'elsewhere': 'only the sender has it',
 } as const;
 
-export const isSent = (attachment: ReportAttachment): attachment is SentAttachment => !('refused' in attachment);
+export const isAwaited = (attachment: ReportAttachment): attachment is AwaitedAttachment => 'awaited' in attachment;
+export const isRefused = (attachment: ReportAttachment): attachment is RefusedAttachment => 'refused' in attachment;
+export const isSent = (attachment: ReportAttachment): attachment is SentAttachment => !isAwaited(attachment) && !isRefused(attachment);
 
 /** Each attachment with the name that its file gets: never the sender's, which may name the patient. */
 export type NamedAttachment = ReportAttachment & { readonly name: string };

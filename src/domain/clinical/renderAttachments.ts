@@ -1,4 +1,4 @@
-import { FILES, isSent, REFUSALS, type NamedAttachment } from './attachment.ts';
+import { FILES, isAwaited, isSent, REFUSALS, type NamedAttachment } from './attachment.ts';
 import { block, type Block } from './blocks.ts';
 import { attachmentsIn, type Telling } from './news.ts';
 import type { ClinicalReport } from './report.ts';
@@ -26,6 +26,7 @@ function words(attachment: NamedAttachment): string {
     const { type, bytes, name } = attachment;
     return `${name}${title === '' ? '' : `: ${title}`} (${FILES[type].words}, ${sizeWords(bytes)}), follows this message`;
   }
+  if (isAwaited(attachment)) return `${attachment.name}${title === '' ? '' : `: ${title}`}, is fetched from the sender and follows; until then see the record`;
   const declared = shortened(clean(attachment.declared ?? ''));
   const what = [title, declared === '' ? '' : `(${declared})`].filter((part) => part !== '').join(' ');
   return `${what === '' ? '' : `${what}: `}attachment not sent: ${REFUSALS[attachment.refused]}; see the record`;

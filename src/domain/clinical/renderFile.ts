@@ -1,5 +1,5 @@
 import type { DeliveryId } from '../brand.ts';
-import { FILES, type NamedAttachment, type SentAttachment } from './attachment.ts';
+import { FILES, type FileFacts } from './attachment.ts';
 import { DELIVERY_CONTENT_KEY } from './render.ts';
 
 /** In the event of a file: which attachment of the FHIR resource it is, found there by its `hash` (FHIR R4 §2.24.0.6 Attachment, SHA-1, base64). */
@@ -23,7 +23,7 @@ const SHOWN: ReadonlySet<string> = new Set(['jpeg', 'png']);
  * The event that carries a file (Matrix client-server API, "m.file", "m.image"). `body` is its name, so that no client takes a title for one;
  * nobody is mentioned, so that phones ring once, for the message.
  */
-export function renderFile({ name, type, bytes, sha1, size }: NamedAttachment & SentAttachment, delivery: DeliveryId): FileContent {
+export function renderFile({ name, type, bytes, sha1, size }: FileFacts & { readonly name: string }, delivery: DeliveryId): FileContent {
   return {
     msgtype: SHOWN.has(type) ? 'm.image' : 'm.file',
     body: name,

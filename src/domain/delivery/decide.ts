@@ -2,9 +2,10 @@ import { as, type EffectId, type EventId, type Millis } from '../brand.ts';
 import type { Context, Settings, Timer } from '../decision.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import type { Party } from '../people/party.ts';
-import { eventNames, fileEffects, fileLane, fileOf, holdCodeOf, isFileHold, noticedFile, noticeEffects, withFile } from './files.ts';
+import { fileFailed, fileFetched, fileNoticed, fileSent, refusedNotices } from './decideFiles.ts';
+import { eventNames, fetchedFile, fetchEffects, fileEffects, fileLanes, fileOf, isFileHold, noticedFile } from './files.ts';
 import { isIn, reaching, reachOf, sendEffect, sendLane } from './send.ts';
-import { ANSWER_LIMIT, type DeliveryPhase, type DeliveryState, type Evidence, type FileState } from './delivery.ts';
+import { ANSWER_LIMIT, type DeliveryPhase, type DeliveryState, type Evidence } from './delivery.ts';
 import { hold, kept, released, releasedUnlessUnread, went, type DeliveryDecision } from './steps.ts';
 
 const INVITATION = 'invitation';
@@ -31,9 +32,9 @@ export function decideDelivery(state: DeliveryState | undefined, fact: Fact, con
     case 'recipient.membership':
       return membership(state, body, context, now);
     case 'effect.done':
-      return body.result.type === 'room.send' ? left(state, body.effect, body.result, context, now) : kept(state, `no rule for ${body.kind}`);
+      return done(state, body, context, now);
     case 'effect.failed': {
-      const file = fileOf(state, body.effect);
+      const file = fileOf(state, body.effect) ?? fetchedFile(state, body.effect);
       if (file) return fileFailed(state, file, body, context, now);
       return state.eventId ? kept(state, 'already sent') : hold(state, { code: body.code, reason: body.message }, now);
     }
@@ -71,8 +72,9 @@ function requested(fact: Fact, body: FactOf<'delivery.requested'>): DeliveryDeci
     id: as(fact.aggregate.id), report, source, news, critical, content, owner, members: {}, acceptedAt, history: [],
     phase: party ? 'addressed' : 'accepted', ...(party ? { party } : {}), ...(rule ? { rule } : {}), ...(supersedes ? { supersedes } : {}), ...(files ? { files } : {}),
   };
-  if (!party) return hold(state, { code: NO_RECIPIENT, reason: why ?? 'nobody responsible could be found' }, fact.at);
-  return went(state, { at: fact.at, what: `addressed to ${party.name}`, by: rule ?? 'unknown rule' }, { raise: [wantRoom(state.id, party)] });
+  const effects = fetchEffects(state);
+  if (!party) return { ...hold(state, { code: NO_RECIPIENT, reason: why ?? 'nobody responsible could be found' }, fact.at), effects };
+  return went(state, { at: fact.at, what: `addressed to ${party.name}`, by: rule ?? 'unknown rule' }, { raise: [wantRoom(state.id, party)], effects });
 }
 
 function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, { settings }: Context, at: Millis): DeliveryDecision {
@@ -97,6 +99,12 @@ const invitationTimer = ({ invitationPatienceMs }: Settings, at: Millis): Timer 
 
 const sendingTimer = (at: Millis): Timer => ({ name: SENDING, dueAt: as<Millis>(at + SENDING_PATIENCE_MS) });
 
+function done(state: DeliveryState, { effect, kind, result }: FactOf<'effect.done'>, context: Context, at: Millis): DeliveryDecision {
+  if (result.type === 'room.send') return left(state, effect, result, context, at);
+  const file = result.type === 'file.fetch' ? fetchedFile(state, effect) : undefined;
+  return file && result.type === 'file.fetch' ? fileFetched(state, file, result, context, at) : kept(state, `no rule for ${kind}`);
+}
+
 type SendResult = Extract<FactOf<'effect.done'>['result'], { type: 'room.send' }>;
 
 function left(state: DeliveryState, effect: EffectId, result: SendResult, context: Context, at: Millis): DeliveryDecision {
@@ -106,40 +114,16 @@ function left(state: DeliveryState, effect: EffectId, result: SendResult, contex
   return noticed ? fileNoticed(state, noticed, result, at) : sent(state, result, context, at);
 }
 
-function sent(before: DeliveryState, result: SendResult, { settings }: Context, at: Millis): DeliveryDecision {
+function sent(before: DeliveryState, result: SendResult, context: Context, at: Millis): DeliveryDecision {
+  const { settings } = context;
   const state: DeliveryState = { ...releasedUnlessUnread(before), phase: 'sent', eventId: result.eventId, sentAt: at };
   const waits = Object.values(state.members).every((membership) => membership !== 'joined');
   const timers: readonly Timer[] = waits ? [invitationTimer(settings, at)] : [];
   const unreached = result.unreached?.length ? `; ${result.unreached.join(', ')} can't read it yet: no device that may get keys, or their server is away` : '';
   const what = `sent, encrypted for ${result.devices} device(s)${result.withheld ? `, withheld from ${result.withheld}` : ''}${unreached}`;
-  const effects = fileEffects(state, reaching(state, settings));
+  const effects = [...fileEffects(state, reaching(state, settings)), ...refusedNotices(state, context)];
   const decision = went(state, { at, what, proof: result.eventId }, { names: eventNames(state), timers, clearTimers: [SENDING], effects });
   return { ...decision, audit: decision.audit.map((entry) => ({ ...entry, detail: { ...entry.detail, ms: at - before.acceptedAt } })) };
-}
-
-/** A file is on its way or there; what it was held for ends with the last one that was waited for. */
-function fileSent(before: DeliveryState, file: FileState, { eventId }: SendResult, at: Millis): DeliveryDecision {
-  const { failed: _, ...rest } = file;
-  const state = withFile(before, { ...rest, eventId });
-  const isWhole = state.files?.every((each) => each.eventId !== undefined) === true;
-  return went(isWhole && isFileHold(state) ? released(state) : state, { at, what: `${file.name} is sent`, proof: eventId }, { names: eventNames(state) });
-}
-
-/** The message stands, and says that a file follows: its readers are told when it can't, and somebody here answers for it. */
-function fileFailed(before: DeliveryState, file: FileState, { code, message, final }: FactOf<'effect.failed'>, { settings }: Context, at: Millis): DeliveryDecision {
-  if (file.eventId) return kept(before, 'already sent');
-  const state = final ? withFile(before, { ...file, failed: code }) : before;
-  const effects = final ? noticeEffects(state, file, FAILURE_WORDS[code] ?? 'the homeserver did not take it', settings) : [];
-  const reason = `its message is sent, ${file.name} is not: ${message}`;
-  if (state.held && !isFileHold(state)) return went(state, { at, what: reason, proof: code }, { effects });
-  return { ...hold(state, { code: holdCodeOf(code), reason }, at), effects };
-}
-
-const FAILURE_WORDS: Readonly<Record<string, string>> = { 'too-large': 'it is larger than the homeserver takes' };
-
-function fileNoticed(before: DeliveryState, file: FileState, { eventId }: SendResult, at: Millis): DeliveryDecision {
-  const state = withFile(before, { ...file, noticeId: eventId });
-  return went(state, { at, what: `its readers are told that ${file.name} could not be sent`, proof: eventId }, { names: eventNames(state) });
 }
 
 function membership(before: DeliveryState, body: FactOf<'recipient.membership'>, { settings }: Context, at: Millis): DeliveryDecision {
@@ -233,7 +217,7 @@ function retry(state: DeliveryState, by: string, at: Millis): DeliveryDecision {
   if (supersededBy !== undefined && state.eventId === undefined) return went(released(state), { at, what: 'not tried again: a correction took its place', by, proof: supersededBy });
   if (state.held.code === UNREADABLE) return went(state, { at, what: 'tried again by hand', by }, { wake: (state.unread ?? []).map((eventId) => `decrypt:${eventId}`) });
   if (!party) return kept(state, 'nobody is addressed yet: assign it to somebody');
-  return went(state, { at, what: 'tried again by hand', by }, { raise: [wantRoom(state.id, party)], wake: [sendLane(party), fileLane(state)] });
+  return went(state, { at, what: 'tried again by hand', by }, { raise: [wantRoom(state.id, party)], wake: [sendLane(party), ...fileLanes(state)] });
 }
 
 function assign(before: DeliveryState, { by, party }: FactOf<'operator.assign'>, at: Millis): DeliveryDecision {

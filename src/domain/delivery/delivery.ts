@@ -1,4 +1,5 @@
 import type { DeliveryId, EventId, Millis, ReportId, RoomId, SourceId } from '../brand.ts';
+import type { Refusal } from '../clinical/attachment.ts';
 import type { DeliveryContent, DeliveryFile, Membership } from '../fact.ts';
 import type { Party } from '../people/party.ts';
 import type { Sealed } from '../sealed.ts';
@@ -38,8 +39,11 @@ export type DeliveryState = {
   readonly history: readonly Evidence[];
 };
 
-/** Sent once it has an `eventId`; `failed`: it can't be, and `noticeId` is the message that says so to its readers. */
-export type FileState = DeliveryFile & { readonly eventId?: EventId; readonly failed?: string; readonly noticeId?: EventId };
+/**
+ * Sent once it has an `eventId`; `failed`: it can't be, `refused`: it was fetched and isn't sent on, and `noticeId` is the message that says so to
+ * its readers. `missed`: its sender did not give it out while its message was still to be sent.
+ */
+export type FileState = DeliveryFile & { readonly eventId?: EventId; readonly failed?: string; readonly missed?: string; readonly refused?: Refusal; readonly noticeId?: EventId };
 
 export const ANSWER_LIMIT = 100;
 

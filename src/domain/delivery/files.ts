@@ -1,41 +1,71 @@
-import { as, type EffectId, type EventId } from '../brand.ts';
+import { as, type EffectId, type EventId, type ServerName } from '../brand.ts';
 import type { Settings } from '../decision.ts';
 import type { Effect } from '../effect.ts';
-import type { DeliveryContent } from '../fact.ts';
+import type { DeliveryContent, FileHere } from '../fact.ts';
 import type { Sealed } from '../sealed.ts';
 import type { DeliveryState, FileState } from './delivery.ts';
 import { reaching, sendEffect, type Reach } from './send.ts';
 
 /**
  * The files of a delivery, each an event of its own after the message, which it answers. They go in a lane of their own: a large file, or one
- * that the homeserver doesn't take, holds up no other result.
+ * that the homeserver doesn't take, holds up no other result. One that is with its sender is fetched from the beginning, each in its own lane, whether the message can go
+ * out already or not.
  */
-export const fileLane = ({ id }: DeliveryState): string => `files:${id}`;
+const fileLane = ({ id }: DeliveryState): string => `files:${id}`;
 
-const fileEffect = ({ id }: DeliveryState, { name }: FileState): EffectId => as<EffectId>(`send:${id}:${name}`);
-const noticeEffect = (state: DeliveryState, file: FileState): EffectId => as<EffectId>(`${fileEffect(state, file)}:notice`);
+export const fileLanes = (state: DeliveryState): readonly string[] => [fileLane(state), ...(state.files ?? []).filter(isAwaited).map((file) => fetchEffect(state, file).lane)];
+
+const sendId = ({ id }: DeliveryState, { name }: FileState): EffectId => as<EffectId>(`send:${id}:${name}`);
+const noticeId = (state: DeliveryState, file: FileState): EffectId => as<EffectId>(`${sendId(state, file)}:notice`);
+const fetchId = ({ id }: DeliveryState, { name }: FileState): EffectId => as<EffectId>(`fetch:${id}:${name}`);
 
 /** Hold codes of files begin so: the message itself has been sent. */
 const ATTACHMENT = 'attachment-';
 export const holdCodeOf = (code: string): string => `${ATTACHMENT}${code}`;
 export const isFileHold = ({ held }: DeliveryState): boolean => held?.code.startsWith(ATTACHMENT) === true;
 
-/** Sends what has not been sent yet: asked for again, what is done stays done. In another room than the message it answers nothing. */
+type Awaited = Extract<FileState, { readonly awaited: unknown }>;
+const isAwaited = (file: FileState): file is Awaited => 'awaited' in file && file.refused === undefined;
+
+/** Sent, or never to be. */
+export const isSettled = ({ eventId, refused }: FileState): boolean => eventId !== undefined || refused !== undefined;
+
+/**
+ * Sends what has not been sent yet, and asks again for what its sender did not give out. Asked for again, what is done stays done; what is being fetched is left alone, because what
+ * comes for a former asking doesn't count (decision 17).
+ */
 export function fileEffects(state: DeliveryState, reach: Reach | undefined): readonly Effect[] {
   if (!reach) return [];
-  const replyTo = reach.roomId === state.roomId ? state.eventId : undefined;
-  return (state.files ?? []).filter(({ eventId }) => eventId === undefined).map((file) => inOrder(state, reach, fileEffect(state, file), file.content.map((content) => answering(content, replyTo)), file));
+  return (state.files ?? []).filter((file) => !isSettled(file)).flatMap((file) => {
+    if (!isAwaited(file)) return [fileEffect(state, reach, file)];
+    return file.missed === undefined && file.failed === undefined ? [] : [fetchEffect(state, file)];
+  });
 }
+
+/** In another room than the message it answers nothing. */
+export function fileEffect(state: DeliveryState, reach: Reach, file: FileHere): Effect {
+  const replyTo = reach.roomId === state.roomId ? state.eventId : undefined;
+  return inOrder(state, reach, sendId(state, file), file.content.map((content) => answering(content, replyTo)), file);
+}
+
+/** Asks their sender for those that aren't here. */
+export const fetchEffects = (state: DeliveryState): readonly Effect[] => (state.files ?? []).filter(isAwaited).map((file) => fetchEffect(state, file));
+
+/** A sender whose server is slow keeps the files of others from nothing. */
+const fetchEffect = (state: DeliveryState, file: Awaited): Effect => {
+  const id = fetchId(state, file);
+  return { id, lane: id, destination: as<ServerName>(`source ${state.source}`), body: { type: 'file.fetch', source: state.source, file: file.awaited } };
+};
 
 /** What its readers are told in place of a file that can't be sent. */
 export function noticeEffects(state: DeliveryState, file: FileState, why: string, settings: Settings): readonly Effect[] {
   const reach = reaching(state, settings);
   const body = `Attachment ${file.name} could not be sent: ${why}. See it in the record at ${settings.organisation}.`;
-  const content = file.content.map(({ 'org.aceso.delivery': delivery }) => answering({ 'msgtype': 'm.text', body, 'm.mentions': {}, 'org.aceso.delivery': delivery }, state.eventId));
-  return reach ? [inOrder(state, reach, noticeEffect(state, file), content)] : [];
+  const content = state.content.map(() => answering({ 'msgtype': 'm.text', body, 'm.mentions': {}, 'org.aceso.delivery': { id: state.id } }, state.eventId));
+  return reach ? [inOrder(state, reach, noticeId(state, file), content)] : [];
 }
 
-function inOrder(state: DeliveryState, reach: Reach, id: EffectId, content: Sealed<DeliveryContent>, file?: FileState): Effect {
+function inOrder(state: DeliveryState, reach: Reach, id: EffectId, content: Sealed<DeliveryContent>, file?: FileHere): Effect {
   const effect = sendEffect({ ...state, content }, reach);
   return { ...effect, id, lane: fileLane(state), body: { ...effect.body, ...(file ? { blob: file.blob } : {}) } };
 }
@@ -43,8 +73,9 @@ function inOrder(state: DeliveryState, reach: Reach, id: EffectId, content: Seal
 /** A reply, not a thread: stock clients show it in the room beside its message. */
 const answering = (content: DeliveryContent, eventId: EventId | undefined): DeliveryContent => (eventId === undefined ? content : { ...content, 'm.relates_to': { 'm.in_reply_to': { event_id: eventId } } });
 
-export const fileOf = (state: DeliveryState, effect: EffectId): FileState | undefined => state.files?.find((file) => fileEffect(state, file) === effect);
-export const noticedFile = (state: DeliveryState, effect: EffectId): FileState | undefined => state.files?.find((file) => noticeEffect(state, file) === effect);
+export const fileOf = (state: DeliveryState, effect: EffectId): FileState | undefined => state.files?.find((file) => sendId(state, file) === effect);
+export const noticedFile = (state: DeliveryState, effect: EffectId): FileState | undefined => state.files?.find((file) => noticeId(state, file) === effect);
+export const fetchedFile = (state: DeliveryState, effect: EffectId): FileState | undefined => state.files?.find((file) => fetchId(state, file) === effect);
 
 export const withFile = (state: DeliveryState, file: FileState): DeliveryState => ({ ...state, files: (state.files ?? []).map((each) => (each.name === file.name ? file : each)) });
 

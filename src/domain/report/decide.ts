@@ -1,5 +1,5 @@
 import { as, type DeliveryId } from '../brand.ts';
-import { isSent } from '../clinical/attachment.ts';
+import { isAwaited, isRefused, isSent } from '../clinical/attachment.ts';
 import { attachmentsIn, compare, isCriticalNews, remember, type Telling } from '../clinical/news.ts';
 import { render } from '../clinical/render.ts';
 import { renderFile } from '../clinical/renderFile.ts';
@@ -53,7 +53,7 @@ function received(before: ReportState | undefined, fact: Fact, body: FactOf<'res
 
 /** Attachments that are not sent on, by reason: the message says so too. */
 const refusedIn = (news: Telling, { report, source }: FactOf<'result.received'>): readonly AuditEntry[] =>
-  attachmentsIn(news, report.reveal()).flatMap((each) => (isSent(each) ? [] : [{ action: 'attachment.refused', because: each.refused, detail: { source, attachment: each.name } }]));
+  attachmentsIn(news, report.reveal()).flatMap((each) => (isRefused(each) ? [{ action: 'attachment.refused', because: each.refused, detail: { source, attachment: each.name } }] : []));
 
 /** Those responsible now, and everybody who was told before. Nobody found and nobody told: one delivery without a party, to be held. */
 function targetsOf(before: ReportState | undefined, body: FactOf<'result.received'>, context: Context): readonly Target[] {
@@ -90,7 +90,8 @@ function toDelivery(before: ReportState | undefined, fact: Fact, body: FactOf<'r
 }
 
 const filesOf = ({ report, files }: FactOf<'result.received'>, news: Telling, id: DeliveryId): readonly DeliveryFile[] =>
-  attachmentsIn(news, report.reveal()).flatMap((attachment) => {
+  attachmentsIn(news, report.reveal()).flatMap((attachment): readonly DeliveryFile[] => {
+    if (isAwaited(attachment)) return [{ name: attachment.name, awaited: report.map(() => attachment.awaited) }];
     const blob = files?.reveal()[attachment.key];
     return isSent(attachment) && blob !== undefined ? [{ name: attachment.name, blob, content: report.map(() => renderFile(attachment, id)) }] : [];
   });

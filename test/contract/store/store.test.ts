@@ -74,6 +74,15 @@ for (const kind of STORE_KINDS) {
       expect(await open.store.blob(blob.id), 'what was changed can\'t be opened').to.equal(undefined);
     });
 
+    it('keeps bytes that came after their fact, once, sealed and committed', async () => {
+      const blob = { id: as<BlobId>('b1'), content: Sealed.of(SUBJECT, new TextEncoder().encode('Rosa Quintana')) };
+      for (let times = 0; times < 2; times += 1) await open.store.keep(blob, T0);
+      expect((await (await open.reopen()).blob(blob.id))?.reveal()).to.deep.equal(blob.content.reveal());
+      const rows = await open.database.db.selectFrom('blob').selectAll().execute();
+      expect(rows.length).to.equal(1);
+      expect(Buffer.from(rows[0]?.content ?? []).includes('Rosa')).to.equal(false);
+    });
+
     it('keeps no bytes of a fact that is not taken', async () => {
       const broken: IncomingFact = { ...incoming('k2'), aggregate: { kind: 'report', id: undefined as unknown as string }, blobs: [{ id: as<BlobId>('b1'), content: Sealed.of(SUBJECT, new Uint8Array([1])) }] };
       expect(await open.store.receive([broken]).then(() => 'stored', () => 'refused')).to.equal('refused');

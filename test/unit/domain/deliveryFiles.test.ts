@@ -99,3 +99,66 @@ describe('The files of a delivery', () => {
     expect(JSON.stringify(run([requested, ready, sent, done(one, '$1'), failed(two, 'x', true)]).state.history)).not.to.include('6.8');
   });
 });
+
+describe('A file that is with its sender', () => {
+  const address = 'https://lis.mercy.example/r4/Binary/Quintana';
+  const awaited: DeliveryFile = { name: 'report-1', awaited: Sealed.of(SUBJECT, { address, declared: [] }) };
+  const asked: FactBody = { ...requested, files: [awaited, fileNamed('report-2.png')] };
+  const [fetch, send] = ['fetch:d1:report-1', 'send:d1:report-1'];
+  const fetched: FactBody = { type: 'effect.done', effect: as<EffectId>(fetch), kind: 'file.fetch', result: { type: 'file.fetch', blob: as<BlobId>('fetched'), facts: Sealed.of(SUBJECT, { type: 'pdf', bytes: 7, sha1: 'x' }) } };
+  const refused: FactBody = { type: 'effect.done', effect: as<EffectId>(fetch), kind: 'file.fetch', result: { type: 'file.fetch', refused: 'active-content' } };
+  const away = (final: boolean): FactBody => ({ ...failed(fetch, 'source-away', final), kind: 'file.fetch' }) as FactBody;
+  const noticeOf = (last: Last): unknown => sendOf(last, idsOf(last).indexOf(`${send}:notice`)).content.reveal()['body'];
+
+  it('is asked for at once, in a lane of its own, and its message waits for nothing', () => {
+    const last = run([asked]);
+    expect(last.effects?.map(({ id, lane, destination, seat, body }) => [id, lane, destination, seat, body.type])).to.deep.equal([[fetch, fetch, 'source lab', undefined, 'file.fetch']]);
+    expect(idsOf(run([asked, ready]))).to.deep.equal([message]);
+  });
+
+  it('is asked for also while nobody is found whom it is for: its sender may not keep it', () => {
+    const { party: _, ...nobody } = asked;
+    expect(idsOf(run([nobody]))).to.deep.equal([fetch]);
+  });
+
+  it('follows the message when it was there before, and when it comes after', () => {
+    expect(idsOf(run([asked, fetched]))).to.deep.equal([]);
+    const before = run([asked, fetched, ready, sent]);
+    expect(idsOf(before)).to.deep.equal([send, two]);
+    expect(sendOf(before).content.reveal()).to.deep.include({ msgtype: 'm.file', body: 'report-1.pdf', 'org.aceso.delivery': { id: 'd1' }, 'm.relates_to': { 'm.in_reply_to': { event_id: '$m' } } });
+    expect(sendOf(before).blob).to.equal('fetched');
+    const after = run([asked, ready, sent, done(two, '$2'), fetched]);
+    expect(idsOf(after)).to.deep.equal([send]);
+    expect(run([asked, ready, sent, done(two, '$2'), fetched, fetched]).effects, 'told twice, it is sent once').to.equal(undefined);
+  });
+
+  it('is asked for again when the message is sent, if its sender did not give it out before, and by hand; never while it is being fetched', () => {
+    expect(idsOf(run([asked, ready, sent]))).to.deep.equal([two]);
+    for (const failure of [away(false), away(true)]) expect(idsOf(run([asked, failure, ready, sent]))).to.deep.equal([fetch, two]);
+    const again = run([asked, ready, sent, done(two, '$2'), away(true), retry]);
+    expect(again.wake).to.include(fetch);
+    expect(idsOf(run([asked, ready, sent, done(two, '$2'), away(true), retry, ready]))).to.deep.equal([fetch]);
+  });
+
+  it('that its sender doesn\'t give out holds the delivery once the message is sent, never before; its readers are told when no more is tried', () => {
+    expect(run([asked, away(false)]).state.held).to.equal(undefined);
+    const held = run([asked, ready, sent, away(false)]);
+    expect([held.state.held?.code, held.state.held?.owner, idsOf(held)]).to.deep.equal(['attachment-source-away', 'Laboratory desk', []]);
+    const last = run([asked, ready, sent, away(false), away(true)]);
+    expect(noticeOf(last)).to.equal('Attachment report-1 could not be sent: its sender did not give it out. See it in the record at Mercy.');
+    expect(run([asked, ready, sent, done(two, '$2'), away(false), fetched, done(send, '$1')]).state.held).to.equal(undefined);
+  });
+
+  it('that isn\'t sent on is told in words under the message, audited, and held for by nobody', () => {
+    for (const facts of [[asked, refused, ready, sent], [asked, ready, sent, refused]]) expect(noticeOf(run(facts)), facts.map(({ type }) => type).join()).to.include('it holds scripts, programs or other files. See it in the record at Mercy.');
+    const { state, audit } = run([asked, ready, sent, done(two, '$2'), away(false), refused]);
+    expect(state.held).to.equal(undefined);
+    expect(audit.at(-1)).to.deep.equal({ action: 'attachment.refused', because: 'active-content', detail: { source: 'lab', attachment: 'report-1' } });
+    expect(idsOf(run([asked, ready, sent, refused, done(two, '$2'), ready]))).to.deep.equal([]);
+  });
+
+  it('leaves its address in no history and no audit', () => {
+    const { state, audit } = run([asked, ready, sent, away(true), fetched, done(send, '$1')]);
+    expect(JSON.stringify([state, audit])).not.to.include('Quintana').and.not.to.include('lis.mercy');
+  });
+});

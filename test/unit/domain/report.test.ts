@@ -76,11 +76,15 @@ describe('The files of a report', () => {
   const withFiles = (attachments: readonly ReportAttachment[], candidates?: readonly Candidate[]): FactBody => ({
     ...received(report({ attachments }), candidates), files: Sealed.of(SUBJECT, Object.fromEntries(attachments.map(({ key }) => [key, as<BlobId>(`blob-${key}`)]))),
   });
-  const filesTold = (decision: Decision<unknown>): readonly string[] => requests(decision).map(({ party, files = [] }) => `${party?.id ?? 'nobody'}: ${files.map(({ name, blob }) => `${name} ${blob}`).join(', ')}`);
+  const filesTold = (decision: Decision<unknown>): readonly string[] => requests(decision).map(({ party, files = [] }) => `${party?.id ?? 'nobody'}: ${files.map((file) => `${file.name} ${'blob' in file ? file.blob : file.awaited.reveal().address}`).join(', ')}`);
 
   it('go to whom the report is for', () => expect(filesTold(run([withFiles([pdf('a'), pdf('b')])]))).to.deep.equal(['dr-okafor: report-1.pdf blob-a, report-2.pdf blob-b']));
   it('go again only when they changed; whoever is new gets all', () => {
     expect(filesTold(run([withFiles([pdf('a')]), withFiles([pdf('a'), pdf('b')], [requester(ben)])]))).to.deep.equal(['dr-ruiz: report-1.pdf blob-a, report-2.pdf blob-b', 'dr-okafor: report-2.pdf blob-b']);
+  });
+  it('that are with their sender still are asked for, for each whom it is for', () => {
+    const awaited: ReportAttachment = { key: 'y', awaited: { address: 'https://lis.mercy.example/r4/Binary/9', declared: [] } };
+    expect(filesTold(run([withFiles([pdf('a'), awaited])]))).to.deep.equal(['dr-okafor: report-1.pdf blob-a, report-2 https://lis.mercy.example/r4/Binary/9']);
   });
   it('that are not sent on are audited, by reason and without their title', () => {
     const { audit } = run([withFiles([{ key: 'x', title: 'Rosa Quintana', refused: 'active-content' }])]);
