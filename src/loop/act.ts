@@ -21,11 +21,8 @@ export type Wakes = ReadonlyMap<string, number>;
 /** Starts the effects that are due, as many as have a slot; `done` is called as each ends. Gives how many were started. */
 export async function actOnDue(parts: ActParts, wakes: Wakes, slots: Slots, done: () => void): Promise<number> {
   const { store, worker, now, seats } = parts;
-  const free = slots.free();
-  if (free === 0) return 0;
-  const idle = slots.idle();
-  const claims = [...(await store.claimEffects(worker, now(), LEASE_MS, free, seats(), { except: slots.slow() }))];
-  for (const only of idle) claims.push(...(await store.claimEffects(worker, now(), LEASE_MS, 1, seats(), { only })));
+  const claims: EffectClaim[] = [];
+  for (const { limit, destinations } of slots.claims()) claims.push(...(await store.claimEffects(worker, now(), LEASE_MS, limit, seats(), destinations)));
   if (claims.length > 0) parts.faults.at('effect.claimed');
   for (const claim of claims) {
     parts.hands.effects.add(claim.work.id);

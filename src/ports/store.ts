@@ -41,8 +41,8 @@ export type EffectClaim = Claim<Effect> & {
   readonly createdAt: Millis;
 };
 
-/** Which effects are meant by the other server that they may wait for (`Effect.destination`): all but those of some, or those of one. */
-export type Destinations = { readonly except: readonly string[] } | { readonly only: string };
+/** Which effects are meant by the other server that they may wait for (`Effect.destination`): all but those of some, or those of one, or (undefined) those that wait for none. */
+export type Destinations = { readonly except: readonly string[] } | { readonly only: string | undefined };
 
 /**
  * A right that one worker has at a time. `generation` rises with each new holder, so that a stale one can be refused: whoever writes in the

@@ -62,7 +62,7 @@ export function createClaims({ db, relaxed, dialect }: Database, codec: Codec): 
             .where((o) => o.or([o('o.seat', 'is', null), ...(seats.length > 0 ? [o('o.seat', 'in', seats)] : [])]))
             .where(({ not, exists, selectFrom }) => not(exists(selectFrom('outbox as b').select('b.seq').whereRef('b.lane', '=', 'o.lane').where('b.state', '=', WAITING).whereRef('b.seq', '<', 'o.seq'))));
           if (isLong) query = query.where('o.seq', 'in', HEADS);
-          if ('only' in destinations) query = query.where('o.destination', '=', destinations.only);
+          if ('only' in destinations) query = destinations.only === undefined ? query.where('o.destination', 'is', null) : query.where('o.destination', '=', destinations.only);
           else if (destinations.except.length > 0) query = query.where((o) => o.or([o('o.destination', 'is', null), o('o.destination', 'not in', destinations.except)]));
           return dialect.locked(query.orderBy('o.seq').limit(limit), 'o');
         })
