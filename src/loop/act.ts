@@ -49,7 +49,7 @@ async function actOnOne(parts: ActParts, wakes: Wakes, claim: EffectClaim): Prom
     const isOurs = await store.settle(claim, aggregate, settlement, now());
     parts.faults.at('effect.settled');
     // What it waits for came while it was tried: the try may not have seen it, and nothing would wake it again.
-    if (settlement.state === 'waiting' && wakes.get(settlement.code) !== before.get(settlement.code)) await store.wake(settlement.code, as<Millis>(now() + WOKEN_WAIT_MS));
+    if (settlement.state === 'waiting' && wakes.get(settlement.code) !== before.get(settlement.code)) await store.wake(settlement.code, as<Millis>(now() + WOKEN_WAIT_MS), { effect: effect.id });
     if (!isOurs) { log.warn('effect.lease-lost', ids); return; }
     metrics.count('effects_settled', { type: effect.body.type, state: settlement.state });
     metrics.observe('effect_seconds', (performance.now() - started) / 1000, { type: effect.body.type });

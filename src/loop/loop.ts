@@ -11,8 +11,8 @@ export type Loop = {
   nudge(): void;
   /** This worker looks now. */
   look(): void;
-  /** What effects with this failure code wait for has come: they are tried at once. */
-  wake(code: string): Promise<void>;
+  /** What effects with this failure code wait for has come, or has come from these people (`naming`): they are tried at once. */
+  wake(code: string, naming?: readonly string[]): Promise<void>;
   /** Takes no new work, and waits for what is under way, at most `withinMs`. What is left undone is free for another worker, or the next start, at once. */
   stop(withinMs: number): Promise<void>;
 };
@@ -107,9 +107,9 @@ export function createLoop(given: LoopParts): Loop {
     },
     nudge,
     look,
-    async wake(code) {
+    async wake(code, naming) {
       wakes.set(code, (wakes.get(code) ?? 0) + 1);
-      await parts.store.wake(code, parts.now());
+      await parts.store.wake(code, parts.now(), naming && { naming });
       nudge();
     },
     async stop(withinMs) {

@@ -14,6 +14,7 @@ import type { RoomPeople } from '../domain/rooms/template.ts';
 import { createCatchUp } from '../loop/catchUp.ts';
 import { startClock, type Clock } from '../loop/clock.ts';
 import { createExecutors } from '../loop/executors.ts';
+import { createGathered } from '../loop/gathered.ts';
 import { createIntake } from '../loop/intake.ts';
 import { createLoop } from '../loop/loop.ts';
 import type { Faults } from '../ports/faults.ts';
@@ -84,7 +85,10 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     names: { guardian: `${config.organisation.name} (guardian)`, courier: config.courier.display_name ?? `${config.organisation.name} results` },
   };
   const homeserver = createHomeserver(homeserverOptions);
-  const couriers = roles.includes('sender') ? composeCouriers({ config, whenServerAway: () => reload.inForce().config.delivery.when_server_away, store, keys, worker, userId: homeserver.courier, asToken, log, metrics, faults, taken: () => loop.nudge() }) : undefined;
+  const couriers = roles.includes('sender') ? composeCouriers({ config, whenServerAway: () => reload.inForce().config.delivery.when_server_away, store, keys, worker, userId: homeserver.courier, asToken, log, metrics, faults, taken: () => {
+    loop.nudge();
+    for (const code of ['no-device', 'keys-missing']) void wake(code).catch(() => undefined);
+  } }) : undefined;
 
   const parts = { store, log, metrics, now, faults };
   const catchUp = await createCatchUp({
@@ -101,16 +105,23 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
       people: () => peopleOf(reload.inForce().config, homeserver.guardian),
     }), (id) => keys.pseudonym('txn', id)),
   });
+  async function wake(code: string, people?: readonly string[]): Promise<void> {
+    try {
+      await loop.wake(code, people);
+    } catch (error) {
+      log.warn('wake.failed', { error: errorCode(error) });
+      throw error;
+    }
+  }
   const take = createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge });
   late.take = take;
-  couriers?.onKeys(({ kind }) => {
-    void loop.wake(kind === 'devices' ? 'no-device' : 'keys-missing').catch((error: unknown) => log.warn('wake.failed', { error: errorCode(error) }));
-  });
+  const came = { devices: createGathered((people) => wake('no-device', people)), 'room-keys': createGathered((people) => wake('keys-missing', people)) };
+  couriers?.onKeys(({ kind, userIds }) => came[kind](userIds));
   const isOurs = (name: string): boolean => name === homeserver.guardian || name === homeserver.courier;
 
   // Waits grow while an outage lasts; when it ends, nothing waits out the last of them.
   const wakeAll = (): void => {
-    for (const code of ['unavailable', 'unauthorized', 'limited', 'invalid', 'engine']) void loop.wake(code).catch((error: unknown) => log.warn('wake.failed', { error: errorCode(error) }));
+    for (const code of ['unavailable', 'unauthorized', 'limited', 'invalid', 'engine']) void wake(code).catch(() => undefined);
   };
   const health = createHealth({ config: reload.problem, store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now: () => as<Millis>(Date.now()), steady: () => performance.now(), ended: wakeAll });
   const stopWatching = health.watch();

@@ -44,6 +44,9 @@ export type EffectClaim = Claim<Effect> & {
 /** Which effects are meant by the other server that they may wait for (`Effect.destination`): all but those of some, or those of one, or (undefined) those that wait for none. */
 export type Destinations = { readonly except: readonly string[] } | { readonly only: string | undefined };
 
+/** One effect, or those whose body has one of these texts as a value, e.g. a user's id. */
+export type Among = { readonly effect: EffectId } | { readonly naming: readonly string[] };
+
 /**
  * A right that one worker has at a time. `generation` rises with each new holder, so that a stale one can be refused: whoever writes in the
  * lease's name gives it along (`saveSeat`), or keeps the generation beside what is written.
@@ -105,8 +108,8 @@ export type Store = {
   settle(claim: Claim<Effect>, aggregate: Aggregate, settlement: EffectSettlement, now: Millis): Promise<boolean>;
   /** Makes the leases of what `worker` has in hand run on; those of what it let go, or had in hand when it died, end by themselves. */
   renew(worker: string, inHand: InHand, now: Millis, leaseMs: number): Promise<void>;
-  /** Makes effects that wait for this reason due now. */
-  wake(code: string, now: Millis): Promise<void>;
+  /** Makes effects that wait for this reason due now: all of them, or those `among` them. */
+  wake(code: string, now: Millis, among?: Among): Promise<void>;
   /** Turns due timers into facts; gives how many. */
   tick(now: Millis, limit: number): Promise<number>;
 

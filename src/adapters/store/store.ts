@@ -88,8 +88,14 @@ export function createStore(database: Database, keyRing: KeyRing, now: () => num
 
     settle: ({ work: { id }, generation }, aggregate, settlement, at) => settleEffect(db, codec, { id, generation }, aggregate, settlement, at),
 
-    async wake(code, at) {
-      await inTransaction(db, (tx) => tx.updateTable('outbox').set({ not_before: at }).where('code', '=', code).where('state', '=', WAITING).where('not_before', '>', at).execute());
+    async wake(code, at, among) {
+      await inTransaction(db, (tx) => {
+        const waiting = tx.updateTable('outbox').set({ not_before: at }).where('code', '=', code).where('state', '=', WAITING).where('not_before', '>', at);
+        if (among === undefined) return waiting.execute();
+        if ('effect' in among) return waiting.where('id', '=', among.effect).execute();
+        // In both databases' words; a text that stands elsewhere too wakes one too many.
+        return waiting.where(({ or, eb, ref }) => or(among.naming.map((text) => eb(sql<string>`replace(body, ${JSON.stringify(text)}, '')`, '<>', ref('body'))))).execute();
+      });
     },
 
     tick: (at, limit) => tickTimers(db, dialect, codec, keyRing, at, limit),

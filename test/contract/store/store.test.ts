@@ -217,6 +217,22 @@ for (const kind of STORE_KINDS) {
       expect({ attempts: again.attempts, lastCode: again.lastCode }).to.deep.equal({ attempts: 1, lastCode: 'no-device' });
     });
 
+    it('wakes one of those that wait for the same, or those that name somebody', async () => {
+      await commit(open, ['ada', 'ben', 'cy'].map((name) => ({ ...effect(name, name), body: { type: 'room.invite', roomId: as<RoomId>('!r'), userId: as<UserId>(`@${name}:x`) } as const })));
+      const waits = async (): Promise<void> => {
+        for (const claim of await open.store.claimEffects('w', at(100_000), LEASE, 10, [])) await open.store.settle(claim, claim.aggregate, { state: 'waiting', code: 'keys-missing', notBefore: at(90_000) }, T0);
+      };
+      const woken = async (among: Parameters<typeof open.store.wake>[2]): Promise<readonly string[]> => {
+        await open.store.wake('keys-missing', at(10), among);
+        return (await open.store.claimEffects('w', at(10), LEASE, 10, [])).map(({ work }) => work.id);
+      };
+      await waits();
+      expect(await woken({ naming: [] })).to.deep.equal([]);
+      expect(await woken({ naming: ['@ben:x', '@a:x', '@nobody:x'] })).to.deep.equal(['ben']);
+      expect(await woken({ effect: as<EffectId>('cy') })).to.deep.equal(['cy']);
+      expect(await woken(undefined)).to.deep.equal(['ada']);
+    });
+
     it('refuses to settle an effect whose lease was lost, so that it is told once', async () => {
       await commit(open, [effect('e1')]);
       const stale = only(await open.store.claimEffects('w1', T0, LEASE, 10, []));
