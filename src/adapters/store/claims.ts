@@ -7,10 +7,15 @@ import type { Codec } from './dataKeys.ts';
 import type { Database } from './database.ts';
 import { FAR } from './leases.ts';
 import { settleEffect, WAITING, type Leased } from './settle.ts';
+import { Unopened } from './unopened.ts';
 
-/** Why a claim is put off whose body can't be opened, and how long. */
-const UNREADABLE = 'unreadable';
-const UNREADABLE_WAIT_MS = 60_000;
+/** How long a claim is put off whose body can't be opened, and what is told of it. */
+const UNOPENED_WAIT_MS = 60_000;
+const UNOPENED: Readonly<Record<Unopened['code'], string>> = {
+  'key-destroyed': 'what is to be sent can\'t be opened: its key was destroyed, or the database was changed by hand',
+  'key-not-held': 'what is to be sent can\'t be opened: keys.json doesn\'t hold the key that it lies under. Put back the key file that belongs to this database; it is tried again',
+  'unreadable': 'what is to be sent can\'t be opened: it was changed by hand, or the disk spoilt it',
+};
 
 /**
  * Who does what. A claim takes what nobody else is taking in this moment (on PostgreSQL: `FOR UPDATE SKIP LOCKED`, so that workers never wait
@@ -25,13 +30,20 @@ export function createClaims({ db, relaxed, dialect }: Database, codec: Codec): 
       .where('id', '=', id).where('generation', '=', generation).where('decided_at', 'is', null).execute();
   }
 
-  /** Opens what was claimed. What can't be opened is put off, visibly, and keeps nothing else from being done. */
-  async function opened<Row extends { readonly body: string }, T>(rows: readonly Row[], claim: (row: Row, body: unknown) => T, putOff: (row: Row) => Promise<unknown>): Promise<readonly T[]> {
+  /**
+   * Opens what was claimed. What can't be opened is put off, visibly, and keeps nothing else from being done. When the database is in trouble meanwhile, that is
+   * what is said, and nothing of what was claimed: the leases run out, and it is claimed again.
+   */
+  async function opened<Row extends { readonly body: string }, T>(rows: readonly Row[], claim: (row: Row, body: unknown) => T, putOff: (row: Row, code: Unopened['code']) => Promise<unknown>): Promise<readonly T[]> {
     const claims: T[] = [];
     for (const row of rows) {
-      const body = await codec.decode(db, [row.body]).catch(() => undefined);
-      if (body === undefined) await putOff(row);
-      else claims.push(claim(row, body[0]));
+      try {
+        const [body] = await codec.decode(db, [row.body]);
+        claims.push(claim(row, body));
+      } catch (error) {
+        if (!(error instanceof Unopened)) throw error;
+        await putOff(row, error.code);
+      }
     }
     return claims;
   }
@@ -51,7 +63,7 @@ export function createClaims({ db, relaxed, dialect }: Database, codec: Codec): 
         work: { id: as<FactId>(row.id), aggregate: aggregateOf(row), at: as<Millis>(row.received_at), body: body as Fact['body'] },
         generation: row.generation,
         attempts: row.attempts,
-      }), (row) => defer(row, UNREADABLE, at + UNREADABLE_WAIT_MS));
+      }), (row, code) => defer(row, code, at + UNOPENED_WAIT_MS));
     },
 
     async claimEffects(worker, at, leaseMs, limit, seats, destinations = { except: [] }) {
@@ -79,9 +91,9 @@ export function createClaims({ db, relaxed, dialect }: Database, codec: Codec): 
         aggregate: aggregateOf(row),
         createdAt: as<Millis>(row.created_at),
         ...(row.code === null ? {} : { lastCode: row.code }),
-      }), async (row) => {
-        const fact = { type: 'effect.failed', effect: as<EffectId>(row.id), kind: row.type as EffectKind, code: UNREADABLE, message: 'what is to be sent can\'t be opened: its key was destroyed, or the database was changed by hand', final: false } as const;
-        await settleEffect(db, codec, row, aggregateOf(row), { state: 'waiting', code: UNREADABLE, notBefore: as<Millis>(at + UNREADABLE_WAIT_MS), ...(row.code === UNREADABLE ? {} : { fact }) }, at);
+      }), async (row, code) => {
+        const fact = { type: 'effect.failed', effect: as<EffectId>(row.id), kind: row.type as EffectKind, code, message: UNOPENED[code], final: false } as const;
+        await settleEffect(db, codec, row, aggregateOf(row), { state: 'waiting', code, notBefore: as<Millis>(at + UNOPENED_WAIT_MS), ...(row.code === code ? {} : { fact }) }, at);
       });
     },
 

@@ -5,10 +5,12 @@ import type { Sealed } from '../../domain/sealed.ts';
 import type { KeyRing } from '../../ports/keys.ts';
 import { decode, encode, openBytes, sealBytes, subjectsIn, subjectsOf, type DataKeys } from './seal.ts';
 import type { Tables } from './tables.ts';
+import { Unopened } from './unopened.ts';
 
 export type Codec = {
   /** Encodes values for writing in this transaction; a subject seen for the first time gets its key, stored in the same transaction. */
   encode(tx: Kysely<Tables>, values: readonly unknown[]): Promise<readonly string[]>;
+  /** Rejects with {@link Unopened} when one can't be opened; with anything else, nothing is known of them. */
   decode(db: Kysely<Tables>, texts: readonly string[]): Promise<readonly unknown[]>;
   encodeBytes(tx: Kysely<Tables>, value: Sealed<Uint8Array>): Promise<Uint8Array>;
   /** Undefined when its key was destroyed, or the box was changed. */
@@ -33,10 +35,18 @@ export function createCodec(keyRing: KeyRing, now: () => number): Codec {
     if (missing.length === 0) return keys;
     if (cache.size > CACHE_LIMIT) cache.clear();
     for (const row of await db.selectFrom('subject_key').selectAll().where('subject', 'in', missing).execute()) {
-      const key = keyRing.unwrap(row.wrapped, row.subject, row.key_id);
-      keys.set(row.subject, key);
+      keys.set(row.subject, unwrapped(row));
     }
     return keys;
+  }
+
+  function unwrapped({ subject, wrapped, key_id: keyId }: Tables['subject_key']): Uint8Array {
+    try {
+      return keyRing.unwrap(wrapped, subject, keyId);
+    } catch (error) {
+      if (!keyRing.keyIds.includes(keyId)) throw new Unopened('key-not-held', `a data key lies under ${keyId}, which the key file doesn't hold`, error);
+      throw new Unopened('unreadable', `the wrapping of a data key was changed`, error);
+    }
   }
 
   async function making(tx: Kysely<Tables>, subjects: readonly string[]): Promise<DataKeys> {

@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { as, type SubjectId } from '../../domain/brand.ts';
 import { Sealed } from '../../domain/sealed.ts';
+import { Unopened } from './unopened.ts';
 
 /** The data key of a subject, 32 bytes; undefined when it was destroyed. */
 export type DataKeys = ReadonlyMap<string, Uint8Array>;
@@ -48,20 +49,30 @@ export function subjectsOf(text: string): Set<string> {
   return found;
 }
 
+/** Throws {@link Unopened}. */
 export function decode(text: string, keys: DataKeys): unknown {
+  try {
+    return opened(text, keys);
+  } catch (error) {
+    // The cause may quote what was opened.
+    throw error instanceof Unopened ? error : new Unopened('unreadable', 'what is stored was changed by hand, or the disk spoilt it');
+  }
+}
+
+function opened(text: string, keys: DataKeys): unknown {
   return JSON.parse(text, (_name, value: unknown) => {
     if (!isBox(value)) return value;
     const { s, b } = value.$sealed;
     const dataKey = key(keys, s);
-    const opened = Sealed.of(as<SubjectId>(s), JSON.parse(open(dataKey, Buffer.from(b, 'base64'), s).toString('utf8')) as unknown);
-    boxes.set(opened, { key: dataKey, box: b });
-    return opened;
+    const sealed = Sealed.of(as<SubjectId>(s), JSON.parse(open(dataKey, Buffer.from(b, 'base64'), s).toString('utf8')) as unknown);
+    boxes.set(sealed, { key: dataKey, box: b });
+    return sealed;
   });
 }
 
 function key(keys: DataKeys, subject: string): Uint8Array {
   const found = keys.get(subject);
-  if (!found) throw new Error(`the data key of subject ${subject} is not there: it was destroyed, or the store was changed by hand`);
+  if (!found) throw new Unopened('key-destroyed', `the data key of subject ${subject} is not there: it was destroyed, or the store was changed by hand`);
   return found;
 }
 

@@ -2,8 +2,10 @@ import { expect } from 'chai';
 import { sql } from 'kysely';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createKeyFile, openKeyFile } from '../../../src/adapters/keys/keyfile.ts';
 import { migrate } from '../../../src/adapters/store/database.ts';
-import { as, type BlobId, type EffectId, type Millis, type RoomId, type SourceId, type UserId } from '../../../src/domain/brand.ts';
+import { createStore } from '../../../src/adapters/store/store.ts';
+import { as, type BlobId, type EffectId, type Millis, type PartyId, type RoomId, type SourceId, type UserId } from '../../../src/domain/brand.ts';
 import type { Decision } from '../../../src/domain/decision.ts';
 import type { Fact } from '../../../src/domain/fact.ts';
 import { Sealed } from '../../../src/domain/sealed.ts';
@@ -129,16 +131,45 @@ for (const kind of STORE_KINDS) {
       await open.store.receive([incoming('k1', 'a'), incoming('k2', 'b')]);
       await open.database.db.updateTable('inbox').set({ body: '{"$sealed":{"s":"nobody","b":""}}' }).where('aggregate', '=', 'a').execute();
       expect(only(await open.store.claimFacts('w', T0, LEASE, 10)).work.aggregate.id).to.equal('b');
-      expect(only(await open.store.deferred())).to.include({ code: 'unreadable', attempts: 1 });
+      expect(only(await open.store.deferred())).to.include({ code: 'key-destroyed', attempts: 1 });
     });
 
     it('tells once of an effect that can\'t be opened, and gives the rest', async () => {
       await commit(open, [effect('e1', 'l1'), effect('e2', 'l2')]);
       await open.database.db.updateTable('outbox').set({ body: '{"$sealed":{"s":"nobody","b":""}}' }).where('id', '=', 'e1').execute();
       expect(only(await open.store.claimEffects('w', T0, LEASE, 10, [])).work.id).to.equal('e2');
-      expect(only(await open.store.claimFacts('w', T0, LEASE, 10)).work.body).to.include({ type: 'effect.failed', effect: 'e1', code: 'unreadable', final: false });
+      expect(only(await open.store.claimFacts('w', T0, LEASE, 10)).work.body).to.include({ type: 'effect.failed', effect: 'e1', code: 'key-destroyed', final: false });
       await open.store.claimEffects('w', at(100_000), LEASE, 10, []);
       expect((await open.store.counts(T0)).undecided).to.equal(1);
+    });
+
+    it('says why something can\'t be opened', async () => {
+      await commit(open, [secret]);
+      const another = join(open.folder, 'another.json');
+      createKeyFile(another);
+      const without = createStore(open.database, openKeyFile(another), () => T0);
+      expect(await without.claimEffects('w', T0, LEASE, 10, [])).to.deep.equal([]);
+      const told = async (): Promise<unknown> => {
+        const claim = only(await open.store.claimFacts('w', T0, LEASE, 10));
+        await open.store.commit(claim, (await open.store.load(claim.work.aggregate))?.version ?? 0, nothing);
+        return 'code' in claim.work.body && claim.work.body.code;
+      };
+      expect(await told()).to.equal('key-not-held');
+      await open.database.db.updateTable('outbox').set({ body: sql<string>`replace(body, '"b":"', '"b":"AAAA')` }).execute();
+      await open.store.claimEffects('w', at(60_001), LEASE, 10, []);
+      expect(await told()).to.equal('unreadable');
+    });
+
+    it('takes a database in trouble for no word about what it holds', async () => {
+      await commit(open, [secret]);
+      const { database: { db }, keys } = open;
+      const fresh = createStore(open.database, keys, () => T0); // remembers no keys
+      await sql`alter table subject_key rename to away`.execute(db);
+      expect(await fresh.claimEffects('w', T0, LEASE, 10, []).then(() => 'claimed', () => 'in trouble')).to.equal('in trouble');
+      await sql`alter table away rename to subject_key`.execute(db);
+      expect(await open.store.claimFacts('w', T0, LEASE, 10), 'nothing is told').to.deep.equal([]);
+      const claim = only(await fresh.claimEffects('w', at(LEASE + 1), LEASE, 10, []));
+      expect([claim.work.id, claim.attempts, claim.lastCode]).to.deep.equal(['e1', 0, undefined]);
     });
 
     it('never moves a name from one aggregate to another', async () => {
@@ -341,6 +372,8 @@ for (const kind of STORE_KINDS) {
 }
 
 const effect = (id: string, lane = 'l'): NonNullable<Decision<unknown>['effects']>[number] => ({ id: as<EffectId>(id), lane, body: { type: 'room.invite', roomId: as('!r'), userId: as('@u:x') } });
+
+const secret: NonNullable<Decision<unknown>['effects']>[number] = { ...effect('e1'), body: { type: 'room.send', roomId: as<RoomId>('!r'), party: as<PartyId>('p'), recipients: [], content: Sealed.of(SUBJECT, { body: 'PHI' }) } };
 
 async function claimed(open: OpenStore, key = 'k1'): Promise<Claim<Fact>> {
   await open.store.receive([incoming(key)]);
