@@ -14,7 +14,7 @@ module.exports = {
     { name: 'indexeddb-stands-alone', comment: 'publishable by itself', severity: 'error', from: { path: '^src/adapters/crypto/indexeddb/' }, to: { pathNot: ['^src/adapters/crypto/indexeddb/', '^node:', '^(assert|buffer|crypto|sqlite|v8|util|fs|path)$'] } },
     ...[
       ['matrix-appservice', 'matrix'], ['matrix-js-sdk', '(matrix|crypto)'], ['@matrix-org/matrix-sdk-crypto-wasm', 'crypto'], ['kysely', 'store'], ['pg', 'store'],
-      ['express', 'http'], ['pino', 'log'], ['prom-client', 'log'], ['@medplum/', 'fhir'], ['jose', 'auth'],
+      ['express', 'http'], ['pino', 'log'], ['prom-client', 'log'], ['@medplum/', 'fhir'], ['jose', 'auth'], ['@cedar-policy/', 'policy'],
     ].map(([pkg, folder]) => ({
       name: `one-home-for-${pkg}`, severity: 'error',
       from: { pathNot: `^src/adapters/${folder}/` }, to: { path: `node_modules/${pkg}` },

@@ -18,8 +18,20 @@ const person = z.strictObject({
   user_id: userId,
   npi: z.string().regex(/^\d{10}$/u, 'ten digits').optional(),
   identifiers: z.array(identifier).default([]).describe('Staff numbers and FHIR references by which sources name this person'),
+  roles: z.array(z.string().regex(/^[a-z][a-z0-9-]*$/u, 'a role of the policy, e.g. physician: `aceso policy roles` lists them')).default([]).describe('Without one they are `recipient`: they get their own results, and nothing else'),
+  organisation: z.string().min(1).optional().describe('Whose staff they are, when it isn\'t that of their server: the organisation of a partner'),
+  department: z.string().min(1).optional(),
+  trained_at: z.iso.date({ error: 'a day, e.g. 2026-09-30' }).optional().describe('Their last security and privacy training'),
+  mfa: z.boolean().optional().describe('Whether their account logs in with a second factor'),
+  device_posture: z.enum(['good', 'bad', 'unknown']).optional().describe('What device management says of their devices, all told'),
 });
 const team = z.strictObject({ id: partyId, name: z.string().min(1), members: z.array(userId).min(1), identifiers: z.array(identifier).default([]) });
+
+const agreement = z.strictObject({
+  kind: z.enum(['treatment', 'baa', 'qsoa']),
+  from: z.iso.date({ error: 'a day, e.g. 2026-01-01' }).optional(),
+  until: z.iso.date({ error: 'a day, e.g. 2027-12-31' }).optional().describe('The last day on which it is in force (UTC)'),
+});
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/u, 'the SHA-256 of its bearer token, in hex: make a token with `aceso source token`');
 const fingerprint = z.string().regex(/^(?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$/u, 'the SHA-256 of the certificate, in hex: `aceso source certificate FILE` shows it');
@@ -142,12 +154,16 @@ export const configSchema = z.strictObject({
   delivery: z.strictObject({
     when_server_away: z.enum(['hold', 'send']).default('hold').describe('A recipient\'s server does not answer: hold the message, or send it for the devices known last'),
   }).prefault({}),
-  partners: z.array(z.strictObject({ server_name: serverName, name: z.string().min(1), room_version: roomVersion.optional() })).default([]),
+  partners: z.array(z.strictObject({ server_name: serverName, name: z.string().min(1), room_version: roomVersion.optional(),
+    organisation: z.string().min(1).optional().describe('Its name in people\'s organisation; the server name when left out'),
+    agreements: z.array(agreement).default([{ kind: 'treatment' }]).describe('Without it, treatment trust without an end: that is what a partner is named for'),
+  })).default([]),
   sources: z.array(source).default([]),
   recipients: z.strictObject({ order: z.array(z.enum(['addressed', 'requester', 'attending', 'covering', 'pool'])).min(1).default(['addressed', 'requester', 'attending', 'covering', 'pool']) }).prefault({}),
   invitations: z.strictObject({ patience_minutes: z.number().positive().default(15) }).prefault({}),
   directory: z.strictObject({ people: z.array(person).default([]), teams: z.array(team).default([]) }).prefault({}),
   templates_dir: z.string().default('templates'),
+  policy_dir: z.string().optional().describe('The hospital\'s own rules (`aceso policy init`); without it, those that come with Aceso'),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
 });
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError, crossCheck, type LoadedConfig } from './load.ts';
 import { configSchema, type Config } from './schema.ts';
@@ -7,7 +7,7 @@ import { configSchema, type Config } from './schema.ts';
 export type Section = keyof Config;
 
 /** What running workers take over from a changed file. The rest (doors, databases, keys, identities, devices) is read at a start alone. */
-const SAFE = ['authorization', 'delivery', 'partners', 'sources', 'recipients', 'invitations', 'directory', 'templates_dir', 'log'] as const satisfies readonly Section[];
+const SAFE = ['authorization', 'delivery', 'partners', 'sources', 'recipients', 'invitations', 'directory', 'templates_dir', 'policy_dir', 'log'] as const satisfies readonly Section[];
 
 export const SECTIONS = Object.keys(configSchema.shape) as readonly Section[];
 export const isSafe = (section: Section): boolean => (SAFE as readonly Section[]).includes(section);
@@ -48,7 +48,7 @@ export function mixtureOf(running: LoadedConfig, file: LoadedConfig): LoadedConf
 /** The prints of `mixtureOf` the same two. */
 export const mixedPrints = (running: Prints, file: Prints): Prints => new Map([...running].map(([section, print]) => [section, (isSafe(section) ? file.get(section) : undefined) ?? print]));
 
-const safeOf = ({ authorization, delivery, partners, sources, recipients, invitations, directory, templates_dir, log }: Config): Pick<Config, (typeof SAFE)[number]> => ({ authorization, delivery, partners, sources, recipients, invitations, directory, templates_dir, log });
+const safeOf = ({ authorization, delivery, partners, sources, recipients, invitations, directory, templates_dir, policy_dir, log }: Config): Pick<Config, (typeof SAFE)[number]> => ({ authorization, delivery, partners, sources, recipients, invitations, directory, templates_dir, policy_dir, log });
 
 function entriesOf(config: LoadedConfig, section: Section): readonly (readonly [id: string, entry: unknown])[] {
   switch (section) {
@@ -65,7 +65,15 @@ const filesOf = (config: LoadedConfig): { readonly [section in Section]?: readon
   store: [contentOf(config, config.store.postgres_url_file)],
   appservice: [contentOf(config, config.appservice.registration_file)],
   templates_dir: [contentOf(config, join(config.templates_dir, 'results.yaml'))],
+  policy_dir: policyFilesOf(config),
 });
+
+/** The hospital's rules. */
+function policyFilesOf(config: LoadedConfig): readonly string[] {
+  const { policy_dir: folder, at } = config;
+  if (folder === undefined || !existsSync(at(folder))) return [];
+  return readdirSync(at(folder)).filter((name) => /\.cedar(schema)?$/u.test(name)).sort().map((name) => `${name}\n${contentOf(config, join(folder, name))}`);
+}
 
 /** That a file isn't there is said by who needs it. */
 function contentOf({ at }: LoadedConfig, path: string | undefined): string {

@@ -1,5 +1,5 @@
 import type { Context, Decision, Lookup } from './decision.ts';
-import { decideDelivery } from './delivery/decide.ts';
+import { decideDelivery, lookupsOfDelivery } from './delivery/decide.ts';
 import type { DeliveryState } from './delivery/delivery.ts';
 import type { Fact } from './fact.ts';
 import { decideParty, lookupsOfParty } from './people/decide.ts';
@@ -9,17 +9,17 @@ import type { ReportState } from './report/report.ts';
 import { decideRoom, lookupsOfRoom } from './rooms/decide.ts';
 import type { RoomState } from './rooms/room.ts';
 
-/** What must be looked up before a fact can be decided. */
-export function lookupsFor(fact: Fact): readonly Lookup[] {
+/** What must be looked up before a fact can be decided. The state is that of its aggregate, as in `decide`. */
+export function lookupsFor(fact: Fact, state: unknown): readonly Lookup[] {
   switch (fact.aggregate.kind) {
     case 'report':
       return lookupsOfReport(fact);
     case 'room':
-      return lookupsOfRoom(fact);
+      return lookupsOfRoom(fact, state as RoomState | undefined);
     case 'party':
       return lookupsOfParty(fact);
     case 'delivery':
-      return [];
+      return lookupsOfDelivery(fact);
   }
 }
 

@@ -1,11 +1,15 @@
 import type { Millis } from './brand.ts';
 import type { Effect } from './effect.ts';
 import type { Aggregate, AggregateKind, RaisedFact } from './fact.ts';
+import type { Organisation } from './policy/agreement.ts';
+import type { Judge } from './policy/question.ts';
 
 /** What a decision may know besides the state and the fact. */
 export type Context = {
   readonly now: Millis;
   readonly settings: Settings;
+  /** The policy in force. */
+  readonly judge: Judge;
   /** What `lookups` asked for, by name. A name that is not here does not exist. */
   readonly found: ReadonlyMap<string, FoundAggregate>;
 };
@@ -22,6 +26,8 @@ export type Settings = {
   /** Servers that have an agreement; the own one is always among them. */
   readonly agreedServers: readonly string[];
   readonly ownServer: string;
+  /** The own one and the partners, with their agreements. */
+  readonly organisations: readonly Organisation[];
   /** How many couriers there are: a new room is given one of this many seats. */
   readonly courierSeats: number;
   /** An invitation nobody accepted is held, loudly, after this long. */

@@ -5,6 +5,7 @@ import type { EffectKind, EffectResult } from './effect.ts';
 import type { EncryptedEvent } from './encryptedEvent.ts';
 import type { Candidate } from './people/recipient.ts';
 import type { Party } from './people/party.ts';
+import type { Label } from './policy/words.ts';
 import type { Sealed } from './sealed.ts';
 
 /** What facts are about, and in whose order they are decided. A room's id is that of the party it serves. */
@@ -55,6 +56,8 @@ export type FactBody =
       readonly why?: string;
       readonly news: 'first' | 'more' | 'correction';
       readonly critical: boolean;
+      /** Security labels that rules look at, when it has any: what they are tells something of the patient. */
+      readonly labels?: Sealed<readonly Label[]>;
       readonly supersedes?: DeliveryId;
       readonly content: Sealed<DeliveryContent>;
       /** Sent after the message, in this order. */
@@ -90,6 +93,8 @@ export type FactBody =
   | { readonly type: 'effect.failed'; readonly effect: EffectId; readonly kind: EffectKind; readonly code: string; readonly message: string; readonly final: boolean }
   | { readonly type: 'timer.due'; readonly name: string }
   | { readonly type: 'party.changed'; readonly party: Party; readonly by: string; readonly room: 'now' | 'on-demand' }
+  /** Other rules are in force, or other agreements: who may be in the room is asked again. */
+  | { readonly type: 'policy.changed'; readonly revision: string }
   /** A correction of it was requested: what has not been sent by hand must not be any more. */
   | { readonly type: 'delivery.superseded'; readonly by: DeliveryId }
   /** A held delivery was given to somebody: the report tells them of corrections too. */

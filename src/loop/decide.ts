@@ -2,12 +2,13 @@ import { as, type Millis } from '../domain/brand.ts';
 import { decide, lookupsFor } from '../domain/decide.ts';
 import type { Settings } from '../domain/decision.ts';
 import type { Fact } from '../domain/fact.ts';
+import type { Judge } from '../domain/policy/question.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { Claim, Store } from '../ports/store.ts';
 import { LEASE_MS, type Hands } from './lease.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 
-export type DecideParts = { readonly store: Store; readonly settings: () => Settings; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string; readonly hands: Hands };
+export type DecideParts = { readonly store: Store; readonly settings: () => Settings; /** The policy in force. */ readonly judge: Judge; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string; readonly hands: Hands };
 
 const BATCH = 16;
 const LONGEST_WAIT_MS = 60_000;
@@ -26,14 +27,14 @@ export async function decideDue(parts: DecideParts): Promise<number> {
 }
 
 async function decideOne(parts: DecideParts, claim: Claim<Fact>): Promise<void> {
-  const { store, settings, log, metrics, now } = parts;
+  const { store, settings, judge, log, metrics, now } = parts;
   const fact = claim.work;
   const started = performance.now();
   const ids = { fact: fact.id, type: fact.body.type, kind: fact.aggregate.kind, aggregate: fact.aggregate.id };
   try {
     const before = await store.load(fact.aggregate);
-    const found = await store.lookup(lookupsFor(fact));
-    const decision = decide(before?.state, fact, { now: now(), settings: settings(), found });
+    const found = await store.lookup(lookupsFor(fact, before?.state));
+    const decision = decide(before?.state, fact, { now: now(), settings: settings(), judge, found });
     const isOurs = await store.commit(claim, before?.version ?? 0, decision);
     parts.faults.at('decide.committed');
     if (!isOurs) {
@@ -46,6 +47,7 @@ async function decideOne(parts: DecideParts, claim: Claim<Fact>): Promise<void> 
     metrics.observe('decision_seconds', (performance.now() - started) / 1000);
     for (const { action, detail } of decision.audit) {
       log.info(action, { ...detail, ...ids });
+      if (action === 'policy.allowed' || action === 'policy.refused') metrics.count('policy_verdicts', { asked: String(detail?.['asked']), outcome: action.slice('policy.'.length) });
       if (action === 'delivery.sent' && typeof detail?.['ms'] === 'number') metrics.observe('delivery_seconds', detail['ms'] / 1000);
     }
   } catch (error) {

@@ -4,21 +4,25 @@ import { parse } from 'yaml';
 import { openKeyFile } from '../adapters/keys/keyfile.ts';
 import { migrate, openDatabase, type Database, type DatabaseLocation } from '../adapters/store/database.ts';
 import { createNotes } from '../adapters/store/notes.ts';
+import { createPolicyHistory } from '../adapters/store/policyHistory.ts';
 import { schemaState } from '../adapters/store/schema.ts';
 import { createStore } from '../adapters/store/store.ts';
 import { troubleOf, type StoreTrouble } from '../adapters/store/trouble.ts';
 import { ConfigError, loadTemplate, type LoadedConfig } from '../config/load.ts';
-import { as, type UserId } from '../domain/brand.ts';
+import type { PersonConfig } from '../config/schema.ts';
+import { as, type Millis, type UserId } from '../domain/brand.ts';
 import type { Settings } from '../domain/decision.ts';
 import type { Failure } from '../domain/outcome.ts';
+import type { Organisation } from '../domain/policy/agreement.ts';
 import type { Party } from '../domain/people/party.ts';
 import { NPI } from '../domain/people/recipient.ts';
 import type { RoomTemplate } from '../domain/rooms/template.ts';
 import type { KeyRing } from '../ports/keys.ts';
 import type { Notes } from '../ports/notes.ts';
+import type { PolicyHistory } from '../ports/policyHistory.ts';
 import type { Store } from '../ports/store.ts';
 
-export type Opened = { readonly keys: KeyRing; readonly store: Store; readonly notes: Notes; readonly database: Database; readonly migrated: readonly string[] };
+export type Opened = { readonly keys: KeyRing; readonly store: Store; readonly notes: Notes; readonly policies: PolicyHistory; readonly database: Database; readonly migrated: readonly string[] };
 
 /**
  * Opens the keys and the database. `migrate` brings its schema up to date: for the server, and the command that is there for it. Other commands take it
@@ -31,7 +35,7 @@ export async function openStore(config: LoadedConfig, schema: 'migrate' | 'as-is
   try {
     database = openHospital(config);
     const migrated = await bringSchema(database, schema);
-    return { keys, store: createStore(database, keys), notes: createNotes(database.db), database, migrated };
+    return { keys, store: createStore(database, keys), notes: createNotes(database.db), policies: createPolicyHistory(database.db), database, migrated };
   } catch (error) {
     await database?.db.destroy().catch(() => undefined);
     throw explained(error);
@@ -100,16 +104,30 @@ export function settingsOf(config: LoadedConfig): Settings {
     recipientOrder: config.recipients.order,
     agreedServers: [config.homeserver.server_name, ...config.partners.map(({ server_name: name }) => name)],
     ownServer: config.homeserver.server_name,
+    organisations: organisationsOf(config),
     courierSeats: config.courier.devices,
     invitationPatienceMs: config.invitations.patience_minutes * 60_000,
   };
 }
 
+const DAY_MS = 86_400_000;
+
+/** The hospital and its partners. A partner of which nothing more is said is one for treatment: that is what it is named for. */
+export function organisationsOf({ homeserver, partners }: LoadedConfig): readonly Organisation[] {
+  return [
+    { id: homeserver.server_name, own: true, servers: [homeserver.server_name], agreements: [] },
+    ...partners.map(({ server_name: server, organisation = server, agreements }): Organisation => ({
+      id: organisation, own: false, servers: [server],
+      agreements: agreements.map(({ kind, from, until }) => ({ kind, ...(from === undefined ? {} : { from: as<Millis>(Date.parse(from)) }), ...(until === undefined ? {} : { until: as<Millis>(Date.parse(until) + DAY_MS) }) })),
+    })),
+  ];
+}
+
 /** The people and teams of the configuration, as the directory keeps them. */
 export function partiesOf({ directory }: LoadedConfig): readonly Party[] {
   return [
-    ...directory.people.map(({ id, name, user_id: userId, npi, identifiers }): Party => ({
-      id: as(id), kind: 'person', name, members: [as<UserId>(userId)], identifiers: [...(npi === undefined ? [] : [{ system: NPI, value: npi }]), ...identifiers],
+    ...directory.people.map(({ id, name, user_id: userId, npi, identifiers, ...said }): Party => ({
+      id: as(id), kind: 'person', name, members: [as<UserId>(userId)], identifiers: [...(npi === undefined ? [] : [{ system: NPI, value: npi }]), ...identifiers], ...standingOf(said),
     })),
     ...directory.teams.map(({ id, name, members, identifiers }): Party => ({ id: as(id), kind: 'team', name, members: members.map((member) => as<UserId>(member)), identifiers })),
   ];
@@ -119,4 +137,13 @@ export function partiesOf({ directory }: LoadedConfig): readonly Party[] {
 export function templateOf(config: LoadedConfig): RoomTemplate {
   const { id, room_version: roomVersion, name, topic, history_visibility: history, encryption } = loadTemplate(config.at(join(config.templates_dir, 'results.yaml')));
   return { id, roomVersion, name, topic, history, rotation: { periodMs: encryption.rotation_period_ms, messages: encryption.rotation_period_msgs } };
+}
+
+/** What the file says of a person that rules look at; nothing, when it says nothing. */
+function standingOf({ roles, organisation, department, trained_at: trained, mfa, device_posture: posture }: Omit<PersonConfig, 'id' | 'name' | 'user_id' | 'npi' | 'identifiers'>): Pick<Party, 'standing'> {
+  const known = {
+    ...(organisation === undefined ? {} : { organisation }), ...(department === undefined ? {} : { department }),
+    ...(trained === undefined ? {} : { trainedAt: as<Millis>(Date.parse(trained)) }), ...(mfa === undefined ? {} : { mfa }), ...(posture === undefined ? {} : { posture }),
+  };
+  return roles.length === 0 && Object.keys(known).length === 0 ? {} : { standing: { roles, ...known } };
 }

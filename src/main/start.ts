@@ -27,8 +27,10 @@ import { bringFromFile, checkFromFile } from './directory.ts';
 import { openOperations, startDoors, type PrepareDoor } from './doors.ts';
 import { createHealth, type Problem } from './health.ts';
 import { operationsRoutes, waitingRoutes } from './operations.ts';
+import { applyPolicy } from './policy/apply.ts';
+import { policyAtStart, readPolicy } from './policy/inForce.ts';
 import { keepPresent } from './presence.ts';
-import { inForceOf } from './reload/inForce.ts';
+import { inForceOf, type InForce } from './reload/inForce.ts';
 import { createReload } from './reload/reload.ts';
 import { repeat } from './repeat.ts';
 import { verbsOf, type Role } from './roles.ts';
@@ -59,24 +61,34 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   const config: LoadedConfig = { ...file, http: { ...file.http, port: addresses.port ?? file.http.port }, operations: { ...file.operations, ...addresses.operations } };
   const worker = randomUUID();
   const { asToken, hsToken } = readRegistration(config);
-  const started = inForceOf(config, printsOf(file));
+  const settled = inForceOf(config, printsOf(file));
+  const fromFolder = readPolicy(config);
   const lock = config.store.postgres_url_file === undefined ? lockFolder(config.at(config.data_dir)) : undefined;
   const waiting = createWaiting(log);
   const late: { counts?: () => Promise<StoreCounts>; problems: () => readonly Problem[]; take?: ReturnType<typeof createIntake>; door?: PrepareDoor } = { problems: waiting.known };
   const metrics = createMetrics(async () => late.counts?.(), () => late.problems());
   const operations = await openOperations(config, waitingRoutes({ known: waiting.known, metrics }), log);
   const doors = roles.includes('ingress') ? await startDoors(config, log) : undefined;
-  const { keys, store, notes, database, migrated, clock, brought, postgres } = await openWhenThere(config, roles, waiting);
+  const { keys, store, notes, policies, database, migrated, clock, brought, postgres } = await openWhenThere(config, roles, waiting);
   const { now } = clock;
   late.counts = () => store.counts(now());
   log.info('store.opened', { kind: postgres === undefined ? 'sqlite' : 'postgres', migrated: migrated.length });
   log.info('directory.loaded', { changed: brought.length });
   const isDecider = roles.includes('decider');
+  const { policy, problem } = await policyAtStart(fromFolder, policies);
+  log[problem ? 'error' : 'info'](problem ? 'policy.not-loaded' : 'policy.loaded', { revision: policy.revision, rules: policy.rules.length });
+  const bringPolicy = async (next: InForce): Promise<void> => {
+    await policies.loaded(next.policy.revision, next.policy.text, now());
+    if (isDecider) await applyPolicy(store, notes, next.policy.revision, next.settings.organisations);
+  };
+  const started = { ...settled, policy };
+  await bringPolicy(started);
   const reload = createReload({
     started, store, notes, log, metrics, now, faults, worker,
     prepareDoor: (next) => late.door?.(next) ?? (() => undefined),
     checkDirectory: async (next) => { if (isDecider) await checkFromFile(store, notes, partiesOf(next)); },
     bringDirectory: async (next) => { if (isDecider) await bringFromFile(store, notes, partiesOf(next)); },
+    bringPolicy,
   });
 
   const { url, server_name: serverName } = config.homeserver;
@@ -99,6 +111,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   const loop = createLoop({
     ...parts, worker, verbs: verbsOf(roles), announce: wakeUps.announce,
     settings: () => reload.inForce().settings,
+    judge: (question) => reload.inForce().policy.judge(question),
     seats: () => couriers?.held() ?? [],
     executors: catchUp.around(createExecutors({
       ...parts, homeserver, sourceFiles: createSourceFiles(() => reload.inForce().config), couriers: couriers ?? { at: () => undefined }, keys, template: () => reload.inForce().template, aliasPrefix: config.appservice.prefix,
@@ -123,7 +136,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   const wakeAll = (): void => {
     for (const code of ['unavailable', 'unauthorized', 'limited', 'invalid', 'engine']) void wake(code).catch(() => undefined);
   };
-  const health = createHealth({ config: reload.problem, store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now: () => as<Millis>(Date.now()), steady: () => performance.now(), ended: wakeAll });
+  const health = createHealth({ config: reload.problem, policy: () => (reload.inForce().policy === policy ? problem : undefined), store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now: () => as<Millis>(Date.now()), steady: () => performance.now(), ended: wakeAll });
   const stopWatching = health.watch();
   late.problems = health.known;
   operations.serve(operationsRoutes({ couriers, health, metrics, steady: () => performance.now() }));

@@ -12,7 +12,7 @@ import { Sealed } from '../../src/domain/sealed.ts';
 import { decideDue, type DecideParts } from '../../src/loop/decide.ts';
 import { noFaults } from '../../src/ports/faults.ts';
 import type { IncomingFact, Store } from '../../src/ports/store.ts';
-import { ada, ben, received, report, requester, SUBJECT, T0 } from '../support/reports.ts';
+import { ada, allowAll, ben, organisations, received, report, requester, SUBJECT, T0 } from '../support/reports.ts';
 import { openTestStore, type OpenStore } from '../support/stores.ts';
 import type { Options } from './fhir.ts';
 import { mutateBytes, mutateJson, textOf } from './mutate.ts';
@@ -20,7 +20,7 @@ import { randomFrom, type Random } from './random.ts';
 import { Tally, type Report } from './verdict.ts';
 
 const ROWS_A_ROUND = 100;
-const settings: Settings = { organisation: 'Mercy', recipientOrder: ['requester'], agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 60_000, ownServer: 'mercy.example', courierSeats: 1 };
+const settings: Settings = { organisations, organisation: 'Mercy', recipientOrder: ['requester'], agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 60_000, ownServer: 'mercy.example', courierSeats: 1 };
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 export async function fuzzRows({ inputs, seed, say }: Options): Promise<Report> {
@@ -35,7 +35,7 @@ export async function fuzzRows({ inputs, seed, say }: Options): Promise<Report> 
 async function round(tally: Tally, random: Random, name: number): Promise<void> {
   let now = T0 as number;
   const open = await openTestStore('sqlite', () => now);
-  const parts: DecideParts = { store: open.store, settings: () => settings, now: () => as<Millis>(now), log: quiet, metrics: { count: () => undefined, observe: () => undefined }, faults: noFaults, worker: 'fuzz', hands: { facts: new Set(), effects: new Set() } };
+  const parts: DecideParts = { store: open.store, settings: () => settings, judge: allowAll, now: () => as<Millis>(now), log: quiet, metrics: { count: () => undefined, observe: () => undefined }, faults: noFaults, worker: 'fuzz', hands: { facts: new Set(), effects: new Set() } };
   const run = async (steps: number): Promise<void> => {
     for (let step = 0; step < steps; step += 1) {
       now += 10;

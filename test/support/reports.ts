@@ -4,6 +4,8 @@ import type { ClinicalReport, ObservationLine } from '../../src/domain/clinical/
 import type { FactOf } from '../../src/domain/fact.ts';
 import type { Party } from '../../src/domain/people/party.ts';
 import { NPI, type Candidate } from '../../src/domain/people/recipient.ts';
+import type { Organisation } from '../../src/domain/policy/agreement.ts';
+import type { Judge } from '../../src/domain/policy/question.ts';
 import { Sealed } from '../../src/domain/sealed.ts';
 
 export const T0 = as<Millis>(Date.parse('2026-11-24T13:15:00Z'));
@@ -18,6 +20,13 @@ export const report = (change: Partial<ClinicalReport> = {}): ClinicalReport => 
   title: 'Potassium, serum', observations: [potassium()], notes: [], specimens: [{ type: 'Serum', condition: ['Haemolysed'] }], orderer: 'Dr. Ada Okafor',
   collectedAt: '2026-11-24T08:05:00-05:00', reportedAt: '2026-11-24T08:14:00-05:00', laboratory: { name: 'Mercy Laboratory', address: '1 Harbor St, Boston, MA 02110', phone: '+1 617 555 0114' }, reporters: ['Dr. Lin'], fillerNumber: 'L-2026-3391', ...change,
 });
+
+/** A policy that allows everything, and the organisations that it may ask about. */
+export const allowAll: Judge = () => ({ allowed: true, revision: 'r0', rules: ['all'], message: '', warnings: [] });
+export const organisations: readonly Organisation[] = [
+  { id: 'mercy.example', own: true, servers: ['mercy.example'], agreements: [] },
+  { id: 'stanne.example', own: false, servers: ['stanne.example'], agreements: [{ kind: 'treatment' }] },
+];
 
 export const SUBJECT = as<SubjectId>('subject-1');
 

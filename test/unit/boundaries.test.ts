@@ -19,6 +19,7 @@ const BREACHES: readonly (readonly [rule: string, file: string, code: string])[]
   ['one-home-for-kysely', 'src/main/bad.ts', `import { Kysely } from 'kysely';\nexport const x = Kysely;\n`],
   ['one-home-for-express', 'src/adapters/log/bad.ts', `import express from 'express';\nexport const x = express;\n`],
   ['one-home-for-jose', 'src/main/bad.ts', `import { jwtVerify } from 'jose';\nexport const x = jwtVerify;\n`],
+  ['one-home-for-@cedar-policy/', 'src/main/bad.ts', `import { getCedarVersion } from '@cedar-policy/cedar-wasm/nodejs';\nexport const x = getCedarVersion;\n`],
   ['indexeddb-stands-alone', 'src/adapters/crypto/indexeddb/bad.ts', `import { ok } from '../../../domain/outcome.ts';\nexport const x = ok;\n`],
 ];
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createNotes } from '../../src/adapters/store/notes.ts';
 import { loadConfig } from '../../src/config/load.ts';
@@ -7,11 +7,14 @@ import { printsOf } from '../../src/config/sections.ts';
 import { as, type Millis } from '../../src/domain/brand.ts';
 import { DirectoryConflict } from '../../src/main/directory.ts';
 import { inForceOf } from '../../src/main/reload/inForce.ts';
+import { BUILT_IN, policyOf } from '../../src/main/policy/folder.ts';
 import { createReload, type Reload, type ReloadParts } from '../../src/main/reload/reload.ts';
 import { ANSWERS, ASKED, type ReloadAnswer } from '../../src/main/reload/words.ts';
 import { noFaults } from '../../src/ports/faults.ts';
 import type { Notes } from '../../src/ports/notes.ts';
 import { openTestStore, type OpenStore } from '../support/stores.ts';
+
+const policy = policyOf(BUILT_IN);
 
 describe('A reload of the configuration in a worker', () => {
   let open: OpenStore;
@@ -19,15 +22,15 @@ describe('A reload of the configuration in a worker', () => {
   let file: string;
   let doors: string[];
   let levels: string[];
-  const write = (level: string): void => writeFileSync(file, JSON.stringify({
+  const write = (level: string, more: object = {}): void => writeFileSync(file, JSON.stringify({ ...more,
     organisation: { name: 'Mercy' }, homeserver: { url: 'http://127.0.0.1:8008', server_name: 'mercy.example' }, appservice: { url: 'http://127.0.0.1:9100' }, log: { level },
   }));
   const reloadWith = (parts: Partial<ReloadParts> = {}): Reload => {
     const config = loadConfig(file);
     const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined, setLevel: (level: string) => { levels.push(level); } };
     return createReload({
-      started: inForceOf(config, printsOf(config)), store: open.store, notes, log: quiet, metrics: { count: () => undefined, observe: () => undefined }, now: () => as<Millis>(1_000_000), faults: noFaults, worker: 'w1',
-      prepareDoor: ({ log }) => () => { doors.push(log.level); }, checkDirectory: async () => undefined, bringDirectory: async () => undefined, ...parts,
+      started: { ...inForceOf(config, printsOf(config)), policy }, store: open.store, notes, log: quiet, metrics: { count: () => undefined, observe: () => undefined }, now: () => as<Millis>(1_000_000), faults: noFaults, worker: 'w1',
+      prepareDoor: ({ log }) => () => { doors.push(log.level); }, checkDirectory: async () => undefined, bringDirectory: async () => undefined, bringPolicy: async () => undefined, ...parts,
     });
   };
   const ask = (id: string, mode: string, at = 1_000_000): Promise<void> => notes.write(ASKED, JSON.stringify({ id, by: 'tester', at, mode }));
@@ -92,5 +95,29 @@ describe('A reload of the configuration in a worker', () => {
     await ask('new', 'take', 1_000_000 - 600_000);
     await reload.look();
     expect((await answer())?.request, 'what comes after is new, whatever the clocks say').to.equal('new');
+  });
+
+  it('takes the hospital\'s own rules, refuses those that can\'t be loaded and keeps the ones in force', async () => {
+    const brought: string[] = [];
+    const reload = reloadWith({ bringPolicy: async (next) => void brought.push(next.policy.revision) });
+    const folder = join(open.folder, 'policy');
+    cpSync(BUILT_IN, folder, { recursive: true });
+    writeFileSync(join(folder, 'own.cedar'), '@id("chaplains-nowhere") @cite("502(b)") @message("Ask the nurse.")\nforbid (principal, action == Action::"join", resource) when { principal has department && principal.department == "Chaplaincy" };');
+    write('info', { policy_dir: 'policy' });
+    await reload.take('tester');
+    const { revision, rules } = reload.inForce().policy;
+    expect(rules.map(({ id }) => id)).to.include('chaplains-nowhere');
+    expect(brought).to.deep.equal([revision]);
+    writeFileSync(join(folder, 'own.cedar'), 'forbid (principal action, resource);');
+    await reload.take('tester');
+    expect(reload.inForce().policy.revision).to.equal(revision);
+    expect(reload.problem()).to.include({ part: 'config', code: 'not-loaded' });
+    await ask('r1', 'try');
+    await reload.look();
+    expect((await answer())?.problems.join()).to.include('own.cedar:1');
+    rmSync(join(folder, 'own.cedar'));
+    await reload.take('tester');
+    expect(reload.inForce().policy.revision).to.equal(policy.revision);
+    expect(reload.problem()).to.equal(undefined);
   });
 });

@@ -20,6 +20,7 @@ const HELP: Readonly<Record<MetricName, readonly [kind: 'counter' | 'histogram',
   courier_seats_taken: ['counter', 'Times this worker took a courier\'s seat: the first device, the same as before, a new one for a lost one, or one in place of a device that the homeserver removed (replaced)', ['how']],
   attachments: ['counter', 'Files that came with results: taken, by kind, or why not', ['outcome', 'kind']],
   config_reloads: ['counter', 'Times the configuration file was read again: taken, refused, or the same as before', ['outcome']],
+  policy_verdicts: ['counter', 'What the rules said, by what was asked', ['asked', 'outcome']],
   courier_restarts: ['counter', 'Times the engine was thrown away and reopened', []],
 };
 

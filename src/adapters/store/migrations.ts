@@ -81,5 +81,10 @@ export function migrations(dialect: Dialect): Record<string, Migration> {
         await schema.createIndex('aggregate_phase').on('aggregate').columns(['kind', 'phase']).execute();
       },
     },
+    '0007_policy': {
+      async up({ schema }: Kysely<unknown>) {
+        await finish(count(text(schema.createTable('policy_revision'), 'revision', 'text'), 'first_loaded_at', 'last_loaded_at').addPrimaryKeyConstraint('policy_revision_pk', ['revision'])).execute();
+      },
+    },
   };
 }

@@ -25,5 +25,6 @@ export type Tables = {
   readonly audit: { seq: Generated<number>; at: number; fact: string; kind: string; aggregate: string; action: string; because: string; detail: string };
   readonly blob: { id: string; subject: string; content: Uint8Array; created_at: number };
   readonly subject_key: { subject: string; key_id: string; wrapped: Uint8Array; created_at: number };
+  readonly policy_revision: { revision: string; text: string; first_loaded_at: number; last_loaded_at: number };
   readonly once: { name: string; until: number };
 };

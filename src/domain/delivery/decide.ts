@@ -1,7 +1,8 @@
 import { as, type EffectId, type EventId, type Millis } from '../brand.ts';
-import type { Context, Settings, Timer } from '../decision.ts';
+import type { Context, Lookup, Settings, Timer } from '../decision.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import type { Party } from '../people/party.ts';
+import { lookupsOfMembers, mayRead, refusalWords } from '../policy/members.ts';
 import { fileFailed, fileFetched, fileNoticed, fileSent, refusedNotices } from './decideFiles.ts';
 import { eventNames, fetchedFile, fetchEffects, fileEffects, fileLanes, fileOf, isFileHold, noticedFile } from './files.ts';
 import { isIn, reaching, reachOf, sendEffect, sendLane } from './send.ts';
@@ -12,8 +13,12 @@ const INVITATION = 'invitation';
 const SENDING = 'sending';
 const NO_RECIPIENT = 'no-recipient';
 const UNREADABLE = 'reply-unreadable';
+const POLICY = 'policy';
 /** What hasn't left by then is held: it waits behind another message to the same party, whose hold says why. */
 const SENDING_PATIENCE_MS = 30_000;
+
+/** Whom it goes to is asked of the policy when its room is ready. */
+export const lookupsOfDelivery = ({ body }: Fact): readonly Lookup[] => (body.type === 'room.ready' ? lookupsOfMembers(body.party) : []);
 
 /**
  * The life of a delivery (product M8; 42 CFR 493.1291(g)). Total: every fact in every phase has an outcome. Nothing is ever dropped:
@@ -67,18 +72,19 @@ export function decideDelivery(state: DeliveryState | undefined, fact: Fact, con
 const wantRoom = (id: DeliveryState['id'], party: Party): RaisedFact => ({ aggregate: { kind: 'room', id: party.id }, body: { type: 'room.wanted', party, delivery: id } });
 
 function requested(fact: Fact, body: FactOf<'delivery.requested'>): DeliveryDecision {
-  const { report, source, news, critical, content, owner, party, rule, why, supersedes, acceptedAt, files } = body;
+  const { report, source, news, critical, labels, content, owner, party, rule, why, supersedes, acceptedAt, files } = body;
   const state: DeliveryState = {
     id: as(fact.aggregate.id), report, source, news, critical, content, owner, members: {}, acceptedAt, history: [],
-    phase: party ? 'addressed' : 'accepted', ...(party ? { party } : {}), ...(rule ? { rule } : {}), ...(supersedes ? { supersedes } : {}), ...(files ? { files } : {}),
+    phase: party ? 'addressed' : 'accepted', ...(party ? { party } : {}), ...(rule ? { rule } : {}), ...(supersedes ? { supersedes } : {}), ...(files ? { files } : {}), ...(labels ? { labels } : {}),
   };
   const effects = fetchEffects(state);
   if (!party) return { ...hold(state, { code: NO_RECIPIENT, reason: why ?? 'nobody responsible could be found' }, fact.at), effects };
   return went(state, { at: fact.at, what: `addressed to ${party.name}`, by: rule ?? 'unknown rule' }, { raise: [wantRoom(state.id, party)], effects });
 }
 
-function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, { settings }: Context, at: Millis): DeliveryDecision {
+function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, context: Context, at: Millis): DeliveryDecision {
   const { party } = body;
+  const { settings } = context;
   const reach = reachOf(body, settings);
   if (before.eventId) {
     const isAccepted = before.held?.code.startsWith('invitation-') === true && Object.values(body.members).includes('joined');
@@ -86,8 +92,15 @@ function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, { settings
     return { ...decision, effects: before.party?.id === party.id ? fileEffects(before, reach) : [] };
   }
   if (before.party?.id !== party.id) return kept(before, 'a room is ready, of a party to which it is not addressed');
+  // Everybody in a room reads what is sent there: one who may not keeps it from going out, and a person answers for that.
+  const asked = mayRead(party, reach.recipients, context, { delivery: before.id, critical: before.critical, labels: before.labels?.reveal() ?? [] });
+  if (asked.refused.length > 0) {
+    const held = hold(before, { code: POLICY, reason: refusalWords(asked.refused) }, at);
+    return { ...held, audit: [...held.audit, ...asked.audit] };
+  }
   const state: DeliveryState = { ...released(addressedTo(before, party)), phase: 'sending', roomId: body.roomId, seat: reach.seat, members: body.members };
-  return went(state, { at, what: `its results room can be used; in it: ${present(body.members)}`, proof: body.roomId }, { effects: [sendEffect(state, reach)], timers: [sendingTimer(at)], clearTimers: [INVITATION] });
+  const decision = went(state, { at, what: `its results room can be used; in it: ${present(body.members)}`, proof: body.roomId }, { effects: [sendEffect(state, reach)], timers: [sendingTimer(at)], clearTimers: [INVITATION] });
+  return { ...decision, audit: [...decision.audit, ...asked.audit] };
 }
 
 const present = (members: DeliveryState['members']): string => Object.entries(members).filter(([, membership]) => membership === 'joined').map(([userId]) => userId).join(', ');

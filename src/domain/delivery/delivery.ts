@@ -2,6 +2,7 @@ import type { DeliveryId, EventId, Millis, ReportId, RoomId, SourceId } from '..
 import type { Refusal } from '../clinical/attachment.ts';
 import type { DeliveryContent, DeliveryFile, Membership } from '../fact.ts';
 import type { Party } from '../people/party.ts';
+import type { Label } from '../policy/words.ts';
 import type { Sealed } from '../sealed.ts';
 
 /** One clinical message on its way to one responsible party. */
@@ -11,6 +12,7 @@ export type DeliveryState = {
   readonly source: SourceId;
   readonly news: 'first' | 'more' | 'correction';
   readonly critical: boolean;
+  readonly labels?: Sealed<readonly Label[]>;
   readonly supersedes?: DeliveryId;
   /** The correction that took its place: it is not sent by hand any more. */
   readonly supersededBy?: DeliveryId;

@@ -21,6 +21,6 @@ export function decideParty(state: Party | undefined, fact: Fact, { found }: Con
     state: party,
     names,
     raise: body.room === 'now' ? [{ aggregate: room, body: { type: 'room.wanted', party } }] : state ? [{ aggregate: room, body }] : [],
-    audit: [{ action: state ? 'party.changed' : 'party.added', because: `by ${by}`, detail: { party: party.id, members: party.members.length } }],
+    audit: [{ action: state ? 'party.changed' : 'party.added', because: `by ${by}`, detail: { party: party.id, members: party.members.length, ...(party.standing ? { roles: party.standing.roles.join(' ') } : {}) } }],
   };
 }

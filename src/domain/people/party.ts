@@ -1,4 +1,5 @@
 import type { PartyId, ServerName, UserId } from '../brand.ts';
+import type { Standing } from '../policy/standing.ts';
 import type { Identifier } from './recipient.ts';
 
 /** Somebody who can be responsible: one person, or a team that shares a results room where the directory says so. */
@@ -10,6 +11,8 @@ export type Party = {
   /** One for a person. */
   readonly members: readonly UserId[];
   readonly identifiers: readonly Identifier[];
+  /** Of a person: what rules look at. A team's members have their own. */
+  readonly standing?: Standing;
 };
 
 /** The server part of a Matrix user id (appendix 4.2.1): everything after the first colon. */
@@ -32,9 +35,12 @@ export const MATRIX_SYSTEM = 'urn:matrix:user';
 /** The name by which the directory's entry is found, whatever else changes. */
 export const entryName = (id: PartyId): string => identifierName({ system: PARTY_SYSTEM, value: id });
 
+/** The name by which a person's entry is found from their Matrix id. */
+export const personName = (userId: UserId): string => identifierName({ system: MATRIX_SYSTEM, value: userId });
+
 /** Every name a party is found by: its id, its business identifiers, its Matrix ids (a person's alone). */
 export const partyNames = (party: Party): readonly string[] => [
   entryName(party.id),
   ...party.identifiers.map(identifierName),
-  ...(party.kind === 'person' ? party.members.map((value) => identifierName({ system: MATRIX_SYSTEM, value })) : []),
+  ...(party.kind === 'person' ? party.members.map(personName) : []),
 ];

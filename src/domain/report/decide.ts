@@ -7,6 +7,7 @@ import type { AuditEntry, Context, Decision, Lookup } from '../decision.ts';
 import type { DeliveryFile, Fact, FactOf, RaisedFact } from '../fact.ts';
 import type { Party } from '../people/party.ts';
 import { lookupsOf, resolve } from '../people/resolve.ts';
+import { labelsOf } from '../policy/labels.ts';
 import { lastTold, type ReportState, type Told } from './report.ts';
 
 type ReportDecision = Decision<ReportState | undefined>;
@@ -77,6 +78,7 @@ function toDelivery(before: ReportState | undefined, fact: Fact, body: FactOf<'r
     fhir: body.resource.reveal(), resourceType: body.resourceType, ...(supersedes ? { supersedes } : {}),
   }));
   const files = filesOf(body, news, id);
+  const labels = body.resource.map(labelsOf);
   return {
     told: { delivery: id, ...(party ? { party } : {}) },
     raised: [...(supersedes ? [{ aggregate: { kind: 'delivery', id: supersedes }, body: { type: 'delivery.superseded', by: id } } as const] : []), {
@@ -84,6 +86,7 @@ function toDelivery(before: ReportState | undefined, fact: Fact, body: FactOf<'r
       body: {
         type: 'delivery.requested', report: as(fact.aggregate.id), source: body.source, owner: body.owner, content, acceptedAt: fact.at, news: news.kind, critical: isCriticalNews(news, body.report.reveal()),
         ...(party ? { party } : {}), ...(rule ? { rule } : {}), ...(why ? { why } : {}), ...(supersedes ? { supersedes } : {}), ...(files.length > 0 ? { files } : {}),
+        ...(labels.reveal().length > 0 ? { labels } : {}),
       },
     }],
   };

@@ -3,10 +3,11 @@ import type { AuditEntry, Context, Decision, Lookup, Settings } from '../decisio
 import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import { entryName, serverOf, serversOf, type Party } from '../people/party.ts';
+import { lookupsOfMembers, mayJoin, refusalWords, type Judged } from '../policy/members.ts';
 import { sendLane } from '../delivery/send.ts';
 import { answeredEvents, arrived, isUnreadTimer, opened, pass, patienceEnded, unreadable } from './answers.ts';
 import { awaitJoin, awaitMissing, goOnWithout, MISSING_TIMER } from './missing.ts';
-import { creationOf, invitationOf, isComing, isInviting, OPEN_LIMIT, outside, roomLane, seatOf, serves, usable, type MemberChange, type RoomState } from './room.ts';
+import { creationOf, entitled, invitationOf, isComing, isInviting, OPEN_LIMIT, outside, roomLane, seatOf, serves, usable, type MemberChange, type RoomState } from './room.ts';
 import { seatAmong, seatFor } from './seat.ts';
 import { isFollowing, moved as movedTo, notFollowed, tombstoned } from './upgrade.ts';
 
@@ -16,9 +17,18 @@ type RoomDecision = Decision<RoomState | undefined>;
  * Whom a room is for, the directory says: what asks for it may have been addressed long ago. And an answer is about the events it relates to:
  * the delivery that was sent as one of them, or was answered by one of them, must be known.
  */
-export function lookupsOfRoom(fact: Fact): readonly Lookup[] {
-  if (fact.body.type === 'room.wanted') return [{ kind: 'party', name: entryName(fact.body.party.id) }];
-  return answeredEvents(fact).map((name) => ({ kind: 'delivery', name }));
+export function lookupsOfRoom(fact: Fact, state: RoomState | undefined): readonly Lookup[] {
+  const entryOf = ({ id }: Party): Lookup => ({ kind: 'party', name: entryName(id) });
+  switch (fact.body.type) {
+    case 'room.wanted':
+      return [entryOf(fact.body.party), ...lookupsOfMembers(fact.body.party, state?.party)];
+    case 'party.changed':
+      return lookupsOfMembers(fact.body.party);
+    case 'policy.changed':
+      return state ? [entryOf(state.party), ...lookupsOfMembers(state.party)] : [];
+    default:
+      return answeredEvents(fact).map((name) => ({ kind: 'delivery', name }));
+  }
 }
 
 /**
@@ -33,6 +43,8 @@ export function decideRoom(before: RoomState | undefined, fact: Fact, context: C
   switch (body.type) {
     case 'party.changed':
       return wanted(state, { type: 'room.wanted', party: body.party }, context);
+    case 'policy.changed':
+      return wanted(state, { type: 'room.wanted', party: state.party }, context);
     case 'effect.done':
       if (body.result.type === 'room.create') return body.effect === creationOf(state) ? created(state, body.result.roomId, context.settings) : superseded(state, body.effect);
       if (body.result.type === 'room.invite') return invited(state, body.effect, fact.at);
@@ -78,24 +90,49 @@ const superseded = (state: RoomState, effect: EffectId): RoomDecision => ({ stat
 
 const ignored = (state: RoomState, type: string): RoomDecision => ({ state, audit: [{ action: 'room.ignored', because: `a room has no rule for ${type}` }] });
 
-function wanted(before: RoomState | undefined, { party: addressed, delivery }: FactOf<'room.wanted'>, { settings, found }: Context): RoomDecision {
+function wanted(before: RoomState | undefined, body: FactOf<'room.wanted'>, context: Context): RoomDecision {
+  const { party: addressed, delivery } = body;
+  const { settings, found } = context;
   const party = (found.get(entryName(addressed.id))?.state as Party | undefined) ?? addressed;
+  // What is known of members whom the directory named since then was not looked up: it is, when it is asked with them.
+  const isAsked = (userId: UserId): boolean => addressed.members.includes(userId) || before?.party.members.includes(userId) === true;
+  if (party.kind === 'team' && !party.members.every(isAsked)) return { state: before, raise: [{ aggregate: { kind: 'room', id: party.id }, body: { ...body, party } }], audit: [{ action: 'room.asked-again', because: 'the directory names other members by now', detail: { party: party.id } }] };
   const stranger = serversOf(party).find((server) => !settings.agreedServers.includes(server));
-  const state = roomFor(before, party, settings);
+  const asked = mayJoin(party, party.members, context);
+  const state = admitting(roomFor(before, party, settings), asked);
   if (stranger !== undefined) {
     const blocked = { code: 'no-agreement', message: `${stranger} is not among the partners in the configuration: add it with its agreement, then retry` };
     return { state: before && (state.phase === 'creating' ? { ...state, blocked } : state), raise: toDeliveries(delivery ? [delivery] : [], { type: 'room.blocked', ...blocked, members: state.members }), audit: [{ action: 'room.refused', because: blocked.message, detail: { party: party.id } }] };
   }
+  if (asked.allowed.length === 0) return closed(state, asked, delivery);
   const waiting: RoomState = delivery ? { ...state, waiting: joined(state.waiting, [delivery]) } : state;
   const audit: AuditEntry = { action: 'room.wanted', because: delivery ? 'a delivery needs it' : 'its party was enrolled', detail: { party: party.id, ...(delivery ? { delivery } : {}) } };
   const create: Effect = { id: creationOf(state), lane: roomLane(party), body: { type: 'room.create', party } };
-  if (state.generation !== before?.generation) return { state: waiting, effects: [create], audit: [audit] };
+  if (state.generation !== before?.generation) return { state: waiting, effects: [create], audit: [audit, ...asked.audit] };
   const { state: next, effects } = waiting.phase === 'ready' ? invite(waiting, settings) : { state: waiting, effects: waiting.blocked ? [create] : [] };
   const obstacle = delivery && !usable(next) ? obstacleOf(next) : undefined;
   const told = !delivery || usable(next) ? [] : obstacle ? toDeliveries([delivery], { type: 'room.blocked', ...obstacle, members: next.members }) : waitsFor(next, delivery);
   const { state: settled, raise = [] } = settle(next);
-  return { state: settled, raise: [...raise, ...told], effects, wake: [roomLane(party)], audit: [audit] };
+  // That they may be in it is said when they are asked in, not again with each delivery.
+  const isNews = effects.length > 0 || asked.refused.length > 0;
+  return { state: settled, raise: [...raise, ...told], effects, wake: [roomLane(party)], audit: [audit, ...(isNews ? asked.audit : [])] };
 }
+
+/** The room with those outside whom the policy doesn't let in. */
+function admitting({ barred: _, ...room }: RoomState, { allowed, refused }: Judged): RoomState {
+  const { blocked, ...rest } = room;
+  const state: RoomState = blocked?.code === POLICY && room.phase === 'ready' && allowed.length > 0 ? rest : room;
+  return refused.length === 0 ? state : { ...state, barred: refused.map(({ userId }) => userId) };
+}
+
+/** The policy lets nobody of the party in: what is for them waits, held, until it does, or the directory knows them better. */
+function closed(state: RoomState, { refused, audit }: Judged, delivery: DeliveryId | undefined): RoomDecision {
+  const blocked = { code: POLICY, message: refusalWords(refused) };
+  const waiting = joined(state.waiting, delivery ? [delivery] : []);
+  return { state: { ...state, waiting, blocked }, raise: toDeliveries(waiting, { type: 'room.blocked', ...blocked, members: state.members }), audit };
+}
+
+const POLICY = 'policy';
 
 /** The room as it is for the party as it is now. Deliveries that were told of it as it was are told again: they may have been on their way to others. */
 function roomFor(before: RoomState | undefined, party: Party, { courierSeats }: Settings): RoomState {
@@ -103,7 +140,7 @@ function roomFor(before: RoomState | undefined, party: Party, { courierSeats }: 
   const { roomId, generation, seat, invitations, members } = before;
   const again = { party, waiting: joined(before.open, before.waiting), open: [] };
   if (!serves(before, party)) return { ...again, phase: 'creating', generation: generation + 1, servers: serversOf(party), former: roomId ? [...before.former, roomId] : before.former, members: {}, invitations, ...(seat === undefined ? {} : { seat }) };
-  const isSame = party.members.length === before.party.members.length && party.members.every((member) => before.party.members.includes(member));
+  const isSame = JSON.stringify(party.standing) === JSON.stringify(before.party.standing) && party.members.length === before.party.members.length && party.members.every((member) => before.party.members.includes(member));
   return isSame ? { ...before, party } : { ...before, ...again, members: Object.fromEntries(Object.entries(members).filter(([userId]) => party.members.some((member) => member === userId))) };
 }
 
@@ -111,10 +148,10 @@ const joined = (first: readonly DeliveryId[], then: readonly DeliveryId[]): read
 
 /** What is known to keep the room from being used, when nothing is under way that would change it soon. A delivery that comes later is told too. */
 function obstacleOf(room: RoomState): { readonly code: string; readonly message: string } | undefined {
-  const { party, blocked, members } = room;
+  const { blocked, members } = room;
   if (blocked) return { code: `room-${blocked.code}`, message: blocked.message };
   if (isInviting(room)) return undefined;
-  const stuck = party.members.find((userId) => members[userId] === 'limited' || members[userId] === 'unreachable');
+  const stuck = entitled(room).find((userId) => members[userId] === 'limited' || members[userId] === 'unreachable');
   if (stuck === undefined) return undefined;
   return { code: `invitation-${members[stuck] ?? ''}`, message: members[stuck] === 'limited' ? `the server of ${stuck} limits invitations; Aceso keeps trying` : `the invitation of ${stuck} can't be brought to their server; Aceso keeps trying` };
 }
@@ -160,7 +197,7 @@ function invite(state: RoomState, { ownServer }: Settings): { readonly state: Ro
 /** Tells the waiting deliveries once the room can be used. */
 function settle(state: RoomState): Pick<RoomDecision, 'raise'> & { readonly state: RoomState } {
   if (!usable(state) || !state.roomId || state.waiting.length === 0) return { state };
-  const raise = toDeliveries(state.waiting, { type: 'room.ready', roomId: state.roomId, party: state.party, members: state.members, seat: seatOf(state) });
+  const raise = toDeliveries(state.waiting, { type: 'room.ready', roomId: state.roomId, party: { ...state.party, members: entitled(state) }, members: state.members, seat: seatOf(state) });
   return { state: { ...state, waiting: [], open: joined(state.open, state.waiting).slice(-OPEN_LIMIT) }, raise };
 }
 

@@ -16,6 +16,8 @@ export type RoomState = {
   /** Its rooms of before: answers still come from there. */
   readonly former: readonly RoomId[];
   readonly members: Readonly<Record<string, Membership>>;
+  /** Members of the party whom the policy doesn't let in: they aren't invited, and get no keys should they be in it. */
+  readonly barred?: readonly UserId[];
   /** How often each member was invited: part of the invitation's effect id. */
   readonly invitations: Readonly<Record<string, number>>;
   /** Changes of membership that its device has not confirmed yet, the newest of each member: it is told of them before it encrypts. */
@@ -55,23 +57,26 @@ export const roomLane = (party: Party): string => `room:${party.id}`;
 
 const inRoom = (membership: Membership | undefined): boolean => membership === 'joined' || membership === 'invited';
 
-/** The party's own members who may get room keys now. Anybody else who may have come in gets none. */
-export const keyHolders = (room: RoomState): readonly UserId[] => room.party.members.filter((member) => inRoom(room.members[member]));
+/** The party's own members whom the policy lets in. */
+export const entitled = ({ party, barred = [] }: RoomState): readonly UserId[] => (barred.length === 0 ? party.members : party.members.filter((member) => !barred.includes(member)));
 
-/** Members of the party who are neither in the room nor invited. */
-export const outside = (room: RoomState): readonly UserId[] => room.party.members.filter((member) => !inRoom(room.members[member]));
+/** Those of them who may get room keys now. Anybody else who may have come in gets none. */
+export const keyHolders = (room: RoomState): readonly UserId[] => entitled(room).filter((member) => inRoom(room.members[member]));
+
+/** Those of them who are neither in the room nor invited. */
+export const outside = (room: RoomState): readonly UserId[] => entitled(room).filter((member) => !inRoom(room.members[member]));
 
 /** Whether an invitation is on its way, or is tried again. */
 export const isComing = (membership: Membership | undefined): boolean => membership === 'wanted' || membership === 'limited' || membership === 'unreachable';
 
 /** Whether somebody's invitation has no outcome yet: a message sent now would pass them by. */
-export const isInviting = (room: RoomState): boolean => room.party.members.some((member) => room.members[member] === 'wanted');
+export const isInviting = (room: RoomState): boolean => entitled(room).some((member) => room.members[member] === 'wanted');
 
 /** Whether somebody who hasn't accepted yet, or can't be invited at this moment, is waited for. */
-const isAwaiting = (room: RoomState): boolean => room.missing === 'awaited' && room.party.members.some((member) => room.members[member] === 'unreachable' || room.members[member] === 'invited');
+const isAwaiting = (room: RoomState): boolean => room.missing === 'awaited' && entitled(room).some((member) => room.members[member] === 'unreachable' || room.members[member] === 'invited');
 
 /**
  * A person's room can be used once they are in it; a team's once one of its members is, and no other is about to be. Not on the invitation: what
  * is sent before the join rings nobody's phone, and their server may show it only to who looks back (decision 16).
  */
-export const usable = (room: RoomState): boolean => room.phase === 'ready' && room.party.members.some((member) => room.members[member] === 'joined') && !isInviting(room) && !isAwaiting(room);
+export const usable = (room: RoomState): boolean => room.phase === 'ready' && entitled(room).some((member) => room.members[member] === 'joined') && !isInviting(room) && !isAwaiting(room);

@@ -19,6 +19,8 @@ export type ReloadParts = {
   /** Rejects when its people and teams don't fit the directory that there is. */
   readonly checkDirectory: (config: LoadedConfig) => Promise<void>;
   readonly bringDirectory: (config: LoadedConfig) => Promise<unknown>;
+  /** Keeps the rules with their text, and has what was decided by others asked again. */
+  readonly bringPolicy: (next: InForce) => Promise<void>;
 };
 
 export type Reload = {
@@ -75,6 +77,7 @@ export function createReload(parts: ReloadParts): Reload {
     try {
       await parts.store.audit([note('config.reloaded', by, detailOf(changes, next))]);
       await parts.bringDirectory(next.config);
+      await parts.bringPolicy(next);
       parts.faults.at('config.brought');
     } catch (error) {
       inForce = before;

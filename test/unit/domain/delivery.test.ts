@@ -6,9 +6,9 @@ import { decideDelivery } from '../../../src/domain/delivery/decide.ts';
 import type { DeliveryState } from '../../../src/domain/delivery/delivery.ts';
 import type { FactBody, Membership } from '../../../src/domain/fact.ts';
 import { Sealed } from '../../../src/domain/sealed.ts';
-import { ada, ben, SUBJECT, T0 } from '../../support/reports.ts';
+import { SUBJECT, T0, ada, allowAll, ben, organisations } from '../../support/reports.ts';
 
-const context: Context = { now: T0, found: new Map(), settings: { organisation: 'Mercy', recipientOrder: ['requester'], ownServer: 'mercy.example', courierSeats: 1, agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 900_000 } };
+const context: Context = { now: T0, judge: allowAll, found: new Map(), settings: { organisations, organisation: 'Mercy', recipientOrder: ['requester'], ownServer: 'mercy.example', courierSeats: 1, agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 900_000 } };
 const user = '@ada:stanne.example';
 const requested = (change: Partial<Extract<FactBody, { type: 'delivery.requested' }>> = {}): FactBody => ({
   type: 'delivery.requested', report: as('r1'), source: as('lab'), news: 'first', critical: true, acceptedAt: T0, owner: 'Laboratory desk', content: Sealed.of(SUBJECT, { body: 'K 6.8' }), party: ada, rule: 'requester', ...change,

@@ -6,9 +6,9 @@ import type { DeliveryState } from '../../../src/domain/delivery/delivery.ts';
 import type { EffectBody } from '../../../src/domain/effect.ts';
 import type { DeliveryFile, FactBody } from '../../../src/domain/fact.ts';
 import { Sealed } from '../../../src/domain/sealed.ts';
-import { ada, SUBJECT, T0 } from '../../support/reports.ts';
+import { SUBJECT, T0, ada, allowAll, organisations } from '../../support/reports.ts';
 
-const context: Context = { now: T0, found: new Map(), settings: { organisation: 'Mercy', recipientOrder: ['requester'], agreedServers: [], invitationPatienceMs: 900_000, ownServer: 'mercy.example', courierSeats: 2 } };
+const context: Context = { now: T0, judge: allowAll, found: new Map(), settings: { organisations, organisation: 'Mercy', recipientOrder: ['requester'], agreedServers: [], invitationPatienceMs: 900_000, ownServer: 'mercy.example', courierSeats: 2 } };
 const user = as<UserId>('@ada:stanne.example');
 const fileNamed = (name: string): DeliveryFile => ({ name, blob: as<BlobId>(`blob of ${name}`), content: Sealed.of(SUBJECT, { 'msgtype': 'm.file', 'body': name, 'org.aceso.delivery': { id: 'd1' } }) });
 const requested: FactBody = {

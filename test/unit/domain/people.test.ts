@@ -4,10 +4,10 @@ import type { Context, Decision } from '../../../src/domain/decision.ts';
 import type { Fact } from '../../../src/domain/fact.ts';
 import { decideParty, lookupsOfParty } from '../../../src/domain/people/decide.ts';
 import { partyNames, type Party } from '../../../src/domain/people/party.ts';
-import { ada, ben, T0 } from '../../support/reports.ts';
+import { T0, ada, allowAll, ben, organisations } from '../../support/reports.ts';
 
 const changed = (party: Party, room: 'now' | 'on-demand'): Fact => ({ id: as('f'), aggregate: { kind: 'party', id: party.id }, at: T0, body: { type: 'party.changed', party, by: 'it', room } });
-const context = (found: Context['found'] = new Map()): Context => ({ now: T0, found, settings: { organisation: 'Mercy', recipientOrder: [], ownServer: 'mercy.example', courierSeats: 1, agreedServers: [], invitationPatienceMs: 1 } });
+const context = (found: Context['found'] = new Map()): Context => ({ now: T0, judge: allowAll, found, settings: { organisations, organisation: 'Mercy', recipientOrder: [], ownServer: 'mercy.example', courierSeats: 1, agreedServers: [], invitationPatienceMs: 1 } });
 const raised = ({ raise = [] }: Decision<unknown>): readonly string[] => raise.map(({ aggregate, body }) => `${aggregate.kind}:${aggregate.id} ${body.type}`);
 
 describe('A party of the directory', () => {

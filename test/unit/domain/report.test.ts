@@ -8,10 +8,10 @@ import { NPI, type Candidate } from '../../../src/domain/people/recipient.ts';
 import { decideReport, lookupsOfReport } from '../../../src/domain/report/decide.ts';
 import type { ReportState } from '../../../src/domain/report/report.ts';
 import { Sealed } from '../../../src/domain/sealed.ts';
-import { ada, ben, lab, potassium, received, report, requester, SUBJECT, T0 } from '../../support/reports.ts';
+import { SUBJECT, T0, ada, allowAll, ben, lab, organisations, potassium, received, report, requester } from '../../support/reports.ts';
 
 const directory = new Map<string, FoundAggregate>([ada, ben, lab].flatMap((party: Party) => partyNames(party).map((name) => [name, { aggregate: { kind: 'party', id: party.id }, state: party }] as const)));
-const settings: Context['settings'] = { organisation: 'Mercy', recipientOrder: ['requester', 'attending', 'covering', 'pool'], ownServer: 'mercy.example', courierSeats: 1, agreedServers: [], invitationPatienceMs: 1 };
+const settings: Context['settings'] = { organisations, organisation: 'Mercy', recipientOrder: ['requester', 'attending', 'covering', 'pool'], ownServer: 'mercy.example', courierSeats: 1, agreedServers: [], invitationPatienceMs: 1 };
 const candidate = (rule: Candidate['rule'], party: Party): Candidate => ({ rule, identifiers: party.identifiers });
 const pool: Candidate = { rule: 'pool', identifiers: [{ system: 'urn:aceso:party', value: lab.id }] };
 const unknown: Candidate = { rule: 'requester', identifiers: [{ system: NPI, value: '0000000000' }] };
@@ -21,7 +21,7 @@ function run(facts: readonly FactBody[], change: Partial<Context['settings']> = 
   for (const [index, body] of facts.entries()) {
     const fact = { id: as<FactId>(`f${index}`), aggregate: { kind: 'report', id: 'r1' }, at: T0, body } as const;
     const found = new Map(lookupsOfReport(fact).flatMap(({ name }) => { const hit = directory.get(name); return hit ? [[name, hit] as const] : []; }));
-    decision = decideReport(decision.state, fact, { now: T0, settings: { ...settings, ...change }, found });
+    decision = decideReport(decision.state, fact, { now: T0, judge: allowAll, settings: { ...settings, ...change }, found });
   }
   return decision;
 }

@@ -9,9 +9,9 @@ import { seatFor } from '../../../src/domain/rooms/seat.ts';
 import { entryName, type Party } from '../../../src/domain/people/party.ts';
 import { Sealed } from '../../../src/domain/sealed.ts';
 import { planRoom, type RoomTemplate } from '../../../src/domain/rooms/template.ts';
-import { ada, ben, lab, SUBJECT, T0 } from '../../support/reports.ts';
+import { SUBJECT, T0, ada, allowAll, ben, lab, organisations } from '../../support/reports.ts';
 
-const context: Context = { now: T0, found: new Map(), settings: { organisation: 'Mercy', recipientOrder: [], ownServer: 'mercy.example', courierSeats: 1, agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 1 } };
+const context: Context = { now: T0, judge: allowAll, found: new Map(), settings: { organisations, organisation: 'Mercy', recipientOrder: [], ownServer: 'mercy.example', courierSeats: 1, agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 1 } };
 const user = ada.members[0];
 const other = ben.members[0];
 if (user === undefined || other === undefined) throw new Error('a person has a Matrix id');
@@ -225,7 +225,7 @@ describe('A results room whose party changes', () => {
     const found: Context['found'] = new Map([[entryName(ada.id), { aggregate: { kind: 'party', id: ada.id }, state: moved }]]);
     const { state } = decideRoom(undefined, { id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body: wanted }, { ...context, found });
     expect(state?.party).to.deep.equal(moved);
-    expect(lookupsOfRoom({ id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body: wanted })).to.deep.equal([{ kind: 'party', name: entryName(ada.id) }]);
+    expect(lookupsOfRoom({ id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body: wanted }, undefined)).to.deep.equal([{ kind: 'party', name: entryName(ada.id) }]);
   });
 
   it('of a team keeps its room when a member of the same servers comes or goes; who went gets no keys, and unsent messages are told', () => {

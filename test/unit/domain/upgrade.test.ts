@@ -6,9 +6,9 @@ import { decideRoom } from '../../../src/domain/rooms/decide.ts';
 import type { RoomState } from '../../../src/domain/rooms/room.ts';
 import { planRoom, type RoomTemplate } from '../../../src/domain/rooms/template.ts';
 import { unfit } from '../../../src/domain/rooms/upgrade.ts';
-import { ada, T0 } from '../../support/reports.ts';
+import { T0, ada, allowAll, organisations } from '../../support/reports.ts';
 
-const context: Context = { now: T0, found: new Map(), settings: { organisation: 'Mercy', recipientOrder: [], agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 1, courierSeats: 1, ownServer: as('mercy.example') } as Context['settings'] };
+const context: Context = { now: T0, judge: allowAll, found: new Map(), settings: { organisations, organisation: 'Mercy', recipientOrder: [], agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 1, courierSeats: 1, ownServer: as('mercy.example') } as Context['settings'] };
 const [user] = ada.members;
 const guardian = as<UserId>('@aceso_guardian:mercy.example');
 const from = as<RoomId>('!old:mercy.example');

@@ -1,0 +1,139 @@
+import { expect } from 'chai';
+import { as, type RoomId, type UserId } from '../../../src/domain/brand.ts';
+import type { Context, Decision } from '../../../src/domain/decision.ts';
+import { decideDelivery, lookupsOfDelivery } from '../../../src/domain/delivery/decide.ts';
+import type { DeliveryState } from '../../../src/domain/delivery/delivery.ts';
+import type { Fact, FactBody } from '../../../src/domain/fact.ts';
+import { personName, type Party } from '../../../src/domain/people/party.ts';
+import type { Judge, Question } from '../../../src/domain/policy/question.ts';
+import { decideRoom, lookupsOfRoom } from '../../../src/domain/rooms/decide.ts';
+import { keyHolders, type RoomState } from '../../../src/domain/rooms/room.ts';
+import { Sealed } from '../../../src/domain/sealed.ts';
+import { ada, ben, lab, organisations, SUBJECT, T0 } from '../../support/reports.ts';
+
+const adaId = as<UserId>('@ada:stanne.example');
+const benId = as<UserId>('@ben:mercy.example');
+const billing: Party = { ...ada, standing: { roles: ['billing'] } };
+const physician: Party = { ...ada, standing: { roles: ['physician'] } };
+
+/** Refuses billing entry, and results of Part 2. */
+const judge: Judge = ({ who, action, target }) => {
+  const rules = who.roles.includes('billing') ? ['no-billing'] : action === 'read-result' && target.type === 'result' && target.labels.includes('part2') ? ['part2'] : ['may'];
+  return { allowed: rules[0] === 'may', revision: 'r7', rules, message: rules[0] === 'may' ? '' : 'Ask somebody else.', warnings: [] };
+};
+const settings: Context['settings'] = { organisations, organisation: 'Mercy', recipientOrder: [], ownServer: 'mercy.example', courierSeats: 1, agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 1 };
+const contextWith = (directory: readonly Party[], by: Judge = judge): Context => ({
+  now: T0, judge: by, settings,
+  found: new Map(directory.flatMap((party) => [[`urn:aceso:party|${party.id}`, party], ...(party.kind === 'person' ? party.members.map((member) => [personName(member), party] as const) : [])] as const).map(([name, party]) => [name, { aggregate: { kind: 'party', id: party.id }, state: party }])),
+});
+type Step = readonly [FactBody, Context];
+const fact = (kind: 'room' | 'delivery', body: FactBody): Fact => ({ id: as('f'), aggregate: { kind, id: 'x' }, at: T0, body });
+
+function rooms(steps: readonly Step[]): Decision<RoomState | undefined> {
+  let decision: Decision<RoomState | undefined> = { state: undefined, audit: [] };
+  for (const [body, context] of steps) decision = decideRoom(decision.state, fact('room', body), context);
+  return decision;
+}
+const seen = ({ effects = [], raise = [] }: Decision<unknown>): readonly string[] => [...effects.map(({ id }) => id), ...raise.map(({ body }) => ('code' in body ? `${body.type}:${body.code}` : body.type))];
+const wanted = (party: Party, delivery = 'd1'): FactBody => ({ type: 'room.wanted', party, delivery: as(delivery) });
+const created = (party: Party): FactBody => ({ type: 'effect.done', effect: as(`create:${party.id}:1`), kind: 'room.create', result: { type: 'room.create', roomId: as('!r:m') } });
+const member = (userId: UserId): FactBody => ({ type: 'room.member', roomId: as('!r:m'), userId, membership: 'join', sender: userId, eventId: as(`$${userId}`) });
+const changed = (party: Party): FactBody => ({ type: 'party.changed', party, by: 'configuration', room: 'on-demand' });
+
+describe('Who may be in a results room, by the policy', () => {
+  it('nobody of the party: no room is made, and the delivery is held with the reason and the rule', () => {
+    const decision = rooms([[wanted(ada), contextWith([billing])]]);
+    expect(seen(decision)).to.deep.equal(['room.blocked:policy']);
+    expect(decision.raise?.[0]?.body).to.deep.include({ message: '@ada:stanne.example: Ask somebody else. [no-billing]' });
+    expect(decision.audit).to.deep.equal([{ action: 'policy.refused', because: 'Ask somebody else.', detail: { user: adaId, asked: 'join', rules: 'no-billing', revision: 'r7', party: 'dr-okafor' } }]);
+  });
+
+  it('their role changes: the room is made, and what waited proceeds by itself', () => {
+    const before: Step = [wanted(ada), contextWith([billing])];
+    expect(seen(rooms([before, [changed(physician), contextWith([physician])]]))).to.deep.equal(['create:dr-okafor:1']);
+    expect(seen(rooms([before, [changed(physician), contextWith([physician])], [created(ada), contextWith([])], [member(adaId), contextWith([])]]))).to.include('room.ready');
+  });
+
+  it('other rules are in force: everybody is asked about again', () => {
+    const lenient = contextWith([billing], (question) => ({ ...judge(question), allowed: true }));
+    expect(seen(rooms([[wanted(ada), contextWith([billing])], [{ type: 'policy.changed', revision: 'r8' }, lenient]]))).to.deep.equal(['create:dr-okafor:1']);
+  });
+
+  it('they were in it, and may not be any more: no keys, nothing new for them; and again when they may', () => {
+    const inside: readonly Step[] = [[wanted(ada), contextWith([physician])], [created(ada), contextWith([])], [member(adaId), contextWith([])]];
+    const barred = rooms([...inside, [changed(billing), contextWith([billing])]]);
+    expect(barred.state && keyHolders(barred.state)).to.deep.equal([]);
+    expect(seen(rooms([...inside, [changed(billing), contextWith([billing])], [wanted(billing, 'd2'), contextWith([billing])]]))).to.include('room.blocked:policy');
+    const back = rooms([...inside, [changed(billing), contextWith([billing])], [changed(physician), contextWith([physician])]]);
+    expect(back.state && keyHolders(back.state)).to.deep.equal([adaId]);
+    expect(seen(back)).to.include('room.ready');
+  });
+
+  it('one of a team: the others are invited, told, and get the keys, and the one gets none', () => {
+    const directory = contextWith([lab, { ...ben, standing: { roles: ['billing'] } }, ada]);
+    const decision = rooms([[wanted(lab), directory]]);
+    expect(decision.state?.barred).to.deep.equal([benId]);
+    const told = rooms([[wanted(lab), directory], [created(lab), directory], [member(adaId), directory], [member(benId), directory]]);
+    const ready = rooms([[wanted(lab), directory], [created(lab), directory], [member(adaId), directory]]);
+    expect(seen(ready)).to.include('room.ready');
+    expect(ready.raise?.find(({ body }) => body.type === 'room.ready')?.body).to.have.nested.property('party.members').that.deep.equals([adaId]);
+    expect(told.state && keyHolders(told.state)).to.deep.equal([adaId]);
+    expect(seen(rooms([[wanted(lab), directory], [created(lab), directory]]))).to.deep.equal([`invite:icu-team:${adaId}:1`]);
+  });
+
+  it('each member of a team is looked up, and asked about by their own entry', () => {
+    const names = lookupsOfRoom(fact('room', wanted(lab)), undefined).map(({ name }) => name);
+    expect(names).to.deep.equal(['urn:aceso:party|icu-team', personName(adaId), personName(benId)]);
+    expect(lookupsOfRoom(fact('room', { type: 'policy.changed', revision: 'r' }), { party: lab } as RoomState).map(({ name }) => name)).to.deep.equal(names);
+    expect(lookupsOfRoom(fact('room', changed(lab)), undefined).map(({ name }) => name)).to.deep.equal(names.slice(1));
+  });
+
+  it('the directory names members of a team who were not looked up: it is asked again, with them', () => {
+    const grown: Party = { ...lab, members: [...lab.members, as('@cy:mercy.example')] };
+    const decision = rooms([[wanted(lab), contextWith([grown])]]);
+    expect(seen(decision)).to.deep.equal(['room.wanted']);
+    expect(decision.raise?.[0]?.body).to.deep.equal({ ...wanted(lab), party: grown });
+    expect(seen(rooms([[wanted(grown), contextWith([grown])]]))).to.deep.equal(['create:icu-team:1']);
+  });
+
+  it('whoever has no role of their own is a recipient, of the organisation of their server', () => {
+    const asked: Question[] = [];
+    rooms([[wanted(lab), contextWith([lab], (question) => { asked.push(question); return judge(question); })]]);
+    expect(asked.map(({ who }) => [who.userId, who.roles, who.organisation.id])).to.deep.equal([[adaId, ['recipient'], 'stanne.example'], [benId, ['recipient'], 'mercy.example']]);
+  });
+});
+
+describe('Who may read a result, by the policy', () => {
+  const requested: FactBody = { type: 'delivery.requested', report: as('r1'), source: as('lab'), news: 'first', critical: true, acceptedAt: T0, owner: 'Laboratory desk', content: Sealed.of(SUBJECT, {}), party: ada, labels: Sealed.of(SUBJECT, ['part2']) };
+  const ready: FactBody = { type: 'room.ready', roomId: as<RoomId>('!r:m'), party: ada, members: { [adaId]: 'joined' } };
+  const deliver = (steps: readonly Step[]): Decision<DeliveryState | undefined> => {
+    let decision: Decision<DeliveryState | undefined> = { state: undefined, audit: [] };
+    for (const [body, context] of steps) decision = decideDelivery(decision.state, fact('delivery', body), context);
+    return decision;
+  };
+  const strict = contextWith([]);
+  const consented = contextWith([], (question) => ({ ...judge(question), allowed: true, rules: ['consented'], revision: 'r8', warnings: ['training-overdue'] }));
+
+  it('a label without consent: held with its reason and rule, and nothing is sent', () => {
+    const { state, effects, audit } = deliver([[requested, strict], [ready, strict]]);
+    expect(state?.held).to.deep.include({ code: 'policy', reason: '@ada:stanne.example: Ask somebody else. [part2]', owner: 'Laboratory desk' });
+    expect(effects ?? []).to.deep.equal([]);
+    expect(audit.at(-1)).to.deep.equal({ action: 'policy.refused', because: 'Ask somebody else.', detail: { user: adaId, asked: 'read-result', rules: 'part2', revision: 'r7', delivery: 'x' } });
+  });
+
+  it('the rules allow it later: it is sent, the hold ends, and the audit names the rules, the revision and what they warned of', () => {
+    const { state, effects = [], audit } = deliver([[requested, strict], [ready, strict], [{ type: 'operator.retry', by: 'policy r8' }, consented], [ready, consented]]);
+    expect(state).to.include({ phase: 'sending' }).and.not.have.property('held');
+    expect(effects.map(({ body }) => body.type)).to.deep.equal(['room.send']);
+    expect(audit.at(-1)).to.deep.equal({ action: 'policy.allowed', because: 'allowed by consented', detail: { user: adaId, asked: 'read-result', rules: 'consented', revision: 'r8', warnings: 'training-overdue', delivery: 'x' } });
+  });
+
+  it('one of a team who is in the room may not: nothing is sent, for everybody there would read it', () => {
+    const { labels: _, ...plain } = requested as FactBody & { readonly labels?: unknown };
+    const team: FactBody = { type: 'room.ready', roomId: as<RoomId>('!r:m'), party: lab, members: { [adaId]: 'joined', [benId]: 'joined' } };
+    const directory = contextWith([{ ...ben, standing: { roles: ['billing'] } }]);
+    expect(deliver([[{ ...plain, party: lab } as FactBody, strict], [team, directory]]).state?.held?.code).to.equal('policy');
+    expect(deliver([[{ ...plain, party: lab } as FactBody, strict], [team, contextWith([ben])]]).state?.phase).to.equal('sending');
+    expect(lookupsOfDelivery(fact('delivery', team)).map(({ name }) => name)).to.deep.equal([personName(adaId), personName(benId)]);
+  });
+});

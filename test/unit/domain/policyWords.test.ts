@@ -1,0 +1,47 @@
+import { expect } from 'chai';
+import { as, type Millis, type UserId } from '../../../src/domain/brand.ts';
+import { inForce } from '../../../src/domain/policy/agreement.ts';
+import { labelsOf } from '../../../src/domain/policy/labels.ts';
+import { stranger, whoIs } from '../../../src/domain/policy/standing.ts';
+import { organisations } from '../../support/reports.ts';
+
+const ACT = 'http://terminology.hl7.org/CodeSystem/v3-ActCode';
+const CONFIDENTIALITY = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality';
+const labelled = (...security: readonly unknown[]): string => JSON.stringify({ resourceType: 'DiagnosticReport', meta: { security } });
+
+describe('Security labels of a resource', () => {
+  const CASES: readonly (readonly [given: string, resource: string, labels: readonly string[]])[] = [
+    ['Part 2', labelled({ system: ACT, code: '42CFRPart2' }), ['part2']],
+    ['Part 2, without its system: it protects all the same', labelled({ code: '42cfrpart2' }), ['part2']],
+    ['restricted and very restricted', labelled({ system: CONFIDENTIALITY, code: 'R' }, { system: CONFIDENTIALITY, code: 'V' }), ['restricted']],
+    ['both', labelled({ system: CONFIDENTIALITY, code: 'R' }, { system: ACT, code: '42CFRPart2' }), ['part2', 'restricted']],
+    ['normal confidentiality', labelled({ system: CONFIDENTIALITY, code: 'N' }), []],
+    ['R of another system', labelled({ system: 'urn:local', code: 'R' }), []],
+    ['nonsense', labelled(null, 7, {}), []],
+    ['none', JSON.stringify({ resourceType: 'Observation' }), []],
+    ['the word somewhere else', JSON.stringify({ text: '"security"', security: [{ code: 'R' }] }), []],
+  ];
+  for (const [given, resource, labels] of CASES) it(given, () => expect(labelsOf(resource)).to.deep.equal(labels));
+});
+
+describe('Whom a rule sees', () => {
+  const ada = as<UserId>('@ada:stanne.example');
+  it('in somebody of the directory with a standing: what it says, and unknown devices when it doesn\'t', () => {
+    expect(whoIs(ada, { roles: ['partner-clinician'], department: 'ICU', mfa: true }, organisations)).to.deep.include({ roles: ['partner-clinician'], department: 'ICU', mfa: true, posture: 'unknown' });
+  });
+  it('in somebody of a partner with an account here: their own organisation, with its agreements', () => {
+    expect(whoIs(as('@guest:mercy.example'), { roles: ['partner-clinician'], organisation: 'stanne.example' }, organisations).organisation).to.include({ id: 'stanne.example', own: false });
+  });
+  it('in somebody of an organisation that nobody named: one without an agreement, also on the own server', () => {
+    expect(whoIs(as('@guest:mercy.example'), { roles: ['physician'], organisation: 'elsewhere' }, organisations).organisation).to.deep.equal({ id: 'elsewhere', own: false, servers: [], agreements: [] });
+    expect(whoIs(as('@x:elsewhere.example'), undefined, organisations).organisation.agreements).to.deep.equal([]);
+  });
+  it('in somebody whom the directory doesn\'t know: no role at all', () => expect(stranger(ada, organisations).roles).to.deep.equal([]));
+});
+
+describe('Agreements', () => {
+  it('are in force from their first instant to the one before their last', () => {
+    const agreements = [{ kind: 'treatment', from: as<Millis>(10), until: as<Millis>(20) }, { kind: 'baa' }] as const;
+    expect([9, 10, 19, 20].map((at) => inForce({ agreements }, as<Millis>(at)))).to.deep.equal([['baa'], ['baa', 'treatment'], ['baa', 'treatment'], ['baa']]);
+  });
+});
