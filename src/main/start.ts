@@ -103,10 +103,10 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   } }) : undefined;
 
   const parts = { store, log, metrics, now, faults };
-  const catchUp = await createCatchUp({
+  const catchUp = await whenThere(config, waiting, () => createCatchUp({
     ...parts, notes, found: createFoundEvents(database.db), history: createHistory(homeserverOptions, async () => (await store.seat(0))?.deviceId ?? config.courier.device_id), worker, courier: homeserver.courier, ownUsers: [homeserver.guardian, homeserver.courier],
     take: async (transaction) => { await late.take?.(transaction); },
-  });
+  }));
   const wakeUps = postgres === undefined ? noWakeUps : createWakeUps(postgres, worker, () => loop.look());
   const loop = createLoop({
     ...parts, worker, verbs: verbsOf(roles), announce: wakeUps.announce,
@@ -159,9 +159,9 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
 
 type OpenedHospital = Opened & { readonly clock: Clock; /** Parties that the file changed. */ readonly brought: readonly unknown[]; /** Its address, when it is PostgreSQL. */ readonly postgres: string | undefined };
 
-/** All that the database is asked for before the work begins, as one try. SQLite is there or isn't: what is wrong with it, no waiting ends. */
+/** Opens the database, with what is asked of it before anything else, as one try. */
 function openWhenThere(config: LoadedConfig, roles: readonly Role[], waiting: Waiting): Promise<OpenedHospital> {
-  const open = async (): Promise<OpenedHospital> => {
+  return whenThere(config, waiting, async () => {
     const location = locationOf(config);
     const opened = await openStore(config, 'migrate');
     try {
@@ -170,10 +170,15 @@ function openWhenThere(config: LoadedConfig, roles: readonly Role[], waiting: Wa
       return { ...opened, clock, brought, postgres: location.kind === 'postgres' ? location.url : undefined };
     } catch (error) {
       await opened.store.close().catch(() => undefined);
-      throw explained(error);
+      throw error;
     }
-  };
-  return config.store.postgres_url_file === undefined ? open() : waiting.until(open);
+  });
+}
+
+/** PostgreSQL is waited for. SQLite is there or isn't: what is wrong with it, no waiting ends. */
+function whenThere<T>(config: LoadedConfig, waiting: Waiting, ask: () => Promise<T>): Promise<T> {
+  const asked = (): Promise<T> => ask().catch((error: unknown) => { throw explained(error); });
+  return config.store.postgres_url_file === undefined ? asked() : waiting.until(asked);
 }
 
 function peopleOf({ homeserver, partners }: LoadedConfig, guardian: UserId): RoomPeople {
