@@ -81,6 +81,21 @@ describe('the courier recovers', function () {
     own.clear();
   });
 
+  it('when its device was deleted while it began: it says so, and doesn\'t try for ever', async () => {
+    let deleted = 0;
+    const own: Place = await newPlace({ faultPoint: async (name) => {
+      if (name !== 'device-keys-uploaded') return undefined;
+      deleted += 1;
+      await own.call('/delete_devices', { devices: [own.options.deviceId] });
+      return 'panic';
+    } });
+    const itself = await start(own);
+    await until('it to say that its device is removed', () => itself.status().state === 'removed', 20_000);
+    expect(deleted).to.equal(1);
+    await itself.stop();
+    own.clear();
+  });
+
   it('in a loop of panics is seen not to be ready, tries more and more rarely, and is well again once they end', async () => {
     let panics = 0;
     let loop: FaultAction = 'panic';

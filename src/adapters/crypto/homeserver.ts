@@ -54,7 +54,7 @@ export class HomeserverError extends Error {
 const noErrcode = 'no-matrix-error';
 
 /** A request in the name of a device that there isn't (MSC4326; 400 at Synapse). */
-const UNKNOWN_DEVICE = 'M_UNKNOWN_DEVICE';
+export const UNKNOWN_DEVICE = 'M_UNKNOWN_DEVICE';
 
 export const pathOf = (...parts: readonly string[]): string => parts.map(encodeURIComponent).join('/');
 

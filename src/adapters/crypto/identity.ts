@@ -6,7 +6,7 @@
 import { DeviceId, RequestType, UserId } from '@matrix-org/matrix-sdk-crypto-wasm';
 import type { Engine } from './engine.ts';
 import type { Faults } from './faults.ts';
-import { asRecord, HomeserverError, pathOf, type Homeserver } from './homeserver.ts';
+import { asRecord, HomeserverError, pathOf, UNKNOWN_DEVICE, type Homeserver } from './homeserver.ts';
 import { masterOf, publicKeyOf, readIdentity, writeIdentity, type KeptIdentity } from './keptIdentity.ts';
 import type { ThreadOptions } from './options.ts';
 import type { Outgoing } from './outgoing.ts';
@@ -56,7 +56,7 @@ async function createDevice({ options, homeserver, faults }: Parts): Promise<voi
 }
 
 /** Keys of another store under our device id: people's clients would refuse ours, and nobody could say why. */
-async function refuseForeignKeys({ options, homeserver, engine }: Parts): Promise<void> {
+async function refuseForeignKeys({ options, homeserver, engine, store, tell }: Parts): Promise<void> {
   const answer = await homeserver.json({ method: 'POST', path: 'client/v3/keys/query', body: JSON.stringify({ device_keys: { [options.userId]: [options.deviceId] } }) });
   const device = asRecord(asRecord(asRecord(answer['device_keys'])[options.userId])[options.deviceId]);
   const known = asRecord(device['keys'])[`ed25519:${options.deviceId}`];
@@ -65,6 +65,11 @@ async function refuseForeignKeys({ options, homeserver, engine }: Parts): Promis
   if (known !== undefined && known !== own.toBase64()) {
     throw new IdentityRefused(`the device ${options.deviceId} of ${options.userId} has keys that aren't in this store. Restore the store it was made with, or choose a new device id.`);
   }
+  const uploaded = await store.durable((sql) => sql.prepare("SELECT 1 FROM courier_fact WHERE name = 'device-keys'").get());
+  if (known !== undefined || !uploaded) return;
+  // Removed while it began. The engine doesn't upload its keys a second time, and the homeserver keeps old signatures for the id.
+  tell({ kind: 'removed' });
+  throw new HomeserverError(404, UNKNOWN_DEVICE, 'client/v3/keys/query');
 }
 
 /** The identity that is kept, or ours, kept from now on: before any of its public keys leave, so that the next device can go on with it. */
@@ -86,13 +91,14 @@ async function shareIdentity({ engine, askIdentity, store, faults }: Parts): Pro
   return identity;
 }
 
-async function publishDeviceKeys({ engine, outgoing, faults, stopping }: Parts): Promise<void> {
+async function publishDeviceKeys({ engine, outgoing, faults, store, stopping }: Parts): Promise<void> {
   await outgoing.exclusively(stopping, async (send) => {
     for (const request of await engine.within('outgoingRequests', engine.machine.outgoingRequests())) {
       if (request.type === RequestType.KeysUpload) await send(request);
       else request.free(); // it is wanted again later
     }
   });
+  await store.durable((sql) => sql.prepare("INSERT OR REPLACE INTO courier_fact VALUES ('device-keys', 'uploaded')").run());
   await faults.reached('device-keys-uploaded');
 }
 

@@ -7,7 +7,7 @@ import { fail, ok, type Outcome } from '../../domain/outcome.ts';
 import type { SendFailure, Sent } from '../../ports/courier.ts';
 import type { Engine } from './engine.ts';
 import type { Faults } from './faults.ts';
-import { asRecord, HomeserverError, pathOf, type Homeserver } from './homeserver.ts';
+import { asRecord, HomeserverError, pathOf, UNKNOWN_DEVICE, type Homeserver } from './homeserver.ts';
 import type { Entry, Journal } from './journal.ts';
 import type { Locks } from './locks.ts';
 import { clockSkewMs, findInRoom, MARK, RoomUnread } from './lookup.ts';
@@ -137,7 +137,7 @@ export function sendFailure(error: unknown): Outcome<Sent, SendFailure> | undefi
   const wait = { retry: true, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
   if (status === 429) return fail('limited', 'the homeserver limits the courier. Set rate_limited: false in its registration.', wait);
   if (error instanceof RoomUnread) return fail('in-doubt', `it may have been sent already, and the room can't be read to see: ${status} ${errcode}. It is tried again, and not sent before.`, wait);
-  if (error instanceof RoomRefused && status !== 401 && errcode !== 'M_UNKNOWN_DEVICE') {
+  if (error instanceof RoomRefused && status !== 401 && errcode !== UNKNOWN_DEVICE) {
     if (status === 413 || errcode === 'M_TOO_LARGE') return fail('too-large', 'the homeserver says that the event is too large.');
     return fail('forbidden', `the homeserver refuses the event: ${errcode}. See that the courier is in the room and may speak there.`);
   }
