@@ -110,6 +110,18 @@ const source = z.strictObject({
   owner: z.string().min(1).describe('Who answers for what can\'t be delivered, e.g. "Laboratory desk, ext. 4410"'),
 });
 
+const policyServer = z.strictObject({
+  server_name: serverName.describe('A Matrix server name of its own, e.g. policy.mercy.example: never the homeserver\'s'),
+  localpart: z.string().regex(/^[a-z0-9._=-]+$/u).default('policy').describe('Of its one user, who is in every room that it guards'),
+  host: z.string().default('127.0.0.1'),
+  port: port.default(9103),
+  tls: z.strictObject({ certificate: z.string(), key: z.string() }).optional().describe('TLS in this process, with a certificate for server_name; without it, a proxy in front has it'),
+  delegate: z.string().regex(/^[A-Za-z0-9.\-[\]:]+$/u).optional().describe('Host and port where other servers reach it, as /.well-known/matrix/server tells; server_name, on 8448 unless it names a port, when left out'),
+  federation_url: z.url().optional().describe('Where the homeserver\'s federation API is reached from here; homeserver.url when left out'),
+  federation_ca: z.string().optional().describe('PEM file: who signed the certificate of federation_url, when it is no public authority'),
+  keys_file: z.string().default('policy-server.json').describe('Its signing keys; made at the first start. The same file on each machine, and a copy apart'),
+});
+
 export const configSchema = z.strictObject({
   organisation: z.strictObject({ name: z.string().min(1) }),
   data_dir: z.string().default('data').describe('Where Aceso keeps its databases; relative to this file'),
@@ -151,6 +163,7 @@ export const configSchema = z.strictObject({
     keep_days: z.int().min(14).max(3650).default(30).describe('How long the courier keeps keys of rooms that were changed since, marks of messages between devices, and its journal of what was sent. Longer than the rotation period of the rooms'),
     changed_identities: z.enum(['hold', 'accept']).default('hold').describe('What is for a person whose cryptographic identity is not the one seen first: hold it until somebody confirmed it (`aceso people accept`), or take the new one as theirs'),
   }).prefault({}),
+  policy_server: policyServer.optional().describe('A policy server of Aceso\'s own: what must not federate is refused before it does. Off without it'),
   delivery: z.strictObject({
     when_server_away: z.enum(['hold', 'send']).default('hold').describe('A recipient\'s server does not answer: hold the message, or send it for the devices known last'),
   }).prefault({}),
@@ -177,6 +190,7 @@ export const templateSchema = z.strictObject({
   name: z.string().min(1),
   topic: z.string().default(''),
   history_visibility: z.enum(['invited', 'joined']),
+  reactions: z.array(z.string().min(1).max(16)).default(['👍', '👎', '✅', '❌', '👀', '🙏', '❤', '🎉', '😄', '😕', '🚀']).describe('Emoji that people may react with: reactions are not encrypted, so that the policy server refuses others'),
   encryption: z.strictObject({ rotation_period_ms: z.int().min(3_600_000), rotation_period_msgs: z.int().min(1).max(10_000) }),
 });
 

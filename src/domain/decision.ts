@@ -28,6 +28,8 @@ export type Settings = {
   readonly ownServer: string;
   /** The own one and the partners, with their agreements. */
   readonly organisations: readonly Organisation[];
+  /** Whether there is a policy server: then rooms that leave the hospital are put under it. */
+  readonly policyServer?: 'configured';
   /** How many couriers there are: a new room is given one of this many seats. */
   readonly courierSeats: number;
   /** An invitation nobody accepted is held, loudly, after this long. */

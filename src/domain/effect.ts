@@ -34,6 +34,8 @@ export type EffectBody =
   | { readonly type: 'courier.member'; readonly roomId: RoomId; readonly userId: UserId; readonly membership: 'invite' | 'join' | 'leave' | 'ban' }
   /** A person's new identity was confirmed: their devices may get keys again. */
   | { readonly type: 'courier.accept'; readonly userId: UserId }
+  /** Puts the room under the policy server, or back under it. */
+  | { readonly type: 'room.protect'; readonly roomId: RoomId }
   /** Takes an event's content out of the room, as the guardian. */
   | { readonly type: 'room.redact'; readonly roomId: RoomId; readonly eventId: EventId; readonly reason: string };
 
@@ -46,6 +48,8 @@ export type EffectResult =
   | { readonly type: 'room.redact'; readonly eventId: EventId }
   | { readonly type: 'room.create'; readonly roomId: RoomId }
   | { readonly type: 'room.invite'; readonly userId: UserId }
+  /** `steps`: what was missing. */
+  | { readonly type: 'room.protect'; readonly roomId: RoomId; readonly steps: number }
   | { readonly type: 'room.follow'; readonly roomId: RoomId }
   | { readonly type: 'courier.member'; readonly userId: UserId }
   | { readonly type: 'courier.accept'; readonly userId: UserId }

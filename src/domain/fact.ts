@@ -6,6 +6,7 @@ import type { EncryptedEvent } from './encryptedEvent.ts';
 import type { Candidate } from './people/recipient.ts';
 import type { Party } from './people/party.ts';
 import type { Label } from './policy/words.ts';
+import type { OpenEdge } from './rooms/protection.ts';
 import type { Sealed } from './sealed.ts';
 
 /** What facts are about, and in whose order they are decided. A room's id is that of the party it serves. */
@@ -75,6 +76,8 @@ export type FactBody =
   | { readonly type: 'room.member'; readonly roomId: RoomId; readonly userId: UserId; readonly membership: 'invite' | 'join' | 'leave' | 'ban' | 'knock'; readonly sender: UserId; readonly eventId: EventId }
   /** `m.room.tombstone`: somebody says that the room is replaced by another. */
   | { readonly type: 'room.tombstone'; readonly roomId: RoomId; readonly eventId: EventId; readonly sender: UserId; readonly by: 'guardian' | 'another'; readonly successor?: RoomId }
+  /** A room that the policy server guards may have come out from under it; `start`: it may never have been under this one. */
+  | { readonly type: 'room.unprotected'; readonly roomId: RoomId; readonly edge: OpenEdge | 'start'; readonly by: UserId }
   | { readonly type: 'recipient.membership'; readonly userId: UserId; readonly membership: Membership }
   /** An encrypted event of somebody else in a results room: ciphertext only. */
   | { readonly type: 'room.encrypted'; readonly roomId: RoomId; readonly event: EncryptedEvent }

@@ -6,11 +6,13 @@ import { planRoom, type RoomPeople, type RoomTemplate } from '../domain/rooms/te
 import { Sealed } from '../domain/sealed.ts';
 import { blobId } from './blobs.ts';
 import { follow } from './following.ts';
+import { protect } from './protecting.ts';
 import { isGone, type Courier } from '../ports/courier.ts';
 import type { Executors } from '../ports/executor.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { Homeserver } from '../ports/homeserver.ts';
 import type { KeyRing } from '../ports/keys.ts';
+import type { PolicyServer } from '../ports/policyServer.ts';
 import type { SourceFiles } from '../ports/sourceFiles.ts';
 import type { Store } from '../ports/store.ts';
 import type { Metrics } from '../ports/telemetry.ts';
@@ -23,6 +25,8 @@ export type ExecutorParts = {
   readonly store: Store; readonly keys: KeyRing; readonly metrics: Pick<Metrics, 'count'>; readonly now: () => Millis; readonly faults: Faults;
   /** As the configuration says now. */
   readonly template: () => RoomTemplate; readonly people: () => RoomPeople;
+  /** Absent where none is configured. */
+  readonly policyServer?: PolicyServer;
   /** Beginning of every alias that Aceso makes, e.g. `aceso_`. */
   readonly aliasPrefix: string;
 };
@@ -36,7 +40,7 @@ const PASSING: ReadonlySet<string> = new Set(['no-device', 'server-away', 'ident
 
 /** ACT: one function per kind of effect. */
 export function createExecutors(parts: ExecutorParts): Executors {
-  const { homeserver, couriers, sourceFiles, store, keys, metrics, now, faults, template, people, aliasPrefix } = parts;
+  const { homeserver, couriers, sourceFiles, store, keys, metrics, now, faults, template, people, policyServer, aliasPrefix } = parts;
   return {
     async 'room.create'({ id, body: { party } }) {
       const rooms = template();
@@ -49,7 +53,16 @@ export function createExecutors(parts: ExecutorParts): Executors {
       const entered = await homeserver.joinAsCourier(created.value);
       if (!entered.ok) return entered;
       faults.at('room.entered');
+      // Before anybody is invited who could say something.
+      const guarded = policyServer === undefined ? ok(0) : await protect(homeserver, policyServer, rooms.id, created.value);
+      if (!guarded.ok) return guarded;
+      faults.at('room.protected');
       return ok({ type: 'room.create', roomId: created.value });
+    },
+
+    async 'room.protect'({ body: { roomId } }) {
+      const guarded = policyServer === undefined ? ok(0) : await protect(homeserver, policyServer, template().id, roomId);
+      return guarded.ok ? ok({ type: 'room.protect', roomId, steps: guarded.value }) : guarded;
     },
 
     async 'room.invite'({ body: { roomId, userId } }) {

@@ -1,11 +1,12 @@
 import { as, type EventId, type Millis, type RoomId, type UserId } from '../domain/brand.ts';
-import type { Aggregate, FactBody } from '../domain/fact.ts';
+import type { Aggregate, FactBody, FactOf } from '../domain/fact.ts';
+import { opens, type PolicyIdentity } from '../domain/rooms/protection.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { MatrixTransaction, RoomEvent } from '../ports/homeserver.ts';
 import type { IncomingFact, Store } from '../ports/store.ts';
 import type { Log, Metrics } from '../ports/telemetry.ts';
 
-export type IntakeParts = { readonly store: Store; readonly guardian: UserId; readonly ownUsers: readonly UserId[]; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly nudge: () => void };
+export type IntakeParts = { readonly store: Store; readonly guardian: UserId; readonly ownUsers: readonly UserId[]; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly nudge: () => void; /** Absent where none is configured. */ readonly policy?: PolicyIdentity };
 
 /**
  * RECEIVE, from the homeserver: what happens in results rooms becomes facts. Returns once they are committed: only then may the transaction
@@ -23,7 +24,12 @@ export function createIntake(parts: IntakeParts): (transaction: MatrixTransactio
     };
     for (const event of events) {
       metrics.count('matrix_events', { type: KNOWN.has(event.type) ? event.type : 'other', ours: String(ours.has(event.room_id)) });
-      take(event.room_id, event.event_id, bodyOf(parts, event));
+      const unprotected = ours.has(event.room_id) ? unprotectedBy(parts, event) : undefined;
+      if (unprotected) {
+        metrics.count('policy_edges', { edge: unprotected.edge });
+        parts.log.warn('policy.opened', { edge: unprotected.edge, room: event.room_id, by: event.sender });
+      }
+      take(event.room_id, event.event_id, unprotected ?? bodyOf(parts, event));
     }
     for (const { room_id: room, receipts } of ephemeral) {
       for (const { eventId, userId, at } of receipts) if (!parts.ownUsers.includes(userId)) take(room, `receipt:${userId}:${eventId}`, { type: 'room.receipt', userId, eventId, seenAt: at });
@@ -36,9 +42,15 @@ export function createIntake(parts: IntakeParts): (transaction: MatrixTransactio
 
 const KNOWN = new Set(['m.room.member', 'm.room.encrypted', 'm.reaction', 'm.room.message', 'm.room.redaction', 'm.room.create', 'm.room.encryption', 'm.room.power_levels', 'm.room.tombstone']);
 
-function bodyOf({ guardian, ownUsers }: IntakeParts, event: RoomEvent): FactBody | undefined {
+function unprotectedBy({ policy, guardian }: IntakeParts, { type, state_key: stateKey, content, room_id: roomId, sender }: RoomEvent): FactOf<'room.unprotected'> | undefined {
+  const edge = policy && stateKey !== undefined ? opens({ type, stateKey, content }, guardian, policy) : undefined;
+  return edge && { type: 'room.unprotected', roomId, edge, by: sender };
+}
+
+function bodyOf({ guardian, ownUsers, policy }: IntakeParts, event: RoomEvent): FactBody | undefined {
   const { event_id: eventId, room_id: roomId, sender } = event;
   const membership = membershipOf(event);
+  if (membership && event.state_key === policy?.userId) return undefined;
   if (membership) return { type: 'room.member', roomId, userId: as<UserId>(event.state_key ?? ''), membership, sender, eventId };
   if (event.type === 'm.room.tombstone' && event.state_key === '') {
     const { replacement_room: successor } = event.content;

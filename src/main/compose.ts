@@ -105,6 +105,7 @@ export function settingsOf(config: LoadedConfig): Settings {
     agreedServers: [config.homeserver.server_name, ...config.partners.map(({ server_name: name }) => name)],
     ownServer: config.homeserver.server_name,
     organisations: organisationsOf(config),
+    ...(config.policy_server === undefined ? {} : { policyServer: 'configured' as const }),
     courierSeats: config.courier.devices,
     invitationPatienceMs: config.invitations.patience_minutes * 60_000,
   };
@@ -135,8 +136,8 @@ export function partiesOf({ directory }: LoadedConfig): readonly Party[] {
 
 /** Throws `ConfigError` when the file is not there, or wrong. */
 export function templateOf(config: LoadedConfig): RoomTemplate {
-  const { id, room_version: roomVersion, name, topic, history_visibility: history, encryption } = loadTemplate(config.at(join(config.templates_dir, 'results.yaml')));
-  return { id, roomVersion, name, topic, history, rotation: { periodMs: encryption.rotation_period_ms, messages: encryption.rotation_period_msgs } };
+  const { id, room_version: roomVersion, name, topic, history_visibility: history, reactions, encryption } = loadTemplate(config.at(join(config.templates_dir, 'results.yaml')));
+  return { id, roomVersion, name, topic, history, reactions, rotation: { periodMs: encryption.rotation_period_ms, messages: encryption.rotation_period_msgs } };
 }
 
 /** What the file says of a person that rules look at; nothing, when it says nothing. */

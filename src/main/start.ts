@@ -29,6 +29,7 @@ import { createHealth, type Problem } from './health.ts';
 import { operationsRoutes, waitingRoutes } from './operations.ts';
 import { applyPolicy } from './policy/apply.ts';
 import { policyAtStart, readPolicy } from './policy/inForce.ts';
+import { composePolicyServer, protectRooms } from './policyServer.ts';
 import { keepPresent } from './presence.ts';
 import { inForceOf, type InForce } from './reload/inForce.ts';
 import { createReload } from './reload/reload.ts';
@@ -97,6 +98,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     names: { guardian: `${config.organisation.name} (guardian)`, courier: config.courier.display_name ?? `${config.organisation.name} results` },
   };
   const homeserver = createHomeserver(homeserverOptions);
+  const policyServer = composePolicyServer(config, { store, keys, log, metrics, now, guardian: homeserver.guardian, courier: homeserver.courier, homeserver: homeserverOptions, inForce: () => reload.inForce() });
   const couriers = roles.includes('sender') ? composeCouriers({ config, whenServerAway: () => reload.inForce().config.delivery.when_server_away, store, keys, worker, userId: homeserver.courier, asToken, log, metrics, faults, taken: () => {
     loop.nudge();
     for (const code of ['no-device', 'keys-missing']) void wake(code).catch(() => undefined);
@@ -115,6 +117,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     seats: () => couriers?.held() ?? [],
     executors: catchUp.around(createExecutors({
       ...parts, homeserver, sourceFiles: createSourceFiles(() => reload.inForce().config), couriers: couriers ?? { at: () => undefined }, keys, template: () => reload.inForce().template, aliasPrefix: config.appservice.prefix,
+      ...(policyServer === undefined ? {} : { policyServer: policyServer.server }),
       people: () => peopleOf(reload.inForce().config, homeserver.guardian),
     }), (id) => keys.pseudonym('txn', id)),
   });
@@ -126,7 +129,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
       throw error;
     }
   }
-  const take = createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge });
+  const take = createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge, ...(policyServer === undefined ? {} : { policy: policyServer.server }) });
   late.take = take;
   const came = { devices: createGathered((people) => wake('no-device', people)), 'room-keys': createGathered((people) => wake('keys-missing', people)) };
   couriers?.onKeys(({ kind, userIds }) => came[kind](userIds));
@@ -140,20 +143,23 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   const stopWatching = health.watch();
   late.problems = health.known;
   operations.serve(operationsRoutes({ couriers, health, metrics, steady: () => performance.now() }));
-  const door = doors?.open({ ...parts, keys, nudge: loop.nudge, validator: await createFhirValidator(), appservice: { hsToken, isOurs, take } });
+  const heard: typeof take = async (transaction) => { policyServer?.server.heard(transaction.events); await take(transaction); };
+  const door = doors?.open({ ...parts, keys, nudge: loop.nudge, validator: await createFhirValidator(), appservice: { hsToken, isOurs, take: heard } });
   if (door !== undefined) late.door = door;
+  const policyPort = roles.includes('ingress') ? await policyServer?.listen() : undefined;
+  if (policyServer && isDecider) await protectRooms(store, policyServer.server, now());
   couriers?.start();
   loop.start();
   const catchingUp = repeat(CATCH_UP_MS, () => catchUp.run());
   const reloading = repeat(RELOAD_MS, () => reload.look().catch((error: unknown) => log.warn('config.not-looked', { error: errorCode(error) })));
   const pruning = setInterval(() => void couriers?.prune(now() - config.courier.keep_days * 86_400_000), HOURLY_MS).unref();
   const leave = keepPresent(store, clock, log, { id: worker, roles, address: `${config.operations.host}:${operations.port}` });
-  log.info('aceso.started', { worker, roles: roles.join(' '), operations: operations.port, http: doors?.httpPort, appservice: doors?.appservicePort });
+  log.info('aceso.started', { worker, roles: roles.join(' '), operations: operations.port, http: doors?.httpPort, appservice: doors?.appservicePort, policy: policyPort });
   return {
     operationsPort: operations.port,
-    reloadTls: () => doors?.reloadTls(),
+    reloadTls: () => { doors?.reloadTls(); policyServer?.reloadTls(); },
     reload: reload.take,
-    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, reloading.stop, reload.leave, async () => doors?.stop(2000), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => operations.stop(500), () => store.close(), async () => lock?.release()]),
+    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, reloading.stop, reload.leave, async () => doors?.stop(2000), async () => policyServer?.stop(), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => operations.stop(500), () => store.close(), async () => lock?.release()]),
   };
 }
 
@@ -181,8 +187,8 @@ function whenThere<T>(config: LoadedConfig, waiting: Waiting, ask: () => Promise
   return config.store.postgres_url_file === undefined ? asked() : waiting.until(asked);
 }
 
-function peopleOf({ homeserver, partners }: LoadedConfig, guardian: UserId): RoomPeople {
-  return { ownServer: homeserver.server_name, guardian, partnerVersions: Object.fromEntries(partners.flatMap(({ server_name: name, room_version: version }) => (version === undefined ? [] : [[name, version]]))) };
+function peopleOf({ homeserver, partners, policy_server: policy }: LoadedConfig, guardian: UserId): RoomPeople {
+  return { ...(policy === undefined ? {} : { policyServer: policy.server_name }), ownServer: homeserver.server_name, guardian, partnerVersions: Object.fromEntries(partners.flatMap(({ server_name: name, room_version: version }) => (version === undefined ? [] : [[name, version]]))) };
 }
 
 /** Each part gets its turn, and none may hold up the stop of the next: one that waits for a database or homeserver that hangs is left behind. */

@@ -52,6 +52,8 @@ export type HttpHead = {
   /** Below the route's prefix, without the query, e.g. `/DiagnosticReport`. */
   readonly path: string;
   readonly query: URLSearchParams;
+  /** Path and query as they came, for what was signed with them. */
+  readonly uri?: string;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly peer: Peer;

@@ -33,6 +33,8 @@ export type Homeserver = {
   joinAsCourier(roomId: RoomId): Promise<Outcome<void, HomeserverFailure>>;
   /** Redacts as the guardian. `id` is the transaction id; redacting twice changes nothing more. */
   redact(roomId: RoomId, eventId: EventId, id: string, reason: string): Promise<Outcome<void, HomeserverFailure>>;
+  /** Sets a state event as the guardian. */
+  setState(roomId: RoomId, event: Pick<StateEvent, 'type' | 'stateKey' | 'content'>): Promise<Outcome<void, HomeserverFailure>>;
   state(roomId: RoomId): Promise<Outcome<readonly StateEvent[], HomeserverFailure>>;
   /** Whether it answers, and takes our token. */
   ping(): Promise<Outcome<{ readonly versions: readonly string[] }, HomeserverFailure>>;

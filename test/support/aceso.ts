@@ -44,6 +44,8 @@ export type AcesoOptions = {
   readonly dataDir?: string;
   /** Merged over the courier's settings. */
   readonly courier?: Readonly<Record<string, unknown>>;
+  /** A policy server of its own, with the laboratory's certificate. */
+  readonly policyServer?: Readonly<Record<string, unknown>>;
 };
 
 export type Answer = { readonly status: number; readonly headers: Headers; readonly text: string; readonly body: Record<string, unknown> };
@@ -160,6 +162,7 @@ function prepare(folder: string, configFile: string, token: string, options: Ace
     operations: { port: ports.operations },
     ...(options.postgresUrl === undefined ? {} : { store: { postgres_url_file: 'postgres-url' } }),
     courier: { unsigned_devices: options.unsignedDevices ?? 'withhold', ...options.courier },
+    ...(options.policyServer === undefined ? {} : { policy_server: options.policyServer }),
     ...(options.dataDir === undefined ? {} : { data_dir: options.dataDir }),
     partners, directory: { people, teams },
     invitations: { patience_minutes: options.patienceMinutes ?? 15 },

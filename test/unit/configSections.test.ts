@@ -41,7 +41,7 @@ describe('What a changed configuration file changes', () => {
   });
 
   it('needs a restart for every section that is not named as safe, also one that comes with a later version', () => {
-    expect(SECTIONS.filter((section) => !isSafe(section))).to.deep.equal(['organisation', 'data_dir', 'keys_file', 'store', 'homeserver', 'appservice', 'http', 'operations', 'courier']);
+    expect(SECTIONS.filter((section) => !isSafe(section))).to.deep.equal(['organisation', 'data_dir', 'keys_file', 'store', 'homeserver', 'appservice', 'http', 'operations', 'courier', 'policy_server']);
     expect(said({ courier: { devices: 2 }, log: { level: 'warn' } })).to.deep.equal(['courier changed: restart', 'log changed: reload']);
   });
 

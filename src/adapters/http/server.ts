@@ -96,7 +96,7 @@ function appOf(door: Door, failed: HttpServerOptions['failed'], budgetOf: (prefi
 async function serve(door: Door, budget: Budget, route: HttpRoute, request: Request, response: Response): Promise<void> {
   const url = new URL(`http://localhost${request.url}`);
   const { headers, peer } = door.seen(request);
-  const admission: Admission = await route.admit({ method: request.method, path: url.pathname, query: url.searchParams, headers, peer });
+  const admission: Admission = await route.admit({ method: request.method, path: url.pathname, query: url.searchParams, uri: request.originalUrl, headers, peer });
   if ('reply' in admission) { refuse(request, response, admission.reply); return; }
   try {
     await take(door, budget, admission, peer.address, request, response);

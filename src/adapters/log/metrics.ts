@@ -21,6 +21,9 @@ const HELP: Readonly<Record<MetricName, readonly [kind: 'counter' | 'histogram',
   attachments: ['counter', 'Files that came with results: taken, by kind, or why not', ['outcome', 'kind']],
   config_reloads: ['counter', 'Times the configuration file was read again: taken, refused, or the same as before', ['outcome']],
   policy_verdicts: ['counter', 'What the rules said, by what was asked', ['asked', 'outcome']],
+  policy_signs: ['counter', 'Events that the policy server was asked about, by answer and rule', ['answer', 'rule']],
+  policy_seconds: ['histogram', 'Time the policy server took over an event', []],
+  policy_edges: ['counter', 'Times something was done in a room that would make homeservers ask the policy server no more', ['edge']],
   courier_restarts: ['counter', 'Times the engine was thrown away and reopened', []],
 };
 

@@ -104,6 +104,10 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
       const redacted = await attempt('redact an event', () => request(asGuardian, Method.Put, `/rooms/${encode(roomId)}/redact/${encode(eventId)}/${encode(id)}`, { reason }));
       return redacted.ok ? ok(undefined) : redacted;
     },
+    async setState(roomId, { type, stateKey, content }) {
+      const set = await attempt(`set ${type}`, () => request(asGuardian, Method.Put, `/rooms/${encode(roomId)}/state/${encode(type)}/${encode(stateKey)}`, content));
+      return set.ok ? ok(undefined) : set;
+    },
     state: roomState,
     async ping() {
       const versions = await attempt('ask for the versions', () => request<{ readonly versions: readonly string[] }>(unversioned, Method.Get, '/versions'));

@@ -48,9 +48,10 @@ export function decideRoom(before: RoomState | undefined, fact: Fact, context: C
     case 'effect.done':
       if (body.result.type === 'room.create') return body.effect === creationOf(state) ? created(state, body.result.roomId, context.settings) : superseded(state, body.effect);
       if (body.result.type === 'room.invite') return invited(state, body.effect, fact.at);
-      if (body.result.type === 'room.follow') return isFollowing(state, body.effect) ? upgraded(state, body.result.roomId, context.settings) : superseded(state, body.effect);
+      if (body.result.type === 'room.follow') return isFollowing(state, body.effect) ? upgraded(state, body.result.roomId, fact.id, context.settings) : superseded(state, body.effect);
       if (body.result.type === 'courier.accept') return { state, wake: [sendLane(state.party)], audit: [{ action: 'identity.accepted', because: 'an operator confirmed it', detail: { user: body.result.userId } }] };
       if (body.result.type === 'courier.member') return { state: { ...state, untold: untoldOf(state).filter(({ effect }) => effect !== body.effect) }, audit: [] };
+      if (body.result.type === 'room.protect') return { state, audit: [{ action: 'policy.in-force', because: 'its homeservers ask the policy server about every event', detail: { room: body.result.roomId, steps: body.result.steps } }] };
       if (body.result.type === 'event.decrypt') return opened(state, body.result, context);
       return ignored(state, body.type);
     case 'effect.failed':
@@ -59,6 +60,8 @@ export function decideRoom(before: RoomState | undefined, fact: Fact, context: C
       return member(state, body, fact.at);
     case 'operator.accept':
       return accept(state, body, fact.id);
+    case 'room.unprotected':
+      return unprotected(state, fact.id, body);
     case 'room.tombstone':
       return tombstoned(state, body);
     case 'room.encrypted':
@@ -166,10 +169,18 @@ function created(before: RoomState, roomId: NonNullable<RoomState['roomId']>, se
   return { ...settle(state), effects, names: [roomId, ...before.former], audit: [{ action: 'room.created', because: 'made from its template', detail: { room: roomId, party: state.party.id } }] };
 }
 
-function upgraded(before: RoomState, roomId: RoomId, settings: Settings): RoomDecision {
+function upgraded(before: RoomState, roomId: RoomId, fact: FactId, settings: Settings): RoomDecision {
   const { state: replaced, names, audit } = movedTo(before, roomId);
   const { state, effects } = invite(replaced, settings);
-  return { ...settle(state), effects, names, audit };
+  return { ...settle(state), effects: [...(settings.policyServer === 'configured' ? [protection(roomId, fact)] : []), ...effects], names, audit };
+}
+
+const protection = (roomId: RoomId, fact: FactId): Effect => ({ id: as<EffectId>(`protect:${fact}`), lane: `protect:${roomId}`, body: { type: 'room.protect', roomId } });
+
+/** Homeservers let everything pass where the policy server isn't in force: it is put back, whoever took it away. */
+function unprotected(state: RoomState, fact: FactId, { roomId, edge, by }: FactOf<'room.unprotected'>): RoomDecision {
+  const audit: AuditEntry = edge === 'start' ? { action: 'policy.wanted', because: 'a policy server is configured', detail: { room: roomId } } : { action: 'policy.opened', because: `its homeservers may let everything pass: ${edge}`, detail: { room: roomId, edge, by } };
+  return { state, effects: [protection(roomId, fact)], audit: [audit] };
 }
 
 /** Each time it is confirmed is one of its own: the identity may change again. */
@@ -249,6 +260,7 @@ function failed(state: RoomState, body: FactOf<'effect.failed'>, at: Millis): Ro
   const reason = { code: body.code, message: body.message };
   const audit: AuditEntry = { action: 'room.blocked', because: body.message, detail: { code: body.code, effect: body.effect, final: body.final } };
   if (body.kind === 'courier.accept') return { state, audit: [{ ...audit, action: 'identity.not-accepted' }] };
+  if (body.kind === 'room.protect') return { state, audit: [{ ...audit, action: 'policy.not-in-force' }] };
   if (body.kind === 'courier.member') return { state, audit: [{ ...audit, action: 'member.not-told' }] };
   if (body.kind === 'room.redact') return { state, audit: [{ ...audit, action: 'clear-text.not-removed' }] };
   const userId = body.kind === 'room.invite' ? invitee(state, body.effect) : undefined;

@@ -10,6 +10,8 @@ export type RoomTemplate = {
   readonly name: string;
   readonly topic: string;
   readonly history: 'invited' | 'joined';
+  /** Emoji that people may react with, where a policy server looks at it. */
+  readonly reactions?: readonly string[];
   readonly rotation: { readonly periodMs: number; readonly messages: number };
 };
 
@@ -25,6 +27,8 @@ export type RoomPlan = {
 export type RoomPeople = {
   readonly ownServer: string;
   readonly guardian: UserId;
+  /** Aceso's policy server, where there is one: it is let into the rooms that leave the hospital. */
+  readonly policyServer?: string;
   /** Room version a partner's server can join at most, where it says so. */
   readonly partnerVersions: Readonly<Record<string, string>>;
 };
@@ -49,7 +53,7 @@ export function planRoom(template: RoomTemplate, party: Party, people: RoomPeopl
       state('m.room.join_rules', { join_rule: 'invite' }),
       state('m.room.history_visibility', { history_visibility: template.history }),
       state('m.room.guest_access', { guest_access: 'forbidden' }),
-      ...(isFederated ? [state('m.room.server_acl', { allow: admitted(servers), deny: [], allow_ip_literals: false })] : []),
+      ...(isFederated ? [state('m.room.server_acl', { allow: admitted(people.policyServer === undefined ? servers : [...servers, people.policyServer].sort()), deny: [], allow_ip_literals: false })] : []),
       state('org.aceso.template', { id: template.id }),
     ],
     powerLevels: powerLevels(version, people.guardian),
@@ -69,8 +73,8 @@ function versionFor(template: RoomTemplate, servers: readonly string[], { partne
   return [template.roomVersion, ...limits].reduce((lowest, each) => (Number(each) < Number(lowest) ? each : lowest));
 }
 
-/** From room version 12 on a creator stands above all levels and must not be listed (MSC4289). */
-function powerLevels(version: string, guardian: UserId): RoomPlan['powerLevels'] {
+/** The levels of a room of ours. From room version 12 on a creator stands above all levels and must not be listed (MSC4289). */
+export function powerLevels(version: string, guardian: UserId): RoomPlan['powerLevels'] {
   return {
     users: Number(version) >= 12 ? {} : { [guardian]: 100 },
     users_default: 0,

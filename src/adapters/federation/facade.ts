@@ -1,0 +1,132 @@
+import type { Admission, HttpHead, HttpReply, HttpRoute } from '../../ports/bridge.ts';
+import { NotCanonical } from './canonicalJson.ts';
+import type { Membership } from './membership.ts';
+import type { OriginKeys } from './originKeys.ts';
+import type { SignAnswer } from './signing.ts';
+import { isObject, type JsonObject } from './signedJson.ts';
+import { isAuthentic, parseXMatrix } from './xMatrix.ts';
+
+export type FacadeParts = {
+  readonly serverName: string;
+  /** Host and port that `.well-known` names. */
+  readonly delegate: string;
+  readonly userId: string; readonly displayName: string;
+  /** Servers that may ask anything: the own homeserver and those with an agreement. */
+  readonly servers: () => readonly string[];
+  readonly keys: Pick<OriginKeys, 'find'>;
+  readonly published: () => JsonObject;
+  readonly sign: (event: JsonObject, origin: string) => Promise<SignAnswer>;
+  readonly membership: Pick<Membership, 'invited'>;
+  readonly now: () => number;
+  readonly version: string;
+  readonly failed: (error: unknown) => void;
+  readonly refused: (refusal: { readonly code: 'no-credentials' | 'wrong-destination' | 'server-not-admitted' | 'bad-request-signature' | 'unrecognised'; readonly status: number; readonly peer: string }) => void;
+};
+
+/** An event has 64 KiB, and `unsigned` beside it; a transaction has 50 events and 100 EDUs. */
+const EVENT_BYTES = 512 * 1024;
+const TRANSACTION_BYTES = 16 * 1024 * 1024;
+
+type Answer = { readonly status: number; readonly body: JsonObject };
+type Asked = { readonly parameters: readonly string[]; readonly content: JsonObject; readonly origin: string; readonly query: URLSearchParams };
+type Endpoint = { readonly method: string; readonly path: RegExp; readonly maxBytes?: number; readonly answer: (parts: FacadeParts, asked: Asked) => Answer | Promise<Answer> };
+
+const ok = (body: JsonObject): Answer => ({ status: 200, body });
+const error = (status: number, errcode: string, text: string): Answer => ({ status, body: { errcode, error: text } });
+const NOT_KEPT = error(404, 'M_NOT_FOUND', 'A policy server keeps no events.');
+const NO_WAY_IN = error(403, 'M_FORBIDDEN', 'A policy server lets nobody into rooms.');
+
+/** What anybody may ask. */
+const OPEN: readonly Endpoint[] = [
+  { method: 'GET', path: /^\/\.well-known\/matrix\/server$/u, answer: ({ delegate }) => ok({ 'm.server': delegate }) },
+  { method: 'GET', path: /^\/_matrix\/key\/v2\/server(?:\/[^/]*)?$/u, answer: ({ published }) => ok(published()) },
+  { method: 'GET', path: /^\/_matrix\/federation\/v1\/version$/u, answer: ({ version }) => ok({ server: { name: 'Aceso policy server', version } }) },
+];
+
+/** What a member's server is asked, answered truly: it has one user without devices, and keeps nothing. */
+const AUTHENTICATED: readonly Endpoint[] = [
+  { method: 'POST', path: /^\/_matrix\/policy\/(?:v1|unstable\/org\.matrix\.msc4284)\/sign$/u, maxBytes: EVENT_BYTES, answer: ({ sign }, { content, origin }) => sign(content, origin) },
+  { method: 'PUT', path: /^\/_matrix\/federation\/v1\/send\/[^/]+$/u, maxBytes: TRANSACTION_BYTES, answer: () => ok({ pdus: {} }) },
+  { method: 'PUT', path: /^\/_matrix\/federation\/v2\/invite\/[^/]+\/[^/]+$/u, maxBytes: TRANSACTION_BYTES, answer: ({ membership }, { content, origin }) => membership.invited(content, origin) },
+  { method: 'GET', path: /^\/_matrix\/federation\/v1\/query\/profile$/u, answer: ({ userId, displayName }, { query }) => (query.get('user_id') === userId ? ok({ displayname: displayName }) : error(404, 'M_NOT_FOUND', 'No such user.')) },
+  { method: 'GET', path: /^\/_matrix\/federation\/v1\/user\/devices\/([^/]+)$/u, answer: ({ userId }, { parameters: [user] }) => (user === userId ? ok({ user_id: userId, stream_id: 1, devices: [] }) : error(404, 'M_NOT_FOUND', 'No such user.')) },
+  { method: 'POST', path: /^\/_matrix\/federation\/v1\/user\/keys\/query$/u, maxBytes: EVENT_BYTES, answer: ({ userId }, { content: { device_keys: asked } }) => ok({ device_keys: isObject(asked) && Object.hasOwn(asked, userId) ? { [userId]: {} } : {} }) },
+  { method: 'POST', path: /^\/_matrix\/federation\/v1\/user\/keys\/claim$/u, maxBytes: EVENT_BYTES, answer: () => ok({ one_time_keys: {} }) },
+  { method: 'GET', path: /^\/_matrix\/federation\/v1\/(?:event|state|state_ids|event_auth|hierarchy|timestamp_to_event)\/.+$/u, answer: () => NOT_KEPT },
+  { method: 'GET', path: /^\/_matrix\/federation\/v1\/query\/directory$/u, answer: () => NOT_KEPT },
+  { method: 'GET', path: /^\/_matrix\/federation\/v1\/backfill\/.+$/u, answer: ({ serverName, now }) => ok({ origin: serverName, origin_server_ts: now(), pdus: [] }) },
+  { method: 'POST', path: /^\/_matrix\/federation\/v1\/get_missing_events\/.+$/u, maxBytes: EVENT_BYTES, answer: () => ok({ events: [] }) },
+  { method: 'GET', path: /^\/_matrix\/federation\/v1\/make_(?:join|leave|knock)\/.+$/u, answer: () => NO_WAY_IN },
+  { method: 'PUT', path: /^\/_matrix\/federation\/v[12]\/send_(?:join|leave|knock)\/.+$/u, maxBytes: EVENT_BYTES, answer: () => NO_WAY_IN },
+];
+
+/** The federation API of Aceso's own server name, as far as a policy server's membership needs it (server-server API). */
+export function createFacade(parts: FacadeParts): HttpRoute {
+  const admit = (head: HttpHead): Admission => {
+    const path = decoded(head.path);
+    const open = OPEN.find((each) => each.method === head.method && each.path.test(head.path));
+    if (open) return admitted(0, () => respond(parts, open, { parameters: [], content: {}, origin: '', query: head.query }));
+    const endpoint = AUTHENTICATED.find((each) => each.method === head.method && each.path.test(head.path));
+    const refuse = (code: Parameters<FacadeParts['refused']>[0]['code'], answer: Answer): HttpReply => {
+      parts.refused({ code, status: answer.status, peer: head.peer.address });
+      return json(answer);
+    };
+    if (!endpoint || path === undefined) return { reply: refuse('unrecognised', error(404, 'M_UNRECOGNIZED', 'A policy server has no such endpoint.')) };
+    const credentials = parseXMatrix(head.headers['authorization']);
+    if (!credentials) return { reply: refuse('no-credentials', error(401, 'M_UNAUTHORIZED', 'Servers prove themselves with X-Matrix.')) };
+    const { origin, destination, key: keyId } = credentials;
+    if (destination !== undefined && destination !== parts.serverName) return { reply: refuse('wrong-destination', error(401, 'M_UNAUTHORIZED', `This is ${parts.serverName}.`)) };
+    if (!parts.servers().includes(origin)) return { reply: refuse('server-not-admitted', error(403, 'M_FORBIDDEN', 'Your server has no agreement with this hospital. Ask its privacy office.')) };
+    return admitted(endpoint.maxBytes ?? 0, async (bytes) => {
+      const content = parsed(bytes);
+      if (content === 'not JSON') return json(error(400, 'M_NOT_JSON', 'The body is no JSON object.'));
+      const key = await parts.keys.find(origin, keyId, parts.now());
+      const request = { method: head.method, uri: head.uri ?? head.path, ...(content === undefined ? {} : { content }) };
+      if (!key || !isProven(request, credentials, parts.serverName, key)) return refuse('bad-request-signature', error(401, 'M_UNAUTHORIZED', 'The signature of the request does not fit your server\'s keys.'));
+      const [, ...parameters] = endpoint.path.exec(path) ?? [];
+      return respond(parts, endpoint, { parameters, content: content ?? {}, origin, query: head.query });
+    });
+  };
+  return { prefix: '/', admit };
+}
+
+const admitted = (maxBytes: number, take: (bytes: Uint8Array) => Promise<HttpReply>): Admission => ({ maxBytes, tooLarge: () => json(error(413, 'M_TOO_LARGE', 'The body is larger than what this may hold.')), take });
+
+async function respond(parts: FacadeParts, endpoint: Endpoint, asked: Asked): Promise<HttpReply> {
+  try {
+    return json(await endpoint.answer(parts, asked));
+  } catch (error_) {
+    parts.failed(error_);
+    return json(error(500, 'M_UNKNOWN', 'The policy server failed on this: it is written in its log.'));
+  }
+}
+
+const json = ({ status, body }: Answer): HttpReply => ({ status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+
+function isProven(...[request, credentials, destination, key]: Parameters<typeof isAuthentic>): boolean {
+  try {
+    return isAuthentic(request, credentials, destination, key);
+  } catch (error_) {
+    if (error_ instanceof NotCanonical) return false;
+    throw error_;
+  }
+}
+
+/** Undefined: there is none. */
+function parsed(bytes: Uint8Array): JsonObject | undefined | 'not JSON' {
+  if (bytes.length === 0) return undefined;
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return isObject(value) ? value : 'not JSON';
+  } catch {
+    return 'not JSON';
+  }
+}
+
+function decoded(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,81 @@
+import type { RoomId } from '../../domain/brand.ts';
+import { fail, ok, type Outcome } from '../../domain/outcome.ts';
+import type { HomeserverFailure } from '../../ports/homeserver.ts';
+import type { Answer, Ask } from './client.ts';
+import { contentHash, eventIdOf, isHashRight, isRoomVersion, ROOM_VERSIONS, signableBytes, signedEvent } from './event.ts';
+import { isSignedBy, type Signer } from './ed25519.ts';
+import type { OriginKeys } from './originKeys.ts';
+import { isObject, keyIdsIn, signatureIn, type JsonObject } from './signedJson.ts';
+import { xMatrix, type SignedRequest } from './xMatrix.ts';
+
+export type MembershipParts = {
+  readonly ask: Ask; readonly keys: Pick<OriginKeys, 'find'>; readonly now: () => number;
+  readonly serverName: string; readonly userId: string; readonly displayName: string;
+  readonly signingKeyId: string; readonly signing: Signer;
+  /** The only server that it joins through, and the only one whose guardian may invite it. */
+  readonly ownServer: string; readonly guardian: string;
+};
+
+export type Membership = {
+  /** As a server of its own (server-server API §"Joining Rooms"). */
+  join(roomId: RoomId): Promise<Outcome<void, HomeserverFailure>>;
+  /** The invitation with our signature under it, or why it isn't taken (server-server API §"Inviting to a room"). */
+  invited(body: JsonObject, origin: string): Promise<{ readonly status: number; readonly body: JsonObject }>;
+};
+
+const FORBIDDEN = (error: string): { readonly status: number; readonly body: JsonObject } => ({ status: 403, body: { errcode: 'M_FORBIDDEN', error } });
+
+/** The one membership that a policy server needs: without a joined member of its name, homeservers let everything pass. */
+export function createMembership(parts: MembershipParts): Membership {
+  const { ask, now, serverName, userId, ownServer, signingKeyId, signing } = parts;
+  const call = (request: SignedRequest): Promise<Outcome<Answer, 'unavailable'>> =>
+    ask(request.method, request.uri, { authorization: xMatrix(request, serverName, ownServer, signingKeyId, signing), ...(request.content === undefined ? {} : { content: request.content }) });
+
+  return {
+    async join(roomId) {
+      const offered = await call({ method: 'GET', uri: `/_matrix/federation/v1/make_join/${encodeURIComponent(roomId)}/${encodeURIComponent(userId)}?${ROOM_VERSIONS.map((version) => `ver=${version}`).join('&')}` });
+      if (!offered.ok) return offered;
+      if (offered.value.status !== 200) return notJoined(offered.value);
+      const { room_version: version, event } = offered.value.body;
+      if (!isRoomVersion(version) || !isObject(event)) return fail('invalid', `join as the policy server: the room's version is none of ${ROOM_VERSIONS.join(', ')}`);
+      const { prev_events: previous, auth_events: auth, depth } = event;
+      // Only what places it in the room is the homeserver's; what it says is ours.
+      const joining = signedEvent(version, {
+        type: 'm.room.member', room_id: roomId, sender: userId, state_key: userId, content: { membership: 'join', displayname: parts.displayName },
+        prev_events: previous, auth_events: auth, depth, origin_server_ts: now(),
+      }, serverName, signingKeyId, signing);
+      const eventId = eventIdOf(signableBytes(version, joining));
+      const joined = await call({ method: 'PUT', uri: `/_matrix/federation/v2/send_join/${encodeURIComponent(roomId)}/${encodeURIComponent(eventId)}`, content: joining });
+      if (!joined.ok) return joined;
+      return joined.value.status === 200 ? ok(undefined) : notJoined(joined.value);
+    },
+
+    async invited({ event, room_version: version }, origin) {
+      if (origin !== ownServer) return FORBIDDEN('Only the homeserver of this policy server invites it.');
+      if (!isRoomVersion(version)) return { status: 400, body: { errcode: 'M_INCOMPATIBLE_ROOM_VERSION', error: 'This version of room is not supported here.', room_version: String(version) } };
+      if (!isObject(event) || !isObject(event['content'])) return { status: 400, body: { errcode: 'M_INVALID_PARAM', error: 'The body holds no invitation.' } };
+      if (event['type'] !== 'm.room.member' || event['state_key'] !== userId || event['content']['membership'] !== 'invite' || event['sender'] !== parts.guardian) return FORBIDDEN('Only Aceso\'s guardian invites, and only the policy server\'s own user.');
+      const signable = signableBytes(version, event);
+      if (!isHashRight(event, contentHash(event).sha256) || !await isSignedByHomeserver(parts, event, signable)) return FORBIDDEN('The invitation is not signed by the homeserver, or was changed.');
+      const signatures = isObject(event['signatures']) ? event['signatures'] : {};
+      return { status: 200, body: { event: { ...event, signatures: { ...signatures, [serverName]: { [signingKeyId]: signing.sign(signable) } } } } };
+    },
+  };
+}
+
+async function isSignedByHomeserver({ keys, ownServer, now }: MembershipParts, event: JsonObject, signable: Buffer): Promise<boolean> {
+  for (const keyId of keyIdsIn(event, ownServer)) {
+    const key = await keys.find(ownServer, keyId, now());
+    if (key && isSignedBy(key, signable, signatureIn(event, ownServer, keyId))) return true;
+  }
+  return false;
+}
+
+/** Server texts are left out: they may quote what was sent. */
+function notJoined({ status, body }: Answer): Outcome<never, HomeserverFailure> {
+  const said = `join as the policy server: the homeserver answered ${status} ${typeof body['errcode'] === 'string' ? body['errcode'] : ''}`;
+  if (status === 403) return fail('forbidden', `${said}. Is it invited, and its server admitted?`, { retry: true });
+  if (status === 404) return fail('not-found', said, { retry: true });
+  if (status === 429) return fail('limited', said, { retry: true });
+  return status >= 500 ? fail('unavailable', said, { retry: true }) : fail('invalid', said, { retry: status === 401 });
+}

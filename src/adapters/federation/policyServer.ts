@@ -1,0 +1,45 @@
+import { as, type Millis, type ServerName, type UserId } from '../../domain/brand.ts';
+import type { AdmissionTerms } from '../../domain/policy/admit.ts';
+import type { HttpRoute } from '../../ports/bridge.ts';
+import type { RoomEvent } from '../../ports/homeserver.ts';
+import type { PolicyServer, RoomSource } from '../../ports/policyServer.ts';
+import { createClient } from './client.ts';
+import { publicKeyOf } from './ed25519.ts';
+import { createFacade, type FacadeParts } from './facade.ts';
+import type { ServerKeys } from './keyFile.ts';
+import { createMembership } from './membership.ts';
+import { createOriginKeys, type OriginKeys } from './originKeys.ts';
+import { createSigning, type Answered } from './signing.ts';
+import { createViews } from './views.ts';
+
+export type PolicyServerOptions = Pick<FacadeParts, 'serverName' | 'delegate' | 'displayName' | 'version' | 'failed' | 'refused'> & {
+  readonly localpart: string;
+  readonly ownServer: string; readonly federationUrl: string; readonly ca?: Buffer;
+  readonly guardian: UserId; readonly courier: UserId; /** As the configuration says now. */
+  readonly servers: () => readonly string[]; readonly reactions: () => readonly string[];
+  readonly keys: ServerKeys; readonly source: RoomSource; readonly now: () => Millis;
+  readonly answered: (answered: Answered) => void;
+};
+
+export type RunningPolicyServer = PolicyServer & { readonly route: HttpRoute; /** What the homeserver pushed. */ heard(events: readonly RoomEvent[]): void; close(): void };
+
+/** A policy server of its own server name: its keys, its one membership in each room, and what it signs. */
+export function createPolicyServer(options: PolicyServerOptions): RunningPolicyServer {
+  const { serverName, displayName, keys: { signingKeyId, signing, policy, published }, ownServer, guardian, courier, servers, reactions, now } = options;
+  const userId = as<UserId>(`@${options.localpart}:${serverName}`);
+  const { ask, close } = createClient(options.federationUrl, options.ca);
+  const origins = createOriginKeys({ ask, ownServer, now });
+  const own = publicKeyOf(signing.publicKey);
+  const keys: OriginKeys = { find: async (server, keyId, at) => (server === serverName ? (keyId === signingKeyId ? own : undefined) : origins.find(server, keyId, at)) };
+  const views = createViews(options.source, now);
+  const terms = (): AdmissionTerms => ({ guardian, courier, policyUser: userId, servers: servers(), reactions: reactions() });
+  const membership = createMembership({ ask, keys, now, serverName, userId, displayName, signingKeyId, signing, ownServer, guardian });
+  const sign = createSigning({ views, keys, terms, now, serverName, policy, answered: options.answered });
+  return {
+    serverName: as<ServerName>(serverName), userId, publicKey: policy.publicKey,
+    join: membership.join,
+    heard: views.heard,
+    route: createFacade({ ...options, userId, keys, published: () => published(serverName, now()), sign, membership, servers }),
+    close,
+  };
+}

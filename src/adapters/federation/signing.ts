@@ -1,0 +1,48 @@
+import type { EventId, RoomId } from '../../domain/brand.ts';
+import { refuse } from '../../domain/policy/admit.ts';
+import type { Verdict } from '../../domain/policy/verdict.ts';
+import type { Signer } from './ed25519.ts';
+import { judge, type JudgeParts, type Judgement } from './judge.ts';
+import { POLICY_KEY_ID } from './keyFile.ts';
+import type { JsonObject } from './signedJson.ts';
+
+/** What was asked and answered, for figures and the audit: no content. */
+export type Answered = { readonly verdict: Verdict; readonly seconds: number; /** The server that asked. */ readonly origin: string; readonly roomId?: RoomId; readonly eventId?: EventId };
+
+export type SigningParts = Omit<JudgeParts, 'passed'> & { readonly serverName: string; readonly policy: Signer; readonly answered: (answered: Answered) => void };
+
+/** Longer than this nobody is kept waiting: their message would seem to hang (issue: "deadline 1 s, then a refusal with a reason"). */
+const DEADLINE_MS = 1000;
+const PASSED = 50_000;
+
+export type SignAnswer = { readonly status: number; readonly body: JsonObject };
+
+/** `POST /_matrix/policy/v1/sign` (server-server API §"Policy Servers"): the signature, or why not, within a second. */
+export function createSigning(parts: SigningParts): (event: JsonObject, origin: string) => Promise<SignAnswer> {
+  const passed = new Set<EventId>();
+  const judging = { ...parts, passed };
+  return async (event, origin) => {
+    const began = performance.now();
+    const { verdict, signable, roomId, eventId, sender } = await within(DEADLINE_MS, judge(judging, event));
+    parts.answered({ verdict, origin, seconds: (performance.now() - began) / 1000, ...(roomId === undefined ? {} : { roomId }), ...(eventId === undefined ? {} : { eventId }) });
+    if (!verdict.allowed || signable === undefined || eventId === undefined || sender === undefined) return refusal(verdict);
+    remember(passed, eventId);
+    parts.views.passed(eventId, sender);
+    return { status: 200, body: { [parts.serverName]: { [POLICY_KEY_ID]: parts.policy.sign(signable) } } };
+  };
+}
+
+function remember(passed: Set<EventId>, eventId: EventId): void {
+  passed.delete(eventId);
+  passed.add(eventId);
+  if (passed.size > PASSED) for (const oldest of passed) { passed.delete(oldest); break; }
+}
+
+function within(ms: number, judging: Promise<Judgement>): Promise<Judgement> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Judgement>((resolve) => { timer = setTimeout(() => resolve({ verdict: refuse('too-slow') }), ms); });
+  return Promise.race([judging, late]).finally(() => clearTimeout(timer));
+}
+
+/** The sender's homeserver passes it on to their client as it is. */
+const refusal = ({ message, rules, revision }: Verdict): SignAnswer => ({ status: 403, body: { errcode: 'M_FORBIDDEN', error: message, 'org.aceso.rule': rules[0] ?? 'default-deny', 'org.aceso.policy_revision': revision } });

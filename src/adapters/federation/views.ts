@@ -1,0 +1,80 @@
+import type { EventId, RoomId, UserId } from '../../domain/brand.ts';
+import { viewOf, type RoomView } from '../../domain/policy/roomView.ts';
+import type { RoomEvent } from '../../ports/homeserver.ts';
+import type { RoomSource } from '../../ports/policyServer.ts';
+
+/** Rooms as the homeserver holds them, kept in memory: the database is not asked, so that it may be away. */
+export type Views = {
+  /** From memory when it is there. Undefined: the homeserver shows the guardian no such room, or doesn't answer. */
+  room(roomId: RoomId): Promise<RoomView | undefined>;
+  /** As the homeserver holds it after now: whatever was read before doesn't count. */
+  fresh(roomId: RoomId): Promise<RoomView | undefined>;
+  /** Who sent an event that the homeserver accepted. */
+  sender(roomId: RoomId, eventId: EventId): Promise<UserId | undefined>;
+  /** The sender of an event that was let pass: the homeserver will have it in a moment. */
+  passed(eventId: EventId, sender: UserId): void;
+  /** What the homeserver pushed: state that changed is read again when it is needed. */
+  heard(events: readonly RoomEvent[]): void;
+};
+
+export type ViewLimits = { readonly rooms: number; readonly events: number; /** A view older than this is read again in the background: pushes may go to another process. */ readonly agesMs: number };
+
+type Kept = { readonly view: RoomView; readonly at: number };
+
+export function createViews(source: RoomSource, now: () => number, limits: ViewLimits = { rooms: 20_000, events: 50_000, agesMs: 60_000 }): Views {
+  const kept = new Map<RoomId, Kept>();
+  const reading = new Map<RoomId, { readonly begun: number; readonly done: Promise<RoomView | undefined> }>();
+  const senders = new Map<EventId, UserId>();
+
+  function read(roomId: RoomId): Promise<RoomView | undefined> {
+    const begun = now();
+    const done = source.state(roomId).then((state) => {
+      const view = state.ok ? viewOf(state.value) : undefined;
+      // What was pushed while it was read may not be in it.
+      if (view && reading.get(roomId)?.done === done) keep(kept, roomId, { view, at: begun }, limits.rooms);
+      return view;
+    }).catch(() => undefined).finally(() => { if (reading.get(roomId)?.done === done) reading.delete(roomId); });
+    reading.set(roomId, { begun, done });
+    return done;
+  }
+
+  return {
+    async room(roomId) {
+      const known = kept.get(roomId);
+      if (!known) return (reading.get(roomId)?.done ?? read(roomId));
+      if (now() - known.at > limits.agesMs && !reading.has(roomId)) void read(roomId);
+      return known.view;
+    },
+    async fresh(roomId) {
+      const asked = now();
+      // One that is under way may have begun too early; the next is shared by all who wait for it.
+      await reading.get(roomId)?.done;
+      const next = reading.get(roomId);
+      return next && next.begun >= asked ? next.done : read(roomId);
+    },
+    async sender(roomId, eventId) {
+      const known = senders.get(eventId);
+      if (known !== undefined) return known;
+      const event = await source.event(roomId, eventId);
+      if (!event.ok || event.value.event_id !== eventId) return undefined;
+      keep(senders, eventId, event.value.sender, limits.events);
+      return event.value.sender;
+    },
+    passed(eventId, sender) { keep(senders, eventId, sender, limits.events); },
+    heard(events) {
+      for (const { event_id: id, room_id: roomId, sender, state_key: key } of events) {
+        keep(senders, id, sender, limits.events);
+        if (key === undefined) continue;
+        kept.delete(roomId);
+        reading.delete(roomId);
+      }
+    },
+  };
+}
+
+/** The oldest makes room. */
+function keep<Key, Value>(map: Map<Key, Value>, key: Key, value: Value, most: number): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > most) for (const oldest of map.keys()) { map.delete(oldest); break; }
+}

@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs';
+import { openServerKeys } from '../adapters/federation/keyFile.ts';
+import { createPolicyServer, type RunningPolicyServer } from '../adapters/federation/policyServer.ts';
+import { startHttpServer } from '../adapters/http/server.ts';
+import type { HomeserverOptions } from '../adapters/matrix/homeserver.ts';
+import { createRoomSource } from '../adapters/matrix/roomSource.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import { as, type Millis, type UserId } from '../domain/brand.ts';
+import type { RoomState } from '../domain/rooms/room.ts';
+import type { RoomTemplate } from '../domain/rooms/template.ts';
+import { createRefusals } from '../loop/refusals.ts';
+import type { KeyRing } from '../ports/keys.ts';
+import type { PolicyServer } from '../ports/policyServer.ts';
+import type { Store } from '../ports/store.ts';
+import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
+import { VERSION } from './version.ts';
+
+export type PolicyParts = { readonly store: Store; readonly keys: KeyRing; readonly log: Log; readonly metrics: Metrics; readonly now: () => Millis; readonly guardian: UserId; readonly courier: UserId; readonly homeserver: HomeserverOptions; readonly inForce: () => { readonly config: LoadedConfig; readonly template: RoomTemplate } };
+
+export type Policy = {
+  readonly server: RunningPolicyServer;
+  /** Opens its door; gives the port. */
+  listen(): Promise<number>;
+  reloadTls(): void;
+  stop(): Promise<void>;
+};
+
+/** The policy server of the configuration; undefined where there is none. */
+export function composePolicyServer(config: LoadedConfig, { store, keys, log, metrics, now, guardian, courier, homeserver, inForce }: PolicyParts): Policy | undefined {
+  const { policy_server: settings, homeserver: { url, server_name: ownServer }, organisation } = config;
+  if (settings === undefined) return undefined;
+  const { server_name: serverName, localpart, host, port, tls } = settings;
+  const refusals = createRefusals({ store, keys, log, metrics, now });
+  const failed = (error: unknown): void => log.error('policy.failed', { error: errorCode(error) });
+  const refused = (refusal: { readonly code: string; readonly status: number; readonly peer: string }): void => refusals.note({ door: 'policy', ...refusal });
+  const server = createPolicyServer({
+    serverName, localpart, delegate: settings.delegate ?? (/:\d+$/u.test(serverName) ? serverName : `${serverName}:8448`), displayName: `${organisation.name} (policy)`, version: VERSION,
+    ownServer, federationUrl: settings.federation_url ?? url, ...(settings.federation_ca === undefined ? {} : { ca: readFileSync(config.at(settings.federation_ca)) }),
+    guardian, courier, servers: () => [ownServer, ...inForce().config.partners.map(({ server_name: name }) => name)], reactions: () => inForce().template.reactions ?? [],
+    keys: openServerKeys(config.at(settings.keys_file)), source: createRoomSource(homeserver), now: () => as<Millis>(Date.now()), failed, refused,
+    answered({ verdict: { allowed, rules: [rule = ''] }, seconds, origin, roomId, eventId }) {
+      metrics.count('policy_signs', { answer: allowed ? 'signed' : 'refused', rule });
+      metrics.observe('policy_seconds', seconds);
+      if (allowed) return;
+      log.warn('policy.refused', { rule, origin, room: roomId, event: eventId });
+      refusals.note({ door: 'policy', code: rule, status: 403, source: as(origin) });
+    },
+  });
+  let door: Awaited<ReturnType<typeof startHttpServer>> | undefined;
+  return {
+    server,
+    async listen() {
+      door = await startHttpServer({ host, port, routes: [server.route], failed, refused, ...(tls === undefined ? {} : { tls: { certificate: config.at(tls.certificate), key: config.at(tls.key) } }) });
+      return door.port;
+    },
+    reloadTls: () => door?.reloadTls(),
+    async stop() {
+      await door?.stop(2000);
+      server.close();
+      await refusals.stop();
+    },
+  };
+}
+
+/** Rooms from before this policy server, or before this key of it, are put under it: each is asked for once. */
+export async function protectRooms(store: Store, { serverName, publicKey, userId }: PolicyServer, now: Millis): Promise<void> {
+  const rooms = (await store.states('room')) as readonly RoomState[];
+  await store.receive(rooms.filter(({ servers }) => servers.length > 1).flatMap(({ party, roomId, former }) => [...(roomId === undefined ? [] : [roomId]), ...former].map((id) => ({
+    source: 'operator' as const, key: `protect:${serverName}:${publicKey}:${id}`, aggregate: { kind: 'room' as const, id: party.id }, at: now, body: { type: 'room.unprotected' as const, roomId: id, edge: 'start' as const, by: userId },
+  }))));
+}

@@ -1,0 +1,256 @@
+import { expect } from 'chai';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { signerOf, type Signer } from '../../../src/adapters/federation/ed25519.ts';
+import { signedEvent } from '../../../src/adapters/federation/event.ts';
+import { openServerKeys, rotateServerKeys } from '../../../src/adapters/federation/keyFile.ts';
+import { createPolicyServer, type RunningPolicyServer } from '../../../src/adapters/federation/policyServer.ts';
+import { isObjectSignedBy, signedBytes, type JsonObject } from '../../../src/adapters/federation/signedJson.ts';
+import { publicKeyOf } from '../../../src/adapters/federation/ed25519.ts';
+import { parseXMatrix, xMatrix } from '../../../src/adapters/federation/xMatrix.ts';
+import { as, type Millis, type RoomId, type UserId } from '../../../src/domain/brand.ts';
+import { fail, ok } from '../../../src/domain/outcome.ts';
+import type { HttpReply } from '../../../src/ports/bridge.ts';
+import type { RoomEvent } from '../../../src/ports/homeserver.ts';
+import { encryptedContent } from '../../support/megolm.ts';
+
+const NAME = 'policy.mercy.example';
+const ROOM = as<RoomId>(`!${'r'.repeat(43)}`);
+const guardian = as<UserId>('@aceso_guardian:mercy.example');
+const ada = '@ada:stanne.example';
+const servers = { 'mercy.example': signerOf(Buffer.alloc(32, 1)), 'stanne.example': signerOf(Buffer.alloc(32, 2)), 'evil.example': signerOf(Buffer.alloc(32, 3)) } as const;
+type ServerName = keyof typeof servers;
+
+describe('The policy server', () => {
+  let folder: string;
+  let notary: Server;
+  let asked: string[];
+  let published: (server: ServerName) => JsonObject;
+  let server: RunningPolicyServer;
+  let state: readonly RoomEvent[];
+  let source: { state: () => Promise<ReturnType<typeof ok<readonly RoomEvent[]>> | ReturnType<typeof fail<'unavailable'>>>; reads: number };
+  let answered: string[];
+  let clock: number;
+  let notarySigner: Signer;
+
+  const event = (type: string, content: RoomEvent['content'], key = '', sender: UserId = guardian): RoomEvent => ({ event_id: as(`$${type}${key}`), room_id: ROOM, sender, type, state_key: key, origin_server_ts: 1, content });
+  const member = (userId: string, membership: string): RoomEvent => event('m.room.member', { membership }, userId, membership === 'invite' ? guardian : as<UserId>(userId));
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'aceso-policy-'));
+    notarySigner = servers['mercy.example'];
+    [asked, answered, clock] = [[], [], 1_800_000_000_000];
+    state = [event('m.room.create', { room_version: '12' }), event('org.aceso.template', { id: 'results' }), member(ada, 'join')];
+    source = { reads: 0, state: async () => { source.reads += 1; return ok(state); } };
+    published = (name) => keysOf(name, servers[name]);
+    notary = createServer((request, response) => {
+      asked.push(`${request.method ?? ''} ${request.url ?? ''}`);
+      let body = '';
+      request.on('data', (chunk: Buffer) => { body += chunk.toString(); });
+      request.on('end', () => {
+        const answer = request.url === '/_matrix/key/v2/server' ? published('mercy.example')
+          : { server_keys: Object.keys((JSON.parse(body) as { readonly server_keys: object }).server_keys).map((name) => notarised(published(name as ServerName))) };
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+      });
+    });
+    await new Promise<void>((resolve) => { notary.listen(0, '127.0.0.1', resolve); });
+    server = createPolicyServer({
+      serverName: NAME, delegate: `${NAME}:443`, displayName: 'Mercy (policy)', version: '0', localpart: 'policy', ownServer: 'mercy.example', federationUrl: `http://127.0.0.1:${(notary.address() as AddressInfo).port}`,
+      guardian, courier: as('@aceso_courier:mercy.example'), servers: () => ['mercy.example', 'stanne.example'], reactions: () => ['👍'],
+      keys: openServerKeys(join(folder, 'keys.json')), source: { state: () => source.state(), event: async () => fail('not-found', 'none') }, now: () => as<Millis>(clock),
+      failed: (error) => { throw error; }, refused: ({ code }) => { answered.push(code); }, answered: ({ verdict: { rules } }) => { answered.push(rules.join(' ')); },
+    });
+  });
+  afterEach(async () => {
+    server.close();
+    await new Promise((resolve) => notary.close(resolve));
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const keysOf = (name: ServerName, signer: Signer): JsonObject => signed({ server_name: name, valid_until_ts: clock + 86_400_000, verify_keys: { 'ed25519:a': { key: signer.publicKey } }, old_verify_keys: {} }, name, signer);
+  const signed = (object: JsonObject, name: string, signer: Signer): JsonObject => ({ ...object, signatures: { ...(object['signatures'] as object | undefined), [name]: { 'ed25519:a': signer.sign(signedBytes(object)) } } });
+  const notarised = (object: JsonObject): JsonObject => signed(object, 'mercy.example', notarySigner);
+  const message = (content: JsonObject = encryptedContent(), change: JsonObject & { readonly sender?: string } = {}): JsonObject => {
+    const event_ = { type: 'm.room.encrypted', room_id: ROOM, sender: ada, content, depth: 5, prev_events: ['$a'], auth_events: ['$b'], origin_server_ts: clock, ...change };
+    const by = event_.sender.slice(event_.sender.indexOf(':') + 1) as ServerName;
+    return signedEvent('12', event_, by, 'ed25519:a', servers[by]);
+  };
+
+  type Call = { readonly origin?: ServerName; readonly destination?: string; readonly signer?: Signer; readonly headers?: Readonly<Record<string, string>>; readonly body?: JsonObject; readonly sent?: JsonObject };
+  async function call(method: string, uri: string, { origin = 'stanne.example', destination = NAME, signer = servers[origin], headers, body, sent = body }: Call = {}): Promise<{ readonly status: number; readonly body: JsonObject }> {
+    const url = new URL(uri, 'http://x');
+    const authorization = xMatrix({ method, uri, ...(body === undefined ? {} : { content: body }) }, origin, destination, 'ed25519:a', signer);
+    const admission = await server.route.admit({ method, path: url.pathname, uri, query: url.searchParams, headers: headers ?? { authorization }, peer: { address: '127.0.0.1' } });
+    const reply: HttpReply = 'reply' in admission ? admission.reply : await admission.take(Buffer.from(sent === undefined ? '' : JSON.stringify(sent)));
+    return { status: reply.status, body: JSON.parse(reply.body ?? '{}') as JsonObject };
+  }
+  const sign = (pdu: JsonObject, more: Omit<Call, 'body'> = {}): ReturnType<typeof call> => call('POST', '/_matrix/policy/v1/sign', { ...more, body: pdu });
+
+  it('signs what may pass, so that the key in m.room.policy verifies it, on both paths', async () => {
+    const pdu = message();
+    for (const path of ['/_matrix/policy/v1/sign', '/_matrix/policy/unstable/org.matrix.msc4284/sign']) {
+      const { status, body } = await call('POST', path, { body: pdu });
+      expect(status, JSON.stringify(body)).to.equal(200);
+      const key = publicKeyOf(server.publicKey);
+      const { hashes, content: _, ...rest } = pdu;
+      // What a homeserver verifies: the event as it is redacted, with our signature alone.
+      expect(key && isObjectSignedBy({ ...rest, hashes, content: {}, signatures: body }, NAME, 'ed25519:policy_server', key)).to.equal(true);
+    }
+  });
+
+  it('refuses what may not, with what to do and the rule', async () => {
+    const { status, body } = await sign(message({ body: 'K 6.8' }, { type: 'm.room.message' }));
+    expect(status).to.equal(403);
+    expect(body).to.include({ errcode: 'M_FORBIDDEN', 'org.aceso.rule': 'clear-text' });
+    expect(body['error']).to.match(/encrypted messages only/u).and.not.to.include('K 6.8');
+  });
+
+  for (const [what, pdu] of [
+    ['a content that was changed', () => ({ ...message(), content: encryptedContent() })],
+    ['a content that was taken out', () => ({ ...message(), content: {} })],
+  ] as const) it(`refuses ${what}: its signature would let the whole pass`, async () => expect((await sign(pdu())).body).to.include({ 'org.aceso.rule': 'content-hash' }));
+
+  for (const [what, pdu, rule] of [
+    ['no event', () => ({}), 'malformed'], ['no depth', () => (({ depth: _, ...rest }) => rest)(message()), 'malformed'],
+    ['a sender who is none', () => ({ ...message(), sender: 'ada' }), 'malformed'], ['no room', () => (({ room_id: _, ...rest }) => rest)(message()), 'malformed'],
+    ['another\'s signature', () => ({ ...message(), signatures: signedEvent('12', message(), 'stanne.example', 'ed25519:a', servers['evil.example'])['signatures'] }), 'bad-signature'],
+    ['no signature', () => ({ ...message(), signatures: {} }), 'bad-signature'],
+    ['a field of its own', () => message(undefined, { note: 'K 6.8' }), 'unknown-field'],
+  ] as const) it(`answers 403 ${rule} to ${what}`, async () => { const { status, body } = await sign(pdu()); expect([status, body['org.aceso.rule']]).to.deep.equal([403, rule]); });
+
+  it('gives the same answer when it is asked again, also when the time for it is over', async () => {
+    const [passing, refused] = [message(), message({ body: 'x' }, { type: 'm.room.message' })];
+    const first = [await sign(passing), await sign(refused)];
+    clock += 3_600_000;
+    const again = [await sign(passing), await sign(refused)];
+    expect(again[0]).to.deep.equal(first[0]);
+    expect(again[1]?.status).to.equal(403);
+    expect((await sign(message(undefined, { origin_server_ts: clock - 3_600_000 }))).body).to.include({ 'org.aceso.rule': 'clock-skew' });
+  });
+
+  it('asks the homeserver for a room once, and again when its state changed, or when somebody would be refused for what it holds', async () => {
+    for (let count = 0; count < 3; count += 1) await sign(message());
+    expect(source.reads).to.equal(1);
+    server.heard([member('@bob:mercy.example', 'invite')]);
+    await sign(message());
+    expect(source.reads).to.equal(2);
+    state = [...state, member('@cyd:stanne.example', 'invite')];
+    expect((await sign(message(undefined, { sender: '@cyd:stanne.example' }))).status).to.equal(200);
+    expect(source.reads).to.equal(3);
+    await sign(message({ body: 'x' }, { type: 'm.room.message' }));
+    expect(source.reads, 'a refusal for its content asks nobody').to.equal(3);
+  });
+
+  it('refuses within a second when the homeserver doesn\'t answer, and says so', async () => {
+    source.state = () => new Promise(() => undefined);
+    const began = performance.now();
+    const { status, body } = await sign(message());
+    expect([status, body['org.aceso.rule']]).to.deep.equal([403, 'too-slow']);
+    expect(performance.now() - began).to.be.within(900, 2500);
+  });
+
+  it('refuses what is of a room that the homeserver doesn\'t show', async () => {
+    source.state = async () => fail('unavailable', 'away', { retry: true });
+    expect((await sign(message())).body).to.include({ 'org.aceso.rule': 'room-unknown' });
+  });
+
+  it('takes requests only from servers with an agreement that prove themselves, for itself, of what was signed', async () => {
+    const pdu = message();
+    const codes: readonly (readonly [string, Omit<Call, 'body'>, number])[] = [
+      ['no credentials', { headers: {} }, 401], ['other credentials', { headers: { authorization: 'Bearer x' } }, 401], ['another key', { signer: servers['evil.example'] }, 401],
+      ['another destination', { destination: 'other.example' }, 401], ['a stranger', { origin: 'evil.example' }, 403], ['another body', { sent: message() }, 401],
+    ];
+    for (const [what, more, status] of codes) expect((await sign(pdu, more)).status, what).to.equal(status);
+    expect(answered).to.deep.equal(['no-credentials', 'no-credentials', 'bad-request-signature', 'wrong-destination', 'server-not-admitted', 'bad-request-signature']);
+    expect(asked.filter((each) => each.includes('evil'))).to.deep.equal([]);
+  });
+
+  it('believes a partner\'s keys only with the signatures of the partner and of the homeserver', async () => {
+    notarySigner = servers['evil.example'];
+    expect((await sign(message())).status, 'not the homeserver\'s').to.equal(401);
+    notarySigner = servers['mercy.example'];
+    clock += 6000;
+    published = (name) => { const keys = keysOf(name, servers[name]); return name === 'stanne.example' ? { ...keys, valid_until_ts: clock + 1 } : keys; };
+    expect((await sign(message())).status, 'changed on the way').to.equal(401);
+    clock += 6000;
+    published = (name) => keysOf(name, servers[name]);
+    expect((await sign(message())).status).to.equal(200);
+  });
+
+  it('doesn\'t let made-up key ids make it ask again and again', async () => {
+    for (let count = 0; count < 20; count += 1) await sign(message(), { signer: servers['evil.example'] });
+    await sign(message());
+    expect(asked.filter((each) => each.startsWith('POST')).length).to.equal(1);
+  });
+
+  it('takes an invitation from its own homeserver\'s guardian alone, and signs it', async () => {
+    const invitation = (change: JsonObject = {}, by: ServerName = 'mercy.example'): JsonObject => ({ room_version: '12', event: signedEvent('12', { type: 'm.room.member', room_id: ROOM, sender: guardian, state_key: server.userId, content: { membership: 'invite' }, depth: 5, prev_events: [], auth_events: [], origin_server_ts: clock, ...change }, by, 'ed25519:a', servers[by]), invite_room_state: [] });
+    const uri = `/_matrix/federation/v2/invite/${encodeURIComponent(ROOM)}/${encodeURIComponent('$x')}`;
+    const { status, body } = await call('PUT', uri, { origin: 'mercy.example', body: invitation() });
+    expect(status, JSON.stringify(body)).to.equal(200);
+    expect(body).to.have.nested.property(`event.signatures.policy\\.mercy\\.example`);
+    for (const [origin, given] of [
+      ['stanne.example', invitation()], ['mercy.example', invitation({ sender: ada }, 'stanne.example')], ['mercy.example', invitation({ state_key: '@other:policy.mercy.example' })],
+      ['mercy.example', { ...invitation(), room_version: '1' }], ['mercy.example', { room_version: '12' }], ['mercy.example', invitation({ content: { membership: 'join' } })],
+    ] as const) expect((await call('PUT', uri, { origin, body: given })).status).to.be.oneOf([400, 403]);
+  });
+
+  it('answers truly what its membership brings', async () => {
+    expect((await call('GET', '/.well-known/matrix/server', { headers: {} })).body).to.deep.equal({ 'm.server': `${NAME}:443` });
+    expect((await call('PUT', '/_matrix/federation/v1/send/1', { body: { pdus: [message()] } })).body).to.deep.equal({ pdus: {} });
+    expect((await call('GET', `/_matrix/federation/v1/user/devices/${encodeURIComponent(server.userId)}`)).body).to.deep.equal({ user_id: server.userId, stream_id: 1, devices: [] });
+    expect((await call('POST', '/_matrix/federation/v1/user/keys/query', { body: { device_keys: { [server.userId]: [] } } })).body).to.deep.equal({ device_keys: { [server.userId]: {} } });
+    expect((await call('GET', `/_matrix/federation/v1/query/profile?user_id=${encodeURIComponent(server.userId)}`)).body).to.deep.equal({ displayname: 'Mercy (policy)' });
+    for (const [method, uri, status] of [
+      ['GET', '/_matrix/federation/v1/event/x', 404], ['GET', '/_matrix/federation/v1/state_ids/x?event_id=y', 404], ['GET', '/_matrix/federation/v1/backfill/x?v=y&limit=5', 200],
+      ['GET', '/_matrix/federation/v1/make_join/x/y?ver=12', 403], ['PUT', '/_matrix/federation/v2/send_join/x/y', 403], ['GET', '/_matrix/client/versions', 404],
+    ] as const) expect((await call(method, uri)).status, uri).to.equal(status);
+  });
+});
+
+describe('The keys of a policy server', () => {
+  let path: string;
+  beforeEach(() => { path = join(mkdtempSync(join(tmpdir(), 'aceso-policy-keys-')), 'policy-server.json'); });
+  afterEach(() => rmSync(join(path, '..'), { recursive: true, force: true }));
+
+  it('are made at the first start for their owner alone, and stay', () => {
+    const { signingKeyId, policy } = openServerKeys(path);
+    expect(statSync(path).mode & 0o777).to.equal(0o600);
+    expect([openServerKeys(path).signingKeyId, openServerKeys(path).policy.publicKey]).to.deep.equal([signingKeyId, policy.publicKey]);
+  });
+
+  it('are published signed, those of before among the old ones with when they ended', () => {
+    const before = openServerKeys(path);
+    rotateServerKeys(path, 'signing', 1000);
+    const after = openServerKeys(path);
+    const published = after.published('p.example', 2000);
+    expect(published['verify_keys']).to.deep.equal({ [after.signingKeyId]: { key: after.signing.publicKey } });
+    expect(published['old_verify_keys']).to.deep.equal({ [before.signingKeyId]: { key: before.signing.publicKey, expired_ts: 1000 } });
+    const key = publicKeyOf(after.signing.publicKey);
+    expect(key && isObjectSignedBy(published, 'p.example', after.signingKeyId, key)).to.equal(true);
+    expect(after.policy.publicKey, 'what rooms name stays').to.equal(before.policy.publicKey);
+    rotateServerKeys(path, 'policy', 3000);
+    expect(openServerKeys(path).policy.publicKey).not.to.equal(before.policy.publicKey);
+  });
+
+  it('are refused when others can read them, or when they are damaged, without being told', () => {
+    for (const [content, mode, says] of [['{}', 0o600, /is not a key file/u], ['{', 0o600, /not JSON/u], ['{}', 0o644, /others on this machine can read it/u]] as const) {
+      writeFileSync(path, content, { mode });
+      expect(() => openServerKeys(path)).to.throw(says);
+      rmSync(path);
+    }
+  });
+});
+
+describe('X-Matrix', () => {
+  for (const [header, expected] of [
+    ['X-Matrix origin="a.example",destination="b.example",key="ed25519:1",sig="abc"', { origin: 'a.example', destination: 'b.example', key: 'ed25519:1', sig: 'abc' }],
+    ['X-Matrix origin=a.example,key="ed25519:1",sig="ab+/c"', { origin: 'a.example', key: 'ed25519:1', sig: 'ab+/c' }],
+    ['x-matrix ORIGIN="a.example:8448" , key="ed25519:1",sig="a\\"b"', { origin: 'a.example:8448', key: 'ed25519:1', sig: 'a"b' }],
+    ['X-Matrix origin=a.example:8448,key=ed25519:1,sig=ab+/c=', { origin: 'a.example:8448', key: 'ed25519:1', sig: 'ab+/c=' }],
+    ['X-Matrix origin="a.example"', undefined], ['Bearer x', undefined], [undefined, undefined],
+  ] as const) it(`of ${header ?? 'nothing'} is read as ${JSON.stringify(expected)}`, () => expect(parseXMatrix(header)).to.deep.equal(expected));
+});
