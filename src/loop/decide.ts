@@ -10,20 +10,26 @@ import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 
 export type DecideParts = { readonly store: Store; readonly settings: () => Settings; /** The policy in force. */ readonly judge: Judge; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string; readonly hands: Hands };
 
-const BATCH = 16;
+/** Decided at once. What they wait for is mostly the disk, which takes all of them in the time that it takes one. */
+const AT_ONCE = 64;
+/** A claim costs a transaction: it waits until it is worth one. */
+const WORTH_A_CLAIM = 16;
 const LONGEST_WAIT_MS = 60_000;
 
-/** Decides what is undecided, the facts of one aggregate in order, different ones side by side. Gives how many facts it took. */
-export async function decideDue(parts: DecideParts): Promise<number> {
-  const claims = await parts.store.claimFacts(parts.worker, parts.now(), LEASE_MS, BATCH);
-  if (claims.length === 0) return 0;
-  parts.faults.at('decide.claimed');
-  await Promise.all(claims.map(async (claim) => {
+/** Takes what is undecided, the facts of one aggregate in order, different ones side by side; `done` is called as each is decided. Gives how many it took when there may be more, and 0 when that was all. */
+export async function decideDue(parts: DecideParts, done: () => void): Promise<number> {
+  const free = AT_ONCE - parts.hands.facts.size;
+  if (free < WORTH_A_CLAIM) return 0;
+  const claims = await parts.store.claimFacts(parts.worker, parts.now(), LEASE_MS, free);
+  if (claims.length > 0) parts.faults.at('decide.claimed');
+  for (const claim of claims) {
     parts.hands.facts.add(claim.work.id);
-    await decideOne(parts, claim);
-    parts.hands.facts.delete(claim.work.id);
-  }));
-  return claims.length;
+    void decideOne(parts, claim).finally(() => {
+      parts.hands.facts.delete(claim.work.id);
+      done();
+    });
+  }
+  return claims.length < free ? 0 : claims.length;
 }
 
 async function decideOne(parts: DecideParts, claim: Claim<Fact>): Promise<void> {
@@ -32,8 +38,7 @@ async function decideOne(parts: DecideParts, claim: Claim<Fact>): Promise<void> 
   const started = performance.now();
   const ids = { fact: fact.id, type: fact.body.type, kind: fact.aggregate.kind, aggregate: fact.aggregate.id };
   try {
-    const before = await store.load(fact.aggregate);
-    const found = await store.lookup(lookupsFor(fact, before?.state));
+    const { before, found } = await store.weigh(fact.aggregate, (state) => lookupsFor(fact, state));
     const decision = decide(before?.state, fact, { now: now(), settings: settings(), judge, found });
     const isOurs = await store.commit(claim, before?.version ?? 0, decision);
     parts.faults.at('decide.committed');

@@ -88,7 +88,7 @@ export function createLoop(given: LoopParts): Loop {
 
   const slots = createSlots(() => performance.now());
   const verbs: Readonly<Record<Verb, () => Promise<void>>> = {
-    decide: () => turn('decide', () => decideDue(parts)),
+    decide: () => turn('decide', () => decideDue(parts, nudge)),
     act: () => turn('act', () => actOnDue(parts, wakes, slots, nudge)),
     tick,
   };
@@ -118,7 +118,7 @@ export function createLoop(given: LoopParts): Loop {
       look();
       const deadline = performance.now() + withinMs;
       await Promise.race([Promise.allSettled(turns), new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);
-      while (hands.effects.size > 0 && performance.now() < deadline) await idle();
+      while (hands.effects.size + hands.facts.size > 0 && performance.now() < deadline) await idle();
       clearInterval(renewals);
       await letGo();
     },

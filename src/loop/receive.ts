@@ -8,6 +8,7 @@ import type { Faults } from '../ports/faults.ts';
 import type { KeyRing } from '../ports/keys.ts';
 import type { IncomingFact, Store } from '../ports/store.ts';
 import { blobId } from './blobs.ts';
+import type { Pace } from './pace.ts';
 import type { Refusals } from './refusals.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 
@@ -21,6 +22,7 @@ export type ReceiveParts = {
   readonly store: Store; readonly keys: KeyRing; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults;
   readonly terms: (source: SourceId) => SourceTerms;
   readonly nudge: () => void;
+  readonly pace: Pace;
   readonly refusals: Pick<Refusals, 'note'>;
 };
 
@@ -31,6 +33,7 @@ export function createBridgeHost(parts: ReceiveParts): BridgeHost {
     async receive(arrivals) {
       try {
         faults.at('http.received');
+        await parts.pace.wait();
         const taken = await store.receive(arrivals.map((arrival) => toFact(parts, arrival)));
         faults.at('receive.committed');
         parts.nudge();

@@ -4,6 +4,7 @@ import { createAppserviceRoutes, type AppserviceOptions } from '../adapters/matr
 import { createFhirPush, createPool, nothingUsed, type Pool } from '../../bridges/fhir-push/index.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { as, type Millis } from '../domain/brand.ts';
+import { createPace } from '../loop/pace.ts';
 import { createBridgeHost, type SourceTerms } from '../loop/receive.ts';
 import { createRefusals, type Refusals } from '../loop/refusals.ts';
 import type { FhirValidator, HttpRoute } from '../ports/bridge.ts';
@@ -76,8 +77,9 @@ function sourcesDoor({ refusals, pool, ...parts }: DoorParts & { readonly refusa
   const { store, keys, now, validator } = parts;
   const memory = createTrustMemory(now);
   const used = nothingUsed();
+  const pace = createPace(store.undecided, () => performance.now());
   return (config) => {
-    const host = createBridgeHost({ ...parts, refusals, terms: termsOf(config) });
+    const host = createBridgeHost({ ...parts, refusals, pace, terms: termsOf(config) });
     const trust = createTrust(config, { keys, remember: store.remember, now, memory, observe: (event) => host.observe({ bridge: 'auth', ...event }) });
     const bridge = createFhirPush(fhirPushConfig(config), { host, used, validator, authenticator: trust.authenticator, ...(pool === undefined ? {} : { pool }) });
     return [...trust.routes, ...bridge.routes, healthz];

@@ -39,7 +39,10 @@ async function round(tally: Tally, random: Random, name: number): Promise<void> 
   const run = async (steps: number): Promise<void> => {
     for (let step = 0; step < steps; step += 1) {
       now += 10;
-      const moved = await decideDue(parts) + await actOnAll(open.store, now) + await open.store.tick(as<Millis>(now), 50);
+      await decideDue(parts, () => undefined);
+      const decided = parts.hands.facts.size;
+      while (parts.hands.facts.size > 0) await new Promise(setImmediate);
+      const moved = decided + await actOnAll(open.store, now) + await open.store.tick(as<Millis>(now), 50);
       if (moved === 0) return;
     }
   };

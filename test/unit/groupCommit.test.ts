@@ -82,6 +82,17 @@ describe('Transactions that are committed in groups', () => {
     await written;
   });
 
+  it('lets a decision be made on what is not on the disk yet: its own commit gets there after it', async () => {
+    const written = write('a');
+    await until('the commit', () => commits === 1, 2000, 1);
+    expect(await group.read(() => names(), 'early')).to.deep.equal(['a']);
+    const decided = write('b', 'early');
+    await synced(1);
+    expect([await settled(written), await settled(decided)]).to.deep.equal(['resolved', 'pending']);
+    await synced(2);
+    expect(await decided).to.equal('b');
+  });
+
   it('keeps one that fails from the others', async () => {
     const all = Promise.all(['a', 'a', 'b'].map((name) => write(name)));
     await synced(1);

@@ -7,8 +7,11 @@ export type GroupFile = {
   sync(): Promise<void>;
 };
 
-/** `relaxed`: what the unit wrote may be lost with the machine's power; what it read, may not. */
-export type Manner = 'durable' | 'relaxed';
+/**
+ * `relaxed`: what the unit wrote may be lost with the machine's power; what it read, may not. `early`: what is read may be lost, since nothing but a
+ * later unit's commit, which would be lost with it, is made of it.
+ */
+export type Manner = 'durable' | 'relaxed' | 'early';
 
 type Group = {
   units: number;
@@ -70,7 +73,7 @@ export class GroupCommit {
     if (!group) throw new Error('there is no unit to commit');
     this.#file.exec('release unit');
     group.units += 1;
-    if (manner === 'durable') group.durable += 1;
+    if (manner !== 'relaxed') group.durable += 1;
     const { written, logged, durable } = group;
     const earlier = durable === 0 ? this.#earlier() : undefined;
     this.#next();
@@ -87,7 +90,7 @@ export class GroupCommit {
   }
 
   /** A statement that only reads: in the open group, or by itself when there is none. */
-  async read<T>(work: () => T): Promise<T> {
+  async read<T>(work: () => T, manner: Manner = 'durable'): Promise<T> {
     await this.#turn();
     const group = this.#group;
     let value: T;
@@ -96,7 +99,7 @@ export class GroupCommit {
     } finally {
       this.#next();
     }
-    await (group && group.durable > 0 ? group.written.promise : this.#earlier());
+    if (manner !== 'early') await (group && group.durable > 0 ? group.written.promise : this.#earlier());
     return value;
   }
 

@@ -28,7 +28,7 @@ export function sqliteDialects(path: string, sync: SyncFile = syncFile): Readonl
     createDriver: () => new SqliteDriver(() => (open ??= new SqliteFile(path, sync)), manner),
     createQueryCompiler: () => new SqliteQueryCompiler(), createAdapter: () => new SqliteAdapter(), createIntrospector: (db) => new SqliteIntrospector(db),
   });
-  return { durable: dialect('durable'), relaxed: dialect('relaxed') };
+  return { durable: dialect('durable'), relaxed: dialect('relaxed'), early: dialect('early') };
 }
 
 class SqliteFile {
@@ -140,7 +140,7 @@ class SqliteConnection implements DatabaseConnection {
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     if (this.#isInUnit) return this.#run(query);
-    if (query.query.kind === 'SelectQueryNode') return this.#group.read(() => this.#run(query));
+    if (query.query.kind === 'SelectQueryNode') return this.#group.read(() => this.#run(query), this.#manner);
     await this.begin();
     try {
       const result = this.#run(query);

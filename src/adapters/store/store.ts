@@ -1,6 +1,5 @@
 import { sql } from 'kysely';
 import { as, type FactId, type Millis, type SubjectId } from '../../domain/brand.ts';
-import type { FoundAggregate } from '../../domain/decision.ts';
 import type { DeliveryState } from '../../domain/delivery/delivery.ts';
 import { ok } from '../../domain/outcome.ts';
 import type { KeyRing } from '../../ports/keys.ts';
@@ -11,6 +10,7 @@ import { createCodec } from './dataKeys.ts';
 import type { Database } from './database.ts';
 import { createLeases } from './leases.ts';
 import { createRemember } from './once.ts';
+import { createReads } from './reads.ts';
 import { keepBlob, receiveFacts, taken } from './receive.ts';
 import { settleEffect, tickTimers, WAITING } from './settle.ts';
 import { inTransaction } from './transaction.ts';
@@ -22,8 +22,9 @@ const FAR_AWAY = 9_007_199_254_740_991;
 
 /** The store over one database, SQLite or PostgreSQL: the same queries on both. */
 export function createStore(database: Database, keyRing: KeyRing, now: () => number = Date.now): Store {
-  const { db, relaxed, dialect } = database;
+  const { db, relaxed, early, dialect } = database;
   const codec = createCodec(keyRing, now);
+  const toWeigh = createReads(early, codec);
   const nameOf = (name: string): string => keyRing.pseudonym('name', name);
 
   /** What can be opened, for people who look: one damaged row hides no other. Its own facts show it, put off as unreadable. */
@@ -63,25 +64,16 @@ export function createStore(database: Database, keyRing: KeyRing, now: () => num
       return [...newest.values()].map((row) => taken(row, false));
     },
 
-    async load({ kind, id }) {
-      const row = await db.selectFrom('aggregate').selectAll().where('kind', '=', kind).where('id', '=', id).executeTakeFirst();
-      if (!row) return undefined;
-      const [state] = await codec.decode(db, [row.state]);
-      return { state, version: row.version };
+    ...createReads(db, codec),
+
+    async undecided(limit) {
+      const row = await early.selectFrom((inner) => inner.selectFrom('inbox').select('seq').where('decided_at', 'is', null).where('attempts', '=', 0).limit(limit).as('due')).select(sql<number>`count(*)`.as('n')).executeTakeFirst();
+      return row?.n ?? 0;
     },
 
-    async lookup(lookups) {
-      const found = new Map<string, FoundAggregate>();
-      for (const { kind, name } of lookups) {
-        // PostgreSQL's text can't hold it, so nothing is called so; asked all the same, it would refuse, and the fact would wait for ever, with all behind it.
-        if (name.includes('\0')) continue;
-        const row = await db.selectFrom('aggregate_name').innerJoin('aggregate', (join) => join.onRef('aggregate.kind', '=', 'aggregate_name.kind').onRef('aggregate.id', '=', 'aggregate_name.id'))
-          .select(['aggregate.id', 'aggregate.state']).where('aggregate_name.kind', '=', kind).where('aggregate_name.name', '=', name).executeTakeFirst();
-        if (!row) continue;
-        const [state] = await codec.decode(db, [row.state]);
-        found.set(name, { aggregate: { kind, id: row.id }, state });
-      }
-      return found;
+    async weigh(aggregate, lookups) {
+      const before = await toWeigh.load(aggregate);
+      return { ...(before ? { before } : {}), found: await toWeigh.lookup(lookups(before?.state)) };
     },
 
     commit: (claim, version, decision) => commitDecision(db, dialect, codec, claim, version, decision, now),
@@ -151,7 +143,7 @@ export function createStore(database: Database, keyRing: KeyRing, now: () => num
 
     async close() {
       await db.destroy();
-      if (relaxed !== db) await relaxed.destroy();
+      for (const other of new Set([relaxed, early])) if (other !== db) await other.destroy();
     },
   };
 }

@@ -172,6 +172,26 @@ for (const kind of STORE_KINDS) {
       expect([claim.work.id, claim.attempts, claim.lastCode]).to.deep.equal(['e1', 0, undefined]);
     });
 
+    it('weighs a fact on the state and the names of that moment', async () => {
+      const aggregate = { kind: 'report', id: 'r1' } as const;
+      expect(await open.store.weigh(aggregate, () => [{ kind: 'report', name: 'npi|1' }])).to.deep.equal({ found: new Map() });
+      const claim = await claimed(open);
+      await open.store.commit(claim, 0, { ...nothing, state: { phase: 'sent' }, names: ['npi|1'] });
+      const { before, found } = await open.store.weigh(aggregate, () => [{ kind: 'report', name: 'npi|1' }, { kind: 'report', name: 'npi|2' }]);
+      expect(before).to.deep.equal({ state: { phase: 'sent' }, version: 1 });
+      expect([...found]).to.deep.equal([['npi|1', { aggregate, state: { phase: 'sent' } }]]);
+    });
+
+    it('counts what waits to be decided up to a limit, without what was put off', async () => {
+      await open.store.receive(['k1', 'k2', 'k3'].map((key) => incoming(key, key)));
+      expect([await open.store.undecided(10), await open.store.undecided(2)]).to.deep.equal([3, 2]);
+      const [first, second] = await open.store.claimFacts('w', T0, LEASE, 2);
+      if (!first || !second) throw new Error('two facts');
+      await open.store.defer(first, 'later', at(1000));
+      await open.store.commit(second, 0, nothing);
+      expect(await open.store.undecided(10)).to.equal(1);
+    });
+
     it('never moves a name from one aggregate to another', async () => {
       await open.store.receive([incoming('k1', 'a'), incoming('k2', 'b')]);
       const [a, b] = await open.store.claimFacts('w', T0, LEASE, 10);
