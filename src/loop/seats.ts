@@ -1,13 +1,13 @@
 /**
  * Keeps the courier's seats: each has one Matrix device at a time, held by one worker under a fenced lease. A dead worker's seat is taken by
  * the next one: with the same device where its store is, as a new device of the same identity where it isn't. A device that the homeserver removed is
- * followed by a new one too, on the spot (docs/decisions/0018). Seats beyond those that there are (`terms.seats`) are kept for what waits for their
- * devices, which may have begun it; then they leave.
+ * followed by a new one too, on the spot (docs/decisions/0018). Seats that are none any more leave (leaving.ts).
  */
 import { as, type Millis } from '../domain/brand.ts';
 import { isGone, type Courier, type Couriers } from '../ports/courier.ts';
 import type { AuditNote, Lease, Seat, Store } from '../ports/store.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
+import { createLeaving } from './leaving.ts';
 import { SEAT_LEASE_MS, seatLease, waitFor, type SeatDevices, type SeatTerms } from './seating.ts';
 import { statusOf } from './seatStatus.ts';
 
@@ -44,9 +44,6 @@ const RENEW_MS = 800;
 const MARGIN_MS = 300;
 const LONGEST_WAIT_MS = 30_000;
 const MOST_RAISES = 10_000;
-/** How often it is looked at which seats are to leave. When none is, a worker that was told of more seats than we may still have made one. */
-const LEAVING_LOOK_MS = 5000;
-const NONE_LEAVING_LOOK_MS = 60_000;
 /** Somebody, or something, may go on removing devices: each new one is asked for by all who are to read it. */
 const REPLACE_EVERY_MS = 60_000;
 
@@ -57,9 +54,7 @@ export function createSeats(parts: SeatsParts): Seats {
   const openings = new Set<Promise<void>>();
   const untried = new Set(places.keys());
   const replacedAt = new Map<number, number>();
-  /** Seats that are to leave, and how many effects wait for each. */
-  let leaving: ReadonlyMap<number, number> = new Map();
-  let leavingLookedAt = -Infinity;
+  const leaving = createLeaving(parts);
   let timer: NodeJS.Timeout | undefined;
   let turn: Promise<void> | undefined;
   let stopped = false;
@@ -146,12 +141,10 @@ export function createSeats(parts: SeatsParts): Seats {
     places.set(seat, { is: 'away', failures, notBefore: steady() + Math.min(250 * 2 ** failures, LONGEST_WAIT_MS), ...(problem === undefined ? {} : { problem }) });
   };
 
-  /** Which seats are to leave. One for whose device nothing waits is closed first, and asked about once more: what it had under way then has an outcome. */
+  /** One for whose device nothing waits is closed first, and asked about once more: what it had under way then has an outcome. */
   const lookAtLeaving = async (): Promise<void> => {
-    if (steady() - leavingLookedAt < (leaving.size > 0 ? LEAVING_LOOK_MS : NONE_LEAVING_LOOK_MS)) return;
-    leavingLookedAt = steady();
-    leaving = new Map((await store.seatsFrom(terms.seats)).map(({ seat, waiting }) => [seat, waiting]));
-    for (const [seat, waiting] of leaving) {
+    if (await leaving.look() === 'not-yet') return;
+    for (const [seat, waiting] of leaving.waiting()) {
       if (places.has(seat)) continue;
       places.set(seat, { is: 'away', failures: 0 });
       untried.add(seat);
@@ -159,8 +152,8 @@ export function createSeats(parts: SeatsParts): Seats {
     }
     for (const [seat, place] of places) {
       if (seat < terms.seats) continue;
-      if (place.is === 'away' && !leaving.has(seat)) places.delete(seat); // another worker saw to it
-      if (place.is === 'sitting' && !leaving.get(seat)) {
+      if (place.is === 'away' && !leaving.waiting().has(seat)) places.delete(seat); // another worker saw to it
+      if (place.is === 'sitting' && !leaving.waiting().get(seat)) {
         const { lease, until, courier } = place;
         const opening: Place = { is: 'opening', lease, until, failures: 0 };
         places.set(seat, opening);
@@ -169,28 +162,21 @@ export function createSeats(parts: SeatsParts): Seats {
     }
   };
 
-  const isToLeave = async (seat: number): Promise<boolean> => seat >= terms.seats && !(await store.seatsFrom(terms.seats)).some((each) => each.seat === seat && each.waiting > 0);
-
-  /** Its device is ended, and its store put away: should the seat come back, so will another device. */
   const retire = async (seat: number, place: Extract<Place, { is: 'opening' }>): Promise<void> => {
-    const row = await store.seat(seat);
-    if (places.get(seat) !== place) return;
-    if (row) await devices.retire(row.deviceId);
-    if (devices.here(seat)) devices.setAside(seat);
-    if (!await store.removeSeat(place.lease, seat)) throw new SeatLost();
+    const retired = await leaving.retire(seat, place.lease, () => places.get(seat) === place);
+    if (!retired) throw new SeatLost();
     places.delete(seat);
     await store.release(place.lease);
-    log.warn('seat.retired', { seat, device: row?.deviceId });
-    await audited(seat, await clock(), 'seat.retired', 'there are fewer seats, and nothing waits for its device', { device: row?.deviceId ?? '' });
+    await audited(seat, await clock(), 'seat.retired', 'there are fewer seats, and nothing waits for its device', retired);
   };
 
-  const audited = (seat: number, at: Millis, action: string, because: string, detail: AuditNote['detail']): Promise<void> =>
-    store.audit([{ at, kind: 'courier', aggregate: `${seat}`, action, because, ...(detail ? { detail } : {}) }]).catch((error: unknown) => log.error('audit.not-written', { seat, error: errorCode(error) }));
+  const audited = (seat: number, at: Millis, action: string, because: string, detail: NonNullable<AuditNote['detail']>): Promise<void> =>
+    store.audit([{ at, kind: 'courier', aggregate: `${seat}`, action, because, detail }]).catch((error: unknown) => log.error('audit.not-written', { seat, error: errorCode(error) }));
 
   const open = async (seat: number, place: Extract<Place, { is: 'opening' }>): Promise<void> => {
     try {
       await raise(seat, place);
-      if (await isToLeave(seat)) {
+      if (await leaving.isDone(seat)) {
         await retire(seat, place);
         return;
       }
@@ -278,7 +264,7 @@ export function createSeats(parts: SeatsParts): Seats {
     onKeys: (listener) => {
       listeners.push(listener);
     },
-    status: () => statusOf(places, { stopped: stopped ? 'yes' : 'no', worker, leaving }),
+    status: () => statusOf(places, { stopped: stopped ? 'yes' : 'no', worker, leaving: leaving.waiting() }),
     async prune(before) {
       for (const place of places.values()) if (place.is === 'sitting') await place.courier.prune(before);
     },
