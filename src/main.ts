@@ -7,8 +7,9 @@ import { faultsFromEnvironment } from './main/faults.ts';
 import { assignHeld, closeHeld, listDeliveries, listHeld, retryHeld, showDelivery } from './main/deliveries.ts';
 import { init, registration, type InitOptions } from './main/init.ts';
 import { openStore } from './main/compose.ts';
-import { acceptIdentity, enrol, enrolCsv, listPeople } from './main/people.ts';
+import { acceptIdentity, enrol, enrolCsv, knownRoles, listPeople, type StandingOptions } from './main/people.ts';
 import { askReload } from './main/reload/ask.ts';
+import { addPolicy } from './main/policy/commands.ts';
 import { ROLES, rolesFor, type Role } from './main/roles.ts';
 import type { Printed } from './main/print.ts';
 import { sourceCertificate, sourceCheck, sourceJwks, sourceToken } from './main/sources.ts';
@@ -140,11 +141,18 @@ people.command('enrol').description('put a person or team into the directory and
   .option('--user-id <id>', 'Matrix id (repeat it for a team)', collect)
   .option('--npi <npi>', 'National Provider Identifier')
   .option('--identifier <system|value>', 'how sources name them (may be repeated)', collect)
+  .option('--role <role>', 'role of the policy (repeat it for several): `aceso policy roles`', collect)
+  .option('--organisation <id>', 'whose staff they are, when it isn\'t that of their server').option('--department <name>', 'department')
+  .option('--trained <day>', 'their last security and privacy training, e.g. 2026-09-30')
+  .addOption(new Option('--mfa <answer>', 'whether their account logs in with a second factor').choices(['yes', 'no']))
+  .addOption(new Option('--devices <state>', 'what device management says of their devices').choices(['good', 'bad', 'unknown']))
   .option('--team', 'several people who share a results room')
-  .option('--csv <file>', 'enrol everybody of a file with the columns id,name,user_id,npi')
+  .option('--csv <file>', 'enrol everybody of a file with the columns id,name,user_id,npi; also roles (with semicolons), department, trained_at')
   .option('--dry-run', 'with --csv: only say what would be done')
-  .action((id: string | undefined, options: { readonly name?: string; readonly userId?: readonly string[]; readonly npi?: string; readonly identifier?: readonly string[]; readonly team?: true; readonly csv?: string; readonly dryRun?: true }) => withStore(async (store) => {
-    if (options.csv !== undefined) return enrolCsv(store, options.csv, operator(), options.dryRun);
+  .action((id: string | undefined, options: { readonly name?: string; readonly userId?: readonly string[]; readonly npi?: string; readonly identifier?: readonly string[]; readonly team?: true; readonly csv?: string; readonly dryRun?: true } & StandingOptions) => withStore(async (store, loaded) => {
+    const check = (roles: readonly string[]): Promise<void> => knownRoles(loaded, roles);
+    if (options.csv !== undefined) return enrolCsv(store, options.csv, operator(), options.dryRun, check);
+    await check(options.role ?? []);
     if (id === undefined) throw new Error('Give the short name of whom to enrol, or --csv.');
     return enrol(store, id, { ...options, by: operator() });
   }));
@@ -175,6 +183,7 @@ configuration.command('reload').description('have the running workers take over 
   }, configToReload));
 configuration.command('schema').description('its JSON Schema').action(() => print({ json: configJsonSchema(), text: JSON.stringify(configJsonSchema(), null, 2) }));
 
+addPolicy(program, { config, print });
 addUpkeep(program, { config, configFile: () => program.opts<{ readonly config: string }>().config, print });
 
 program.command('registration').description('the registration file that the homeserver loads').option('--renew', 'make new tokens').action(({ renew }: { readonly renew?: true }) => print(registration(config(), renew)));

@@ -35,9 +35,28 @@ export async function checkConfig(config: LoadedConfig): Promise<Printed> {
   }
   if (http.public_url?.startsWith('http:') === true && sources.some(({ smart }) => smart !== undefined)) warnings.push('http.public_url: begins with http://. SMART Backend Services asks for TLS; anybody on the way can read a token.');
   warnings.push(...unreachable(config));
+  const { folderOf, policyOf } = await import('./policy/folder.ts');
+  try {
+    warnings.push(...standings(config, policyOf(folderOf(config)).roles));
+  } catch (error) {
+    problems.push(...(error instanceof ConfigError ? error.problems : [error instanceof Error ? error.message : 'unknown']).map((each) => `policy_dir: ${each}`));
+  }
   if (problems.length > 0) throw new ConfigError(config.path, problems);
   const fine = `${config.path} is fine: ${sources.length} source(s), ${config.directory.people.length} people, ${config.partners.length} partner(s).`;
   return { json: { ok: true, path: config.path, warnings }, text: [fine, ...warnings.map((each) => `  ! ${each}`)].join('\n') };
+}
+
+/** Roles that the rules don't know, which permit nothing; and who has none, and what that means. */
+function standings({ directory, homeserver, partners }: LoadedConfig, known: readonly string[]): readonly string[] {
+  const organisations = new Set([homeserver.server_name, ...partners.flatMap(({ server_name: server, organisation = server }) => [organisation])]);
+  const wrong = directory.people.flatMap(({ id, roles, organisation }) => [
+    ...roles.filter((role) => !known.includes(role)).map((role) => `${id}: the rules don't know the role ${role}, so it permits nothing. There are ${known.join(', ')}.`),
+    ...(organisation === undefined || organisations.has(organisation) ? [] : [`${id}: ${organisation} is the organisation of no partner, so it has no agreement, and nothing is permitted. There are ${[...organisations].join(', ')}.`]),
+  ]);
+  const bare = directory.people.filter(({ roles }) => roles.length === 0).map(({ id }) => id);
+  if (bare.length === 0) return wrong;
+  const some = `${bare.slice(0, 5).join(', ')}${bare.length > 5 ? ` and ${bare.length - 5} more` : ''}`;
+  return [...wrong, `${some}: no roles, so they count as recipients: their own results, and nothing else. Give them roles (docs/policy.md).`];
 }
 
 /** People whose server no room admits: every result for them would be held as `no-agreement`. */

@@ -2,15 +2,20 @@ import { parse } from 'csv-parse/sync';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { as, type UserId } from '../domain/brand.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import { as, type Millis, type UserId } from '../domain/brand.ts';
 import { PARTY_SYSTEM, type Party } from '../domain/people/party.ts';
 import { NPI, type Identifier } from '../domain/people/recipient.ts';
+import type { Standing } from '../domain/policy/standing.ts';
+import { RECIPIENT, type Posture } from '../domain/policy/words.ts';
 import type { RoomState } from '../domain/rooms/room.ts';
 import type { Store } from '../ports/store.ts';
 import { bringParties } from './directory.ts';
 import { table, type Printed } from './print.ts';
 
-export type EnrolOptions = { readonly name?: string; readonly userId?: readonly string[]; readonly npi?: string; readonly identifier?: readonly string[]; readonly team?: true; readonly by: string };
+export type EnrolOptions = { readonly name?: string; readonly userId?: readonly string[]; readonly npi?: string; readonly identifier?: readonly string[]; readonly team?: true; readonly by: string } & StandingOptions;
+/** What rules look at; what is left out stays as the directory has it. */
+export type StandingOptions = { readonly role?: readonly string[]; readonly organisation?: string; readonly department?: string; readonly trained?: string; readonly mfa?: 'yes' | 'no'; readonly devices?: Posture };
 
 /** Enrols one party: the directory knows it, and its results room is made and its members invited now. */
 export async function enrol(store: Store, id: string, options: EnrolOptions): Promise<Printed> {
@@ -30,8 +35,32 @@ async function partyOf(store: Store, id: string, options: Omit<EnrolOptions, 'by
   const identifiers: readonly Identifier[] = [...(options.npi === undefined ? [] : [{ system: NPI, value: options.npi }]), ...(options.identifier ?? []).map(toIdentifier)];
   return {
     id: as(id), kind: options.team ? 'team' : (known?.kind ?? 'person'), name: options.name ?? known?.name ?? id, members: members.map((member) => as<UserId>(member)),
-    identifiers: identifiers.length > 0 ? identifiers : (known?.identifiers ?? []),
+    identifiers: identifiers.length > 0 ? identifiers : (known?.identifiers ?? []), ...standingOf(options, known?.standing),
   };
+}
+
+/** Nothing when nothing is said and nothing was known. */
+function standingOf({ role, organisation, department, trained, mfa, devices }: StandingOptions, known: Standing | undefined): Pick<Party, 'standing'> {
+  const said = {
+    ...(role === undefined ? {} : { roles: role }), ...(organisation === undefined ? {} : { organisation }), ...(department === undefined ? {} : { department }), ...(mfa === undefined ? {} : { mfa: mfa === 'yes' }),
+    ...(trained === undefined ? {} : { trainedAt: day(trained) }), ...(devices === undefined ? {} : { posture: devices }),
+  };
+  return known === undefined && Object.keys(said).length === 0 ? {} : { standing: { roles: [], ...known, ...said } };
+}
+
+function day(text: string): Millis {
+  const at = /^\d{4}-\d{2}-\d{2}$/u.test(text) ? Date.parse(text) : NaN;
+  if (Number.isNaN(at)) throw new Error(`${text}: a day is written 2026-09-30`);
+  return as<Millis>(at);
+}
+
+/** Throws for roles that the rules don't know: they would permit nothing. */
+export async function knownRoles(config: LoadedConfig, roles: readonly string[]): Promise<void> {
+  if (roles.length === 0) return;
+  const { folderOf, policyOf } = await import('./policy/folder.ts');
+  const known = policyOf(folderOf(config)).roles;
+  const unknown = roles.find((role) => !known.includes(role));
+  if (unknown !== undefined) throw new Error(`${unknown} is not a role. There are ${known.join(', ')}.`);
 }
 
 function toIdentifier(text: string): Identifier {
@@ -56,17 +85,24 @@ const csvRow = z.object({
   name: z.string().min(1, 'a name'),
   user_id: z.string().regex(/^@[^:\s]+:\S+$/u, 'a Matrix id, e.g. @ada:mercy.example'),
   npi: z.string().regex(/^(\d{10})?$/u, 'ten digits, or nothing'),
+  roles: z.string().regex(/^([a-z][a-z0-9-]*(;[a-z][a-z0-9-]*)*)?$/u, 'roles with semicolons between them, e.g. physician;privacy-officer').optional(),
+  department: z.string().optional(),
+  trained_at: z.string().regex(/^(\d{4}-\d{2}-\d{2})?$/u, 'a day, e.g. 2026-09-30, or nothing').optional(),
 });
 
-/** Enrols everybody of a CSV file with the columns id,name,user_id,npi; all are taken or none, and a dry run stops before. */
-export async function enrolCsv(store: Store, path: string, by: string, isDryRun: true | undefined): Promise<Printed> {
+/** Enrols everybody of a CSV file with the columns id,name,user_id,npi, and roles,department,trained_at where there are any; all are taken or none, and a dry run stops before. */
+export async function enrolCsv(store: Store, path: string, by: string, isDryRun: true | undefined, checkRoles: (roles: readonly string[]) => Promise<void> = async () => undefined): Promise<Printed> {
   const records = parse(readFileSync(path), { columns: true, bom: true, trim: true, skip_empty_lines: true, info: true }) as unknown as readonly { readonly record: unknown; readonly info: { readonly lines: number } }[];
   const rows = records.map(({ record, info }) => {
     const row = csvRow.safeParse(record);
     if (!row.success) throw new Error(`${path}:${info.lines}: ${row.error.issues.map(({ path: [column], message }) => `${String(column)} needs ${message}`).join('; ')}. The first line must name the columns id,name,user_id,npi.`);
     return row.data;
   });
-  const parties = await Promise.all(rows.map(({ id, name, user_id: userId, npi }) => partyOf(store, id, { name, userId: [userId], ...(npi === '' ? {} : { npi }) })));
+  const rolesOf = (text: string | undefined): readonly string[] => (text ?? '').split(';').filter((role) => role !== '');
+  await checkRoles([...new Set(rows.flatMap(({ roles }) => rolesOf(roles)))]);
+  const parties = await Promise.all(rows.map(({ id, name, user_id: userId, npi, roles, department, trained_at: trained }) => partyOf(store, id, {
+    name, userId: [userId], ...(npi === '' ? {} : { npi }), ...(roles ? { role: rolesOf(roles) } : {}), ...(department ? { department } : {}), ...(trained ? { trained } : {}),
+  })));
   if (!isDryRun) await bringParties(store, parties, by, 'now');
   return { json: { enrolled: isDryRun ? [] : rows.map(({ id }) => id), checked: rows.map(({ id }) => id) }, text: `${isDryRun ? 'Would enrol' : 'Enrolled'} ${rows.length} people.` };
 }
@@ -76,9 +112,11 @@ export async function listPeople(store: Store): Promise<Printed> {
   const rooms = new Map(((await store.states('room')) as readonly RoomState[]).map((room) => [room.party.id, room]));
   return {
     json: parties.map((party) => ({ ...party, room: roomView(rooms.get(party.id)) })),
-    text: table(['ID', 'NAME', 'MATRIX ID', 'RESULTS ROOM', 'IDENTIFIERS'], parties.map((party) => [party.id, party.name, party.members.join(', '), roomWords(rooms.get(party.id)), party.identifiers.map(identifierWords).join(', ')]), 'Nobody is in the directory. Enrol somebody: `aceso people enrol --help`.'),
+    text: table(['ID', 'NAME', 'MATRIX ID', 'ROLES', 'RESULTS ROOM', 'IDENTIFIERS'], parties.map((party) => [party.id, party.name, party.members.join(', '), rolesWords(party), roomWords(rooms.get(party.id)), party.identifiers.map(identifierWords).join(', ')]), 'Nobody is in the directory. Enrol somebody: `aceso people enrol --help`.'),
   };
 }
+
+const rolesWords = ({ kind, standing }: Party): string => (kind === 'team' ? '' : standing?.roles.join(', ') || RECIPIENT);
 
 const roomView = (room: RoomState | undefined): unknown => room && { roomId: room.roomId, phase: room.phase, members: room.members, blocked: room.blocked };
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load.ts';
@@ -21,7 +21,29 @@ describe('aceso config check', () => {
       },
     }));
     const { warnings } = (await checkConfig(loadConfig(file))).json as { readonly warnings: readonly string[] };
-    expect(warnings.map((each) => each.split(': it is')[0])).to.deep.equal(['typo: no result can reach stane.example', 'team: no result can reach clinic.example']);
+    expect(warnings.filter((each) => each.includes('no result can reach')).map((each) => each.split(': it is')[0])).to.deep.equal(['typo: no result can reach stane.example', 'team: no result can reach clinic.example']);
+  });
+
+  it('says who has no role and what that means, and which roles and organisations permit nothing', async () => {
+    const file = join(folder, 'aceso.yaml');
+    const person = (id: string, more: object): object => ({ id, name: id, user_id: `@${id}:mercy.example`, ...more });
+    writeFileSync(file, JSON.stringify({
+      organisation: { name: 'Mercy' }, homeserver: { url: 'http://127.0.0.1:8008', server_name: 'mercy.example' }, appservice: { url: 'http://127.0.0.1:9100' }, partners: [{ server_name: 'stanne.example', name: 'St. Anne', organisation: 'stanne' }],
+      directory: { people: [person('ok', { roles: ['physician'] }), person('bare', {}), person('typo', { roles: ['physican'] }), person('guest', { roles: ['partner-clinician'], organisation: 'stanne' }), person('lost', { roles: ['nurse'], organisation: 'st-ann' })] },
+    }));
+    const { warnings } = (await checkConfig(loadConfig(file))).json as { readonly warnings: readonly string[] };
+    expect(warnings.map((each) => each.split('.')[0])).to.deep.equal([
+      'typo: the rules don\'t know the role physican, so it permits nothing', 'lost: st-ann is the organisation of no partner, so it has no agreement, and nothing is permitted',
+      'bare: no roles, so they count as recipients: their own results, and nothing else',
+    ]);
+  });
+
+  it('refuses rules that can\'t be loaded, and says where', async () => {
+    const file = join(folder, 'aceso.yaml');
+    mkdirSync(join(folder, 'rules'));
+    writeFileSync(join(folder, 'rules', 'own.cedar'), '');
+    writeFileSync(file, JSON.stringify({ organisation: { name: 'Mercy' }, homeserver: { url: 'http://127.0.0.1:8008', server_name: 'mercy.example' }, appservice: { url: 'http://127.0.0.1:9100' }, policy_dir: 'rules' }));
+    expect(await checkConfig(loadConfig(file)).then(() => 'fine', (error: unknown) => (error as Error).message)).to.include('policy_dir: the folder: has no schema');
   });
 
   it('says what files are to be fetched with, when it isn\'t there, and where they may be fetched from', async () => {

@@ -77,6 +77,14 @@ describe('A verdict', () => {
 
   it('names its revision and the rules that made it', () => expect(judge(PERMIT)(question)).to.deep.equal({ allowed: true, revision: revisionOf(with_(PERMIT)), rules: ['all-of-it'], message: '', warnings: [] }));
 
+  it('is remembered for the same question, and made anew when a day has passed or an agreement ended', () => {
+    const asked = judge(`${PERMIT}@id("train") @cite("308(a)(5)") @effect("warn") @message("Train.")\nforbid (principal, action, resource) unless { principal has days_since_training && principal.days_since_training < 1 };\n@id("agreed-only") @cite("308(b)(1)") @message("None.")\nforbid (principal, action, resource) unless { principal.organisation.own || principal.organisation.agreements.contains(Agreement::"treatment") };`);
+    expect(asked({ ...question, at: (question.at + 1000) as never })).to.equal(asked(question));
+    expect(asked({ ...question, at: (question.at + 86_400_000) as never }).warnings).to.deep.equal(['train']);
+    const partner = { ...question, who: { ...question.who, organisation: { id: 'p', own: false, servers: [], agreements: [{ kind: 'treatment', until: (question.at + 1000) as never }] } } } as const;
+    expect([asked(partner).allowed, asked({ ...partner, at: (question.at + 1000) as never }).allowed]).to.deep.equal([true, false]);
+  });
+
   it('is a refusal when no rule permits, and when one forbids what another permits', () => {
     const never = '@id("only-broadcasts") @cite("502(b)")\npermit (principal, action, resource in RoomKind::"broadcast");';
     expect(judge(never)(question)).to.deep.include({ allowed: false, rules: ['default-deny'] });

@@ -36,16 +36,30 @@ export function createJudge(rules: readonly PolicyRule[], revision: string): Jud
   const ask = prepare(rules.filter(({ warns }) => !warns));
   const warning = rules.filter(({ warns }) => warns);
   const warn = warning.length > 0 ? prepare(warning) : undefined;
-  return (question) => {
-    const request = requestOf(question);
+  const decide = (request: CedarRequest, roles: readonly string[]): Verdict => {
     const { allowed, rules: reasons, failed } = ask(request);
     const refuse = (by: readonly string[], message: string): Verdict => ({ allowed: false, revision, rules: by, message, warnings: [] });
     if (failed.length > 0) return refuse([...new Set([POLICY_ERROR, ...failed])], 'The rules can\'t answer this, so it is refused. Tell IT: `aceso policy check` says more.');
-    if (!allowed) return reasons.length === 0 ? refuse([DEFAULT_DENY], noRule(question.who.roles)) : refuse(reasons, reasons.map((id) => messages.get(id) ?? '').filter((message) => message !== '').join(' '));
+    if (!allowed) return reasons.length === 0 ? refuse([DEFAULT_DENY], noRule(roles)) : refuse(reasons, reasons.map((id) => messages.get(id) ?? '').filter((message) => message !== '').join(' '));
     const warned = warn?.(request);
     return { allowed, revision, rules: reasons, message: '', warnings: warned === undefined ? [] : [...warned.rules, ...warned.failed].sort() };
   };
+  const known = new Map<string, Verdict>();
+  return (question) => {
+    const request = requestOf(question);
+    // The answer depends on the request alone, and a busy hospital asks the same all day: time is in it as days and as agreements in force.
+    const key = JSON.stringify(request);
+    const before = known.get(key);
+    if (before) return before;
+    if (known.size >= REMEMBERED) known.clear();
+    const verdict = decide(request, question.who.roles);
+    known.set(key, verdict);
+    return verdict;
+  };
 }
+
+/** Verdicts kept at most: some 20 MB. */
+const REMEMBERED = 20_000;
 
 const noRule = (roles: readonly string[]): string =>
   (roles.length === 0 ? 'The directory doesn\'t know them, so they have no role. Have them entered with their role.' : `No rule permits this to ${roles.join(' and ')}. If their work needs it, ask the compliance officer.`);

@@ -1,0 +1,82 @@
+import { expect } from 'chai';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { parse, stringify } from 'yaml';
+import { newAceso, type Aceso } from '../support/aceso.ts';
+import type { Client } from '../support/clients/client.ts';
+import { startJsClient } from '../support/clients/jssdk.ts';
+import { ADA_NPI, potassiumReport } from '../support/fhir.ts';
+import { sharedHospitals, type Hospitals } from '../support/lab.ts';
+import { sees, tell } from '../support/results.ts';
+
+const PASSWORD = 'password-of-policy';
+const PART2 = { meta: { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: '42CFRPart2' }] } };
+
+describe('The hospital\'s rules, on real servers', function () {
+  this.timeout(120_000);
+  let hospitals: Hospitals;
+  let aceso: Aceso;
+  let ada: Client;
+  const role = (...roles: readonly string[]): Promise<unknown> => aceso.cli('people', 'enrol', 'dr-okafor', ...roles.flatMap((each) => ['--role', each]));
+  const heldByPolicy = (rule: string): ReturnType<Aceso['delivery']> => aceso.delivery(`held by ${rule}`, ({ held }) => held?.code === 'policy' && held.reason.includes(`[${rule}]`));
+  /** What the audit says that the rules said. */
+  const verdicts = (): readonly { readonly action: string; readonly detail: Readonly<Record<string, string>> }[] => {
+    const database = new DatabaseSync(join(aceso.folder, 'data', 'aceso.db'), { readOnly: true });
+    const rows = database.prepare('select action, detail from audit where action like ? order by seq').all('policy.%') as unknown as readonly { readonly action: string; readonly detail: string }[];
+    database.close();
+    return rows.map(({ action, detail }) => ({ action, detail: JSON.parse(detail) as Readonly<Record<string, string>> }));
+  };
+
+  before(async () => {
+    hospitals = await sharedHospitals();
+    const userId = await hospitals.stAnne.register('policy', PASSWORD);
+    ada = await startJsClient({ baseUrl: hospitals.stAnne.baseUrl, user: 'policy', password: PASSWORD });
+    const person = { id: 'dr-okafor', name: 'Dr. Ada Okafor', user_id: userId, npi: ADA_NPI, roles: ['billing'] };
+    aceso = await newAceso({ mercy: hospitals.mercy, slot: hospitals.takeSlot(), people: [person], partners: [{ server_name: hospitals.stAnne.serverName, name: 'St. Anne' }] });
+    await aceso.start();
+  });
+  after(async () => {
+    await Promise.all([ada.stop(), aceso.stop()]);
+    aceso.remove();
+  });
+
+  it('keep a result from somebody whose role may not have it, uninvited, and let it go when their role changes', async () => {
+    await tell(aceso, 'POLICY-1', ADA_NPI);
+    const held = await heldByPolicy('billing-never-in-clinical-rooms');
+    expect(held.held?.reason).to.include('Billing staff don\'t enter rooms where care is discussed');
+    expect(ada.invitations).to.deep.equal([]);
+    await role('partner-clinician');
+    await sees(ada, 'POLICY-1', 60_000);
+  });
+
+  it('hold a Part 2 result without consent, and let it go by itself when the hospital changes its rules', async () => {
+    await aceso.push('/DiagnosticReport', { ...potassiumReport({ accession: 'POLICY-2', npi: ADA_NPI }), ...PART2 });
+    await heldByPolicy('part2-needs-consent');
+    const folder = join(aceso.folder, 'rules');
+    await aceso.cli('policy', 'init', folder);
+    rmSync(join(folder, 'part2.cedar'));
+    writeFileSync(aceso.configFile, stringify({ ...(parse(readFileSync(aceso.configFile, 'utf8')) as object), policy_dir: folder }));
+    expect((await aceso.cli<{ readonly rules: readonly { readonly rule: string; readonly change: string }[] }>('policy', 'diff')).rules).to.deep.equal([{ rule: 'part2-needs-consent', change: 'removed', file: 'part2.cedar' }]);
+    await aceso.cli('config', 'reload');
+    await sees(ada, 'POLICY-2', 60_000);
+  });
+
+  it('keep from somebody who is in the room already what comes after their role has changed', async () => {
+    await role('billing');
+    await tell(aceso, 'POLICY-3', ADA_NPI);
+    await heldByPolicy('billing-never-in-clinical-rooms');
+    await role('partner-clinician');
+    await sees(ada, 'POLICY-3', 60_000);
+    expect(ada.undecryptable).to.deep.equal([]);
+  });
+
+  it('leave in the audit who was asked about, by which rules of which revision, whose text is kept', async () => {
+    const revisions = (await aceso.cli<readonly { readonly revision: string }[]>('policy', 'history')).map(({ revision }) => revision);
+    expect(revisions).to.have.length(2);
+    const said = verdicts();
+    expect(said.map(({ action, detail }) => `${action} ${detail['asked'] ?? ''} ${detail['rules'] ?? ''}`)).to.include.members(['policy.refused join billing-never-in-clinical-rooms', 'policy.allowed join partners-in-shared-rooms', 'policy.refused read-result part2-needs-consent', 'policy.allowed read-result clinicians-read-their-results']);
+    expect(new Set(said.map(({ detail }) => detail['revision']))).to.deep.equal(new Set(revisions));
+    expect((await aceso.cli<{ readonly files: object }>('policy', 'show', revisions.at(-1) ?? '')).files).to.have.property('part2.cedar');
+  });
+});
