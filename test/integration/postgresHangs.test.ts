@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import { sql } from 'kysely';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { openPostgres, type Database } from '../../src/adapters/store/database.ts';
 import { troubleOf } from '../../src/adapters/store/trouble.ts';
+import { createWakeUps } from '../../src/adapters/store/wakeUps.ts';
 import { startProxy, type Proxy } from '../chaos/proxy.ts';
 import { randomOf } from '../chaos/random.ts';
 import { freePort } from '../support/ports.ts';
@@ -15,7 +17,7 @@ const pidOf = async ({ db }: Pick<Database, 'db'>): Promise<number> => (await sq
 const troubleIn = (asked: Promise<unknown>): Promise<string> => asked.then(() => 'none', (error: unknown) => troubleOf(error).error.code);
 
 describe('A PostgreSQL that says nothing any more, and closes no connection', function () {
-  this.timeout(20_000);
+  this.timeout(40_000);
   let url: string;
   let proxy: Proxy;
   let database: Database;
@@ -50,6 +52,38 @@ describe('A PostgreSQL that says nothing any more, and closes no connection', fu
     const troubles = await Promise.all(Array.from({ length: 30 }, () => troubleIn(pidOf(database))));
     expect([...new Set(troubles)]).to.deep.equal(['unreachable']);
     expect(performance.now() - began).to.be.below(3 * (LIMITS.connectMs + LIMITS.queryMs));
+  });
+
+  it('is listened to again on a new connection, when it doesn\'t answer an announcement', async () => {
+    const port = Number(new URL(url).port);
+    const sockets: Socket[] = [];
+    let passes = 'yes';
+    const way = createServer((client) => {
+      sockets.push(client.on('error', () => undefined));
+      if (passes !== 'yes') return;
+      const target = connect(port, '127.0.0.1').on('error', () => undefined);
+      sockets.push(target);
+      client.on('data', (data) => { if (passes === 'yes') target.write(data); });
+      target.on('data', (data) => { if (passes === 'yes') client.write(data); });
+    });
+    await new Promise<void>((resolve) => { way.listen(0, '127.0.0.1', resolve); });
+    const address = new URL(url);
+    address.port = String((way.address() as AddressInfo).port);
+    let woken = 0;
+    const wakeUps = createWakeUps(address.href, 'one', () => { woken += 1; });
+    try {
+      await until('it to listen', () => woken > 0);
+      passes = 'no';
+      const before = sockets.length;
+      wakeUps.announce();
+      await until('another connection', () => sockets.length > before, 15_000);
+      passes = 'yes';
+      await until('it to listen again', () => woken > 1, 15_000);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      way.close();
+      await wakeUps.stop();
+    }
   });
 
   it('ends the transaction that was under way, at its next statement and for good', async () => {

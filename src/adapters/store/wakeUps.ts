@@ -5,6 +5,8 @@ const CHANNEL = 'aceso_work';
 /** Announcements closer together than this are one. Milliseconds. */
 const TOGETHER_MS = 20;
 const AGAIN_MS = 1000;
+/** A connection that says nothing for this long to an announcement is given up. */
+const SILENT_MS = 5000;
 
 /**
  * Tells other workers over PostgreSQL (LISTEN, NOTIFY) that there is something to do, so that they need not wait for their next look. Nothing
@@ -24,7 +26,7 @@ export function createWakeUps(url: string, worker: string, wake: () => void): Wa
     if (!isStopped) again = setTimeout(() => void connect(), AGAIN_MS).unref();
   };
   const connect = async (): Promise<void> => {
-    const next = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000, keepAlive: true, application_name: 'aceso wake-ups', options: '-c synchronous_commit=off' });
+    const next = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000, keepAlive: true, keepAliveInitialDelayMillis: 10_000, application_name: 'aceso wake-ups', options: '-c synchronous_commit=off' });
     client = next;
     next.on('error', () => lost(next));
     next.on('end', () => lost(next));
@@ -42,7 +44,9 @@ export function createWakeUps(url: string, worker: string, wake: () => void): Wa
     pending = undefined;
     announcedAt = performance.now();
     const here = client;
-    if (here) here.query('select pg_notify($1, $2)', [CHANNEL, worker]).catch(() => lost(here));
+    if (!here) return;
+    const silent = setTimeout(() => lost(here), SILENT_MS).unref();
+    here.query('select pg_notify($1, $2)', [CHANNEL, worker]).catch(() => lost(here)).finally(() => clearTimeout(silent));
   };
 
   void connect();
