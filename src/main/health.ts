@@ -7,7 +7,7 @@ import type { Store } from '../ports/store.ts';
 import { errorCode, type Log } from '../ports/telemetry.ts';
 
 /** Something that keeps Aceso from doing its work, or soon will. No PHI: a code, and what to do. */
-export type Problem = { readonly part: 'store' | 'courier' | 'homeserver' | 'disk' | 'clock' | 'config' | 'policy'; readonly code: string; readonly message: string; /** Milliseconds since the epoch. */ readonly since: number };
+export type Problem = { readonly part: 'store' | 'courier' | 'homeserver' | 'disk' | 'clock' | 'config' | 'policy' | 'policy-server'; readonly code: string; readonly message: string; /** Milliseconds since the epoch. */ readonly since: number };
 
 export type Health = {
   /** Looks now; who asks while somebody looks gets what they find. */
@@ -27,6 +27,8 @@ export type HealthParts = {
   readonly config: () => Omit<Problem, 'since'> | undefined;
   /** Why the rules in force are not those of the folder. */
   readonly policy: () => Omit<Problem, 'since'> | undefined;
+  /** Whether homeservers reach the policy server; absent where there is none. */
+  readonly policyServer?: () => Promise<Omit<Problem, 'since'> | undefined>;
   /** What waits for this part is worth another try. */
   readonly ended: (part: Problem['part']) => void;
   /** Never goes back (milliseconds). */
@@ -59,7 +61,7 @@ export function createHealth(parts: HealthParts): Health {
   };
 
   const lookNow = async (): Promise<readonly Problem[]> => {
-    const outside = await Promise.all([storeProblem(parts), homeserverProblem(parts), diskProblem(parts.dataDir)]);
+    const outside = await Promise.all([storeProblem(parts), homeserverProblem(parts), diskProblem(parts.dataDir), parts.policyServer?.()]);
     const found = [...outside, courierProblem(parts), clockProblem(), parts.config(), parts.policy()].filter((problem) => problem !== undefined);
     const before = known;
     known = found.map((problem) => ({ ...problem, since: before.find(({ part, code }) => part === problem.part && code === problem.code)?.since ?? now() }));

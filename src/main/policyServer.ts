@@ -3,6 +3,7 @@ import { openServerKeys } from '../adapters/federation/keyFile.ts';
 import { createPolicyServer, type RunningPolicyServer } from '../adapters/federation/policyServer.ts';
 import { startHttpServer } from '../adapters/http/server.ts';
 import type { HomeserverOptions } from '../adapters/matrix/homeserver.ts';
+import { createInspection } from '../adapters/matrix/inspect.ts';
 import { createRoomSource } from '../adapters/matrix/roomSource.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { as, type Millis, type UserId } from '../domain/brand.ts';
@@ -13,6 +14,7 @@ import type { KeyRing } from '../ports/keys.ts';
 import type { PolicyServer } from '../ports/policyServer.ts';
 import type { Store } from '../ports/store.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
+import type { Problem } from './health.ts';
 import { VERSION } from './version.ts';
 
 export type PolicyParts = { readonly store: Store; readonly keys: KeyRing; readonly log: Log; readonly metrics: Metrics; readonly now: () => Millis; readonly guardian: UserId; readonly courier: UserId; readonly homeserver: HomeserverOptions; readonly inForce: () => { readonly config: LoadedConfig; readonly template: RoomTemplate } };
@@ -22,6 +24,8 @@ export type Policy = {
   /** Opens its door; gives the port. */
   listen(): Promise<number>;
   reloadTls(): void;
+  /** Why the homeserver can't ask it now. */
+  problem(): Promise<Omit<Problem, 'since'> | undefined>;
   stop(): Promise<void>;
 };
 
@@ -46,6 +50,7 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
       refusals.note({ door: 'policy', code: rule, status: 403, source: as(origin) });
     },
   });
+  const inspection = createInspection(homeserver);
   let door: Awaited<ReturnType<typeof startHttpServer>> | undefined;
   return {
     server,
@@ -54,6 +59,12 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
       return door.port;
     },
     reloadTls: () => door?.reloadTls(),
+    async problem() {
+      const reached = await inspection.reaches(serverName);
+      // Where the homeserver itself is away, that is the problem.
+      if (reached.ok || !(await inspection.versions()).ok) return undefined;
+      return { part: 'policy-server', code: reached.error.code, message: `the homeserver doesn't reach ${serverName}: nobody can send in its rooms. See that its name, certificate, delegate and port lead to an ingress of Aceso` };
+    },
     async stop() {
       await door?.stop(2000);
       server.close();

@@ -139,7 +139,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   const wakeAll = (): void => {
     for (const code of ['unavailable', 'unauthorized', 'limited', 'invalid', 'engine']) void wake(code).catch(() => undefined);
   };
-  const health = createHealth({ config: reload.problem, policy: () => (reload.inForce().policy === policy ? problem : undefined), store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now: () => as<Millis>(Date.now()), steady: () => performance.now(), ended: wakeAll });
+  const health = createHealth({ ...(policyServer === undefined ? {} : { policyServer: () => policyServer.problem() }), config: reload.problem, policy: () => (reload.inForce().policy === policy ? problem : undefined), store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now: () => as<Millis>(Date.now()), steady: () => performance.now(), ended: wakeAll });
   const stopWatching = health.watch();
   late.problems = health.known;
   operations.serve(operationsRoutes({ couriers, health, metrics, steady: () => performance.now() }));

@@ -9,6 +9,7 @@ import { backup, type Progress } from './backup/write.ts';
 import { catchUpSince } from './catchUp.ts';
 import { diagnose } from './doctor/doctor.ts';
 import { checkKeys, listKeys, retireKey, rotateKeys } from './keys.ts';
+import { rotateServerKeys } from '../adapters/federation/keyFile.ts';
 import { migrateDatabase } from './migrate.ts';
 import type { Printed } from './print.ts';
 
@@ -41,6 +42,14 @@ export function addUpkeep(program: Command, { config, configFile, print }: Upkee
     .option('--postgres-url-file <file>', 'restore into this PostgreSQL database, whatever it was before').option('--sqlite', 'restore into SQLite, whatever it was before')
     .action(async (file: string, options: RestoreOptions) => print(await restore(file, configFile(), options, progress())));
 
+  program.command('policy-server').description('the policy server\'s keys').command('rotate').description('put a new signing key in force; what the old one signed can still be verified. Restart all workers then')
+    .option('--policy-key', 'the key that rooms name, in place of the signing key: every room is told the new one at the restart')
+    .action(({ policyKey }: { readonly policyKey?: true }) => {
+      const { policy_server: settings, at } = config();
+      if (settings === undefined) throw new Error('There is no policy_server in the configuration.');
+      rotateServerKeys(at(settings.keys_file), policyKey ? 'policy' : 'signing', Date.now());
+      print({ json: { rotated: policyKey ? 'policy' : 'signing' }, text: `A new ${policyKey ? 'policy' : 'signing'} key is in ${at(settings.keys_file)}. Copy the file to all machines, and restart all workers.` });
+    });
   const keys = program.command('keys').description('the key file');
   keys.command('list', { isDefault: true }).description('its keys, and how much is wrapped under each').action(async () => print(await listKeys(config())));
   keys.command('check').description('open every wrapped key of the database with it').action(async () => print(await checkKeys(config())));

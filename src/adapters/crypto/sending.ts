@@ -135,6 +135,8 @@ export function sendFailure(error: unknown): Outcome<Sent, SendFailure> | undefi
   if (!(error instanceof HomeserverError)) return undefined;
   const { status, errcode, retryAfterMs } = error;
   const wait = { retry: true, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  // A policy server that can't check now says so with the code of a limit, under the status of a refusal.
+  if (status !== 429 && errcode === 'M_LIMIT_EXCEEDED') return fail('unavailable', 'the event could not be checked by the policy server in time. It is tried again.', wait);
   if (status === 429) return fail('limited', 'the homeserver limits the courier. Set rate_limited: false in its registration.', wait);
   if (error instanceof RoomUnread) return fail('in-doubt', `it may have been sent already, and the room can't be read to see: ${status} ${errcode}. It is tried again, and not sent before.`, wait);
   if (error instanceof RoomRefused && status !== 401 && errcode !== UNKNOWN_DEVICE) {

@@ -25,6 +25,7 @@ export async function judge({ views, keys, passed, terms: termsNow, now }: Judge
     const roomId = roomOf(event);
     if (!pdu || roomId === undefined) return { verdict: refuse('malformed') };
     const room = await views.room(roomId);
+    if (room === 'away') return { roomId, verdict: refuse('homeserver-away') };
     if (!room) return { roomId, verdict: refuse('room-unknown') };
     if (!isRoomVersion(room.version)) return { roomId, verdict: refuse('room-version') };
     const signable = signableBytes(room.version, event);
@@ -43,7 +44,8 @@ export async function judge({ views, keys, passed, terms: termsNow, now }: Judge
     };
     const verdict = admit(pdu, { ...asked, room }, terms);
     // What has changed since this was read may turn it: the room is looked at once more before somebody is refused for it.
-    const last = dependsOnRoom(verdict) ? admit(pdu, { ...asked, room: await views.fresh(roomId) }, terms) : verdict;
+    const again = dependsOnRoom(verdict) ? await views.fresh(roomId) : undefined;
+    const last = !dependsOnRoom(verdict) ? verdict : again === 'away' ? refuse('homeserver-away') : admit(pdu, { ...asked, room: again }, terms);
     return { verdict: last, roomId, eventId, sender: pdu.sender, signable };
   } catch (error) {
     if (error instanceof NotCanonical) return { verdict: refuse('malformed') };

@@ -1,5 +1,6 @@
 import type { EventId, RoomId } from '../../domain/brand.ts';
 import { refuse } from '../../domain/policy/admit.ts';
+import { PASSING_REFUSALS } from '../../domain/policy/admissionRules.ts';
 import type { Verdict } from '../../domain/policy/verdict.ts';
 import type { Signer } from './ed25519.ts';
 import { judge, type JudgeParts, type Judgement } from './judge.ts';
@@ -14,6 +15,7 @@ export type SigningParts = Omit<JudgeParts, 'passed'> & { readonly serverName: s
 /** Longer than this nobody is kept waiting: their message would seem to hang (issue: "deadline 1 s, then a refusal with a reason"). */
 const DEADLINE_MS = 1000;
 const PASSED = 50_000;
+const RETRY_MS = 2000;
 
 export type SignAnswer = { readonly status: number; readonly body: JsonObject };
 
@@ -44,5 +46,11 @@ function within(ms: number, judging: Promise<Judgement>): Promise<Judgement> {
   return Promise.race([judging, late]).finally(() => clearTimeout(timer));
 }
 
-/** The sender's homeserver passes it on to their client as it is. */
-const refusal = ({ message, rules, revision }: Verdict): SignAnswer => ({ status: 403, body: { errcode: 'M_FORBIDDEN', error: message, 'org.aceso.rule': rules[0] ?? 'default-deny', 'org.aceso.policy_revision': revision } });
+/**
+ * The sender's homeserver passes it on to their client as it is: 403 for every refusal, since homeservers keep the text of a 5xx or 429 to themselves. By the
+ * code of a passing one clients, the courier among them, send again by themselves.
+ */
+function refusal({ message, rules: [rule = 'default-deny'], revision }: Verdict): SignAnswer {
+  const code = PASSING_REFUSALS.has(rule) ? { errcode: 'M_LIMIT_EXCEEDED', retry_after_ms: RETRY_MS } : { errcode: 'M_FORBIDDEN' };
+  return { status: 403, body: { ...code, error: message, 'org.aceso.rule': rule, 'org.aceso.policy_revision': revision } };
+}

@@ -5,10 +5,10 @@ import type { RoomSource } from '../../ports/policyServer.ts';
 
 /** Rooms as the homeserver holds them, kept in memory: the database is not asked, so that it may be away. */
 export type Views = {
-  /** From memory when it is there. Undefined: the homeserver shows the guardian no such room, or doesn't answer. */
-  room(roomId: RoomId): Promise<RoomView | undefined>;
+  /** From memory when it is there. Undefined: the homeserver shows the guardian no such room. */
+  room(roomId: RoomId): Promise<Looked>;
   /** As the homeserver holds it after now: whatever was read before doesn't count. */
-  fresh(roomId: RoomId): Promise<RoomView | undefined>;
+  fresh(roomId: RoomId): Promise<Looked>;
   /** Who sent an event that the homeserver accepted. */
   sender(roomId: RoomId, eventId: EventId): Promise<UserId | undefined>;
   /** The sender of an event that was let pass: the homeserver will have it in a moment. */
@@ -17,23 +17,27 @@ export type Views = {
   heard(events: readonly RoomEvent[]): void;
 };
 
+/** `away`: the homeserver doesn't answer. */
+export type Looked = RoomView | 'away' | undefined;
+
 export type ViewLimits = { readonly rooms: number; readonly events: number; /** A view older than this is read again in the background: pushes may go to another process. */ readonly agesMs: number };
 
 type Kept = { readonly view: RoomView; readonly at: number };
 
 export function createViews(source: RoomSource, now: () => number, limits: ViewLimits = { rooms: 20_000, events: 50_000, agesMs: 60_000 }): Views {
   const kept = new Map<RoomId, Kept>();
-  const reading = new Map<RoomId, { readonly begun: number; readonly done: Promise<RoomView | undefined> }>();
+  const reading = new Map<RoomId, { readonly begun: number; readonly done: Promise<Looked> }>();
   const senders = new Map<EventId, UserId>();
 
-  function read(roomId: RoomId): Promise<RoomView | undefined> {
+  function read(roomId: RoomId): Promise<Looked> {
     const begun = now();
-    const done = source.state(roomId).then((state) => {
-      const view = state.ok ? viewOf(state.value) : undefined;
+    const done: Promise<Looked> = source.state(roomId).then((state) => {
+      if (!state.ok) return state.error.retry ? 'away' : undefined;
+      const view = viewOf(state.value);
       // What was pushed while it was read may not be in it.
       if (view && reading.get(roomId)?.done === done) keep(kept, roomId, { view, at: begun }, limits.rooms);
       return view;
-    }).catch(() => undefined).finally(() => { if (reading.get(roomId)?.done === done) reading.delete(roomId); });
+    }).catch(() => 'away' as const).finally(() => { if (reading.get(roomId)?.done === done) reading.delete(roomId); });
     reading.set(roomId, { begun, done });
     return done;
   }

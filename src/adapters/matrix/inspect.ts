@@ -1,4 +1,5 @@
-import { Method } from 'matrix-js-sdk/lib/http-api/index.js';
+import { randomUUID } from 'node:crypto';
+import { MatrixError, Method } from 'matrix-js-sdk/lib/http-api/index.js';
 import { as, type UserId } from '../../domain/brand.ts';
 import { ok, type Outcome } from '../../domain/outcome.ts';
 import type { HomeserverFailure } from '../../ports/homeserver.ts';
@@ -11,6 +12,8 @@ type Answer<T> = Promise<Outcome<T, HomeserverFailure>>;
 export type PublishedDevice = { readonly deviceId: string; readonly signed: boolean };
 
 /** Questions that a support engineer asks a homeserver about an application service. Each is asked once, and changes nothing. */
+export type InspectedRoom = { readonly roomId: string; readonly federated: boolean; readonly policyServer?: string };
+
 export type Inspection = {
   versions(): Answer<readonly string[]>;
   /** Whether the token of the registration is known there, and for whom it speaks. */
@@ -24,6 +27,10 @@ export type Inspection = {
   courierDevices(): Answer<readonly PublishedDevice[]>;
   /** Whether that server answers through federation: asked for the profile of somebody who needn't exist. */
   reaches(server: string): Answer<void>;
+  /** The guardian's rooms, so many at most: whether they leave the server, and which policy server they name. */
+  rooms(most: number): Answer<readonly InspectedRoom[]>;
+  /** Sends, as the guardian, an empty event that the policy server must refuse, and sees whether it does; else why that wasn't seen. */
+  probePolicyServer(roomId: string): Promise<'asks' | 'does-not-ask' | (string & {})>;
 };
 
 export function createInspection(options: HomeserverOptions): Inspection {
@@ -67,6 +74,27 @@ export function createInspection(options: HomeserverOptions): Inspection {
     async reaches(server) {
       const answer = await attempt(`ask ${server}`, () => asGuardian.authedRequest<unknown>(Method.Get, `/profile/${encodeURIComponent(`@aceso-doctor:${server}`)}`));
       return answer.ok || answer.error.code === 'not-found' || answer.error.code === 'forbidden' ? ok(undefined) : answer;
+    },
+    async rooms(most) {
+      const joined = await attempt('ask for the guardian\'s rooms', () => asGuardian.authedRequest<{ readonly joined_rooms: readonly string[] }>(Method.Get, '/joined_rooms'));
+      if (!joined.ok) return joined;
+      const looked: InspectedRoom[] = [];
+      for (const roomId of joined.value.joined_rooms.slice(0, most)) {
+        const content = async <T>(type: string): Promise<T | undefined> => { const answer = await attempt('read a room', () => asGuardian.authedRequest<T>(Method.Get, `/rooms/${encodeURIComponent(roomId)}/state/${type}/`)); return answer.ok ? answer.value : undefined; };
+        const [create, policy] = [await content<{ readonly 'm.federate'?: boolean }>('m.room.create'), await content<{ readonly via?: unknown }>('m.room.policy')];
+        looked.push({ roomId, federated: create?.['m.federate'] !== false, ...(typeof policy?.via === 'string' ? { policyServer: policy.via } : {}) });
+      }
+      return ok(looked);
+    },
+    async probePolicyServer(roomId) {
+      try {
+        await asGuardian.authedRequest(Method.Put, `/rooms/${encodeURIComponent(roomId)}/send/org.aceso.probe/${randomUUID()}`, undefined, {});
+        return 'does-not-ask';
+      } catch (error) {
+        if (error instanceof MatrixError && (error.data as { readonly 'org.aceso.rule'?: unknown })['org.aceso.rule'] === 'probe') return 'asks';
+        const failed = await attempt('try the policy server', () => Promise.reject(error as Error));
+        return failed.ok ? 'unknown' : failed.error.message;
+      }
     },
   };
 }

@@ -40,10 +40,14 @@ export const ADMISSION_RULES = {
   'bad-signature': { cite: INTEGRITY, say: 'The event does not carry the signature of its sender\'s server. Ask your IT department.' },
   'clock-skew': { cite: '45 CFR 164.312(b)', say: 'Your server\'s clock is wrong by more than five minutes. Ask your IT department to keep it by NTP.' },
   'too-slow': { cite: 'decided within a second, or refused', say: 'It could not be checked in time: your message was not sent. Send it again in a moment.' },
+  'homeserver-away': { cite: 'what can\'t be checked doesn\'t pass', say: 'It could not be checked just now: your message was not sent. Send it again in a moment.' },
   probe: { cite: 'asked for by `aceso doctor`', say: 'This is the refusal that `aceso doctor` asks for.' },
 } as const satisfies Readonly<Record<string, AdmissionRule>>;
 
 export type AdmissionRuleId = keyof typeof ADMISSION_RULES;
+
+/** Refusals of the moment: the same event may pass a moment later. */
+export const PASSING_REFUSALS: ReadonlySet<string> = new Set<AdmissionRuleId>(['too-slow', 'homeserver-away']);
 
 /** Names this text of the rules: change it with them. */
 export const ADMISSION_REVISION = 'admission-1';

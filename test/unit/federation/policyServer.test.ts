@@ -148,13 +148,21 @@ describe('The policy server', () => {
     source.state = () => new Promise(() => undefined);
     const began = performance.now();
     const { status, body } = await sign(message());
-    expect([status, body['org.aceso.rule']]).to.deep.equal([403, 'too-slow']);
+    expect([status, body['errcode'], body['org.aceso.rule']]).to.deep.equal([403, 'M_LIMIT_EXCEEDED', 'too-slow']);
     expect(performance.now() - began).to.be.within(900, 2500);
   });
 
-  it('refuses what is of a room that the homeserver doesn\'t show', async () => {
+  it('refuses what is of a room that the homeserver doesn\'t show, and for a moment all that it can\'t be asked about', async () => {
+    source.state = async () => fail('unavailable', 'none', { retry: false });
+    expect((await sign(message())).body).to.include({ errcode: 'M_FORBIDDEN', 'org.aceso.rule': 'room-unknown' });
     source.state = async () => fail('unavailable', 'away', { retry: true });
-    expect((await sign(message())).body).to.include({ 'org.aceso.rule': 'room-unknown' });
+    expect((await sign(message())).body).to.include({ errcode: 'M_LIMIT_EXCEEDED', 'org.aceso.rule': 'homeserver-away' });
+    source.state = async () => ok(state);
+    const pdu = message();
+    expect((await sign(pdu)).status).to.equal(200);
+    source.state = async () => fail('unavailable', 'away', { retry: true });
+    expect((await sign(message())).status, 'what is in memory needs no homeserver').to.equal(200);
+    expect((await sign(message(undefined, { sender: '@cyd:stanne.example' }))).body).to.include({ 'org.aceso.rule': 'homeserver-away' });
   });
 
   it('takes requests only from servers with an agreement that prove themselves, for itself, of what was signed', async () => {
