@@ -28,6 +28,23 @@ export async function paced(count: number, perSecond: number, task: (index: numb
   return (performance.now() - started) / 1000;
 }
 
+/** Lets at most so many through at one time; the others wait their turn, as they came. */
+export function gate(atOnce: number): <T>(task: () => Promise<T>) => Promise<T> {
+  let free = atOnce;
+  const waiting: (() => void)[] = [];
+  return async (task) => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await task();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free += 1;
+    }
+  };
+}
+
 export const round = (value: number, digits = 2): number => Math.round(value * 10 ** digits) / 10 ** digits;
 
 export type Percentiles = { readonly p50: number; readonly p95: number; readonly p99: number; readonly max: number };

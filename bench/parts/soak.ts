@@ -1,12 +1,14 @@
 /** A steady stream against the stub homeserver, for as long as wanted: does memory stay flat, does anything fall behind? */
 import { until } from '../../test/support/until.ts';
 import { openHouse } from '../house.ts';
-import { paced, percentiles, round, say, slope, type Point } from '../load.ts';
+import { gate, paced, percentiles, round, say, slope, type Point } from '../load.ts';
 import type { Options } from '../options.ts';
 import { peak, usage } from '../usage.ts';
 
 const ROOMS = 100;
 const SAMPLE_MS = 5000;
+/** Requests that the source has under way at one time; what it can't push then waits with it. */
+const IN_FLIGHT = 64;
 /** Of the time, at the beginning, in which caches fill. */
 const WARM_UP = 0.2;
 
@@ -33,11 +35,12 @@ export async function soak({ profile }: Options, { seconds, rate }: { readonly s
     };
     const sampling = setInterval(() => void sample().catch(() => undefined), SAMPLE_MS);
     const total = Math.round(seconds * rate);
-    const took = await paced(total, rate, async (index) => {
+    const inFlight = gate(IN_FLIGHT);
+    const took = await paced(total, rate, (index) => inFlight(async () => {
       const begun = performance.now();
       await house.push(index % ROOMS, `S-${index}`);
       accepts.push(performance.now() - begun);
-    });
+    }));
     await until('the last to be sent', () => counts.encryptedEvents - before >= total, 600_000, 50);
     clearInterval(sampling);
     await house.profile?.end(total);
