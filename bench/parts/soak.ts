@@ -37,19 +37,21 @@ export async function soak({ profile }: Options, { seconds, rate }: { readonly s
     const total = Math.round(seconds * rate);
     const inFlight = gate(IN_FLIGHT);
     const took = await paced(total, rate, (index) => inFlight(async () => {
+      if (performance.now() - started > seconds * 1000) return; // the time is over: what couldn't be pushed in it isn't
       const begun = performance.now();
       await house.push(index % ROOMS, `S-${index}`);
       accepts.push(performance.now() - begun);
     }));
-    await until('the last to be sent', () => counts.encryptedEvents - before >= total, 600_000, 50);
+    const pushed = accepts.length;
+    await until('the last to be sent', () => counts.encryptedEvents - before >= pushed, 600_000, 50);
     clearInterval(sampling);
-    await house.profile?.end(total);
+    await house.profile?.end(pushed);
     const settled = (points: readonly Point[]): readonly Point[] => points.slice(Math.floor(points.length * WARM_UP));
     return {
-      seconds, rate, results: total, keptRate: round(total / took), tookSeconds: round((performance.now() - started) / 1000), msToAccept: percentiles(accepts), mostBehind: Math.max(0, ...behind), putOff: house.putOff(),
-      sentTwice: counts.encryptedEvents - before - total, acesoCpuMsPerResult: round((usage(house.acesoPid).cpuMs - cpuBefore) / total, 1),
+      seconds, rate, results: pushed, keptRate: round(pushed / took), tookSeconds: round((performance.now() - started) / 1000), msToAccept: percentiles(accepts), mostBehind: Math.max(0, ...behind), putOff: house.putOff(),
+      sentTwice: counts.encryptedEvents - before - pushed, acesoCpuMsPerResult: round((usage(house.acesoPid).cpuMs - cpuBefore) / pushed, 1),
       rssMb: { end: round(usage(house.acesoPid).rssMb, 0), peak: round(peak(house.acesoPid).peakRssMb, 0), perHour: round(slope(settled(rss))) }, heapMb: { end: round(heap.at(-1)?.y ?? 0), perHour: round(slope(settled(heap))) },
-      writtenKbPerResult: round((peak(house.acesoPid).writtenMb * 1000) / total, 1), complaints: house.stub?.complaints, ...(house.profile ? { profile: house.profile.report() } : {}),
+      writtenKbPerResult: round((peak(house.acesoPid).writtenMb * 1000) / pushed, 1), complaints: house.stub?.complaints, ...(house.profile ? { profile: house.profile.report() } : {}),
     };
   } finally {
     await house.stop();

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { SeenMessage } from '../support/clients/client.ts';
 import { matrix, matrixAnswer } from '../support/matrixHttp.ts';
-import { until } from '../support/until.ts';
 import { searchFolder, searchHospital, storedEvent, type Search } from './evidence.ts';
 import { PATIENT } from './report.ts';
 import { duration, type Screen } from './screen.ts';
@@ -73,7 +72,7 @@ export async function disksHold({ hospitals, aceso }: Stage, screen: Screen, { e
 
 type StateEvent = { readonly type: string; readonly state_key: string; readonly sender: string; readonly content: Readonly<Record<string, unknown>> };
 
-export async function roomKeepsNoClearText({ ada, roomId, hospitals }: Stage, screen: Screen): Promise<void> {
+export async function roomTakesNoClearText({ ada, roomId, hospitals }: Stage, screen: Screen): Promise<void> {
   screen.step('The room, as Ada\'s homeserver sees it');
   const room = `/_matrix/client/v3/rooms/${encodeURIComponent(roomId)}`;
   const state = await fetchState(hospitals.stAnne.baseUrl, `${room}/state`, ada.accessToken);
@@ -89,12 +88,12 @@ export async function roomKeepsNoClearText({ ada, roomId, hospitals }: Stage, sc
     ['power levels', `any event ${String(levels['events_default'])}, state ${String(levels['state_default'])}, everybody ${String(levels['users_default'])}; open: ${openTypes(levels)}`],
   ]);
   screen.check('encrypted with Megolm, invite-only, version 12', encryption['algorithm'] === CONTROL && content('m.room.join_rules')['join_rule'] === 'invite' && content('m.room.create')['room_version'] === '12', state);
+  screen.step('What Ada may not do: write in clear text');
   const started = performance.now();
   const clear = await matrixAnswer(hospitals.stAnne.baseUrl, `${room}/send/m.room.message/clear-text`, { method: 'PUT', token: ada.accessToken, body: { msgtype: 'm.text', body: 'Can you repeat the potassium?' } });
-  const eventId = String(clear.body['event_id']);
-  const isGone = await until('the guardian to take clear text out', async () => JSON.stringify((await matrix(hospitals.stAnne.baseUrl, `${room}/event/${encodeURIComponent(eventId)}`, { token: ada.accessToken }))['content']) === '{}').catch(() => false);
-  screen.command('PUT …/send/m.room.message    # Ada tries it in clear text', `${clear.status} ${eventId}`);
-  screen.check(`the guardian took it out of the room ${duration(performance.now() - started)} later, at her homeserver too`, isGone, clear);
+  const ms = performance.now() - started;
+  screen.command('PUT …/send/m.room.message    # Ada tries it, at her own homeserver', `${clear.status} ${String(clear.body['errcode'])}: ${String(clear.body['error'])}`);
+  screen.check(`her own homeserver asked Mercy's policy server and refused it after ${duration(ms)}, before it went anywhere (rule ${String(clear.body['org.aceso.rule'])})`, clear.status === 403 && clear.body['org.aceso.rule'] === 'clear-text', clear);
 }
 
 async function fetchState(baseUrl: string, path: string, token: string): Promise<readonly StateEvent[]> {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { adaReplies, correction, historyShows, sameAgain } from './afterwards.ts';
-import { deviceShows, disksHold, labPushes, roomKeepsNoClearText } from './delivered.ts';
+import { deviceShows, disksHold, labPushes, roomTakesNoClearText } from './delivered.ts';
 import { storedEvent } from './evidence.ts';
 import { choosePorts, readOptions } from './options.ts';
 import { reportAt } from './report.ts';
@@ -96,7 +96,7 @@ async function story(stage: Stage): Promise<void> {
   const message = await deviceShows(stage, screen, report, pushed);
   figures.msToDevice = message.receivedAt - pushed.postedAt;
   await disksHold(stage, screen, message);
-  await roomKeepsNoClearText(stage, screen);
+  await roomTakesNoClearText(stage, screen);
   const delivery = await historyShows(stage, screen, message);
   await sameAgain(stage, screen, report, pushed);
   const corrected = await correction(stage, screen, reportAt(now, { status: 'corrected', value: 4.2, flag: 'N', note: 'The first value was another tube\'s.' }), delivery);

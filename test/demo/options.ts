@@ -12,6 +12,7 @@ const PORTS = {
   'st-anne-federation': { port: 18_448, purpose: 'St. Anne\'s federation API' },
   'aceso-appservice': { port: 19_100, purpose: 'what Mercy\'s Synapse sends to Aceso' },
   'aceso-fhir': { port: 19_101, purpose: 'Aceso\'s FHIR endpoint' },
+  'aceso-policy': { port: 19_448, purpose: 'Aceso\'s policy server' },
   'aceso-operations': { port: 19_102, purpose: 'Aceso\'s health and metrics' },
 } as const;
 

@@ -57,16 +57,17 @@ async function twoHospitals({ folder, ports, screen, resources }: Parts): Promis
 }
 
 /** init, source, partner, person: gives the token of the source. */
-async function configure(aceso: AcesoAtMercy, { mercy, stAnne }: Hospitals, { ports, screen }: Parts): Promise<string> {
+async function configure(aceso: AcesoAtMercy, { mercy, stAnne, tls }: Hospitals, { ports, screen }: Parts): Promise<string> {
   screen.command(`mkdir ${aceso.folder} && cd ${aceso.folder}`);
   const init = ['init', '--organisation', 'Mercy General Hospital', '--server-name', mercy.serverName, '--homeserver-url', mercy.baseUrl, '--url', `http://127.0.0.1:${ports['aceso-appservice']}`];
   screen.command(`aceso ${init.map((word) => (word.includes(' ') ? `"${word}"` : word)).join(' ')}`, await aceso.run(...init));
   const made = await aceso.run('source', 'token', '--json');
   const { token, token_sha256: hash } = JSON.parse(made) as { readonly token: string; readonly token_sha256: string };
   screen.command('aceso source token --json', made);
-  screen.command('edit aceso.yaml    # the source, the partner, the person', aceso.edit({
+  screen.command('edit aceso.yaml    # the source, the partner, the person, the policy server', aceso.edit({
     http: { port: ports['aceso-fhir'], public_url: aceso.baseUrl },
     operations: { port: ports['aceso-operations'] },
+    policy_server: { server_name: `localhost:${ports['aceso-policy']}`, port: ports['aceso-policy'], tls: { certificate: tls.certificateFile, key: tls.keyFile }, federation_url: `https://${mercy.serverName}`, federation_ca: tls.caFile },
     partners: [{ server_name: stAnne.serverName, name: 'St. Anne' }],
     sources: [{ id: 'lab', name: 'Mercy Laboratory', token_sha256: hash, owner: 'Laboratory desk, ext. 4410' }],
     directory: { people: [{ id: 'dr-okafor', name: 'Dr. Ada Okafor', user_id: `@ada:${stAnne.serverName}`, npi: ADA_NPI }] },

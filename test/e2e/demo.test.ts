@@ -8,7 +8,7 @@ import { freePort, portFor } from '../support/ports.ts';
 import { until } from '../support/until.ts';
 
 const DEMO = join(import.meta.dirname, '..', 'demo', 'demo.ts');
-const PORTS = ['mercy-client', 'mercy-federation', 'st-anne-client', 'st-anne-federation', 'aceso-appservice', 'aceso-fhir', 'aceso-operations'] as const;
+const PORTS = ['mercy-client', 'mercy-federation', 'st-anne-client', 'st-anne-federation', 'aceso-appservice', 'aceso-fhir', 'aceso-policy', 'aceso-operations'] as const;
 
 type Demo = { readonly child: ChildProcess; readonly folder: string; readonly ports: readonly number[]; output(): string; errors(): string; readonly ended: Promise<number | null> };
 
@@ -46,7 +46,7 @@ describe('npm run demo', function () {
     expect({ delivered, decrypted }).to.deep.equal({ delivered: 2, decrypted: 2 });
     expect(msToEvent).to.be.a('number').greaterThan(0);
     expect(msToDevice).to.be.a('number').greaterThan(0).lessThan(30_000);
-    for (const part of ['aceso init', 'encrypted: yes', 'CRITICAL RESULT', 'Rosa Quintana', 'the guardian took it out', 'CORRECTED RESULT', 'reply, from a device its owner signed']) expect(run.output()).to.include(part);
+    for (const part of ['aceso init', 'encrypted: yes', 'CRITICAL RESULT', 'Rosa Quintana', 'before it went anywhere (rule clear-text)', 'CORRECTED RESULT', 'reply, from a device its owner signed']) expect(run.output()).to.include(part);
     expect(run.output()).not.to.match(/✘|\u001b\[/u);
     await expectNothingLeft(run);
   });
