@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { ROOM_KINDS } from '../domain/policy/words.ts';
 
 /**
  * The configuration of a hospital: one schema gives the types, the JSON Schema (`aceso config schema`) and the checks. Unknown keys are
@@ -185,10 +186,12 @@ export type PersonConfig = z.infer<typeof person>;
 export type TeamConfig = z.infer<typeof team>;
 
 export const templateSchema = z.strictObject({
-  id: z.string().regex(/^[a-z][a-z0-9-]*$/u),
+  id: z.enum(ROOM_KINDS).describe('The kind of room that the policy is asked about'),
   room_version: roomVersion,
   name: z.string().min(1),
   topic: z.string().default(''),
+  federation: z.enum(['agreed', 'local']).default('agreed').describe('agreed: the servers of its members, each with an agreement; local: never federated'),
+  senders: z.enum(['members', 'permitted']).default('members').describe('Who may write: every member, or those whom the policy lets send in such a room'),
   history_visibility: z.enum(['invited', 'joined']),
   reactions: z.array(z.string().min(1).max(16)).default(['👍', '👎', '✅', '❌', '👀', '🙏', '❤', '🎉', '😄', '😕', '🚀']).describe('Emoji that people may react with: reactions are not encrypted, so that the policy server refuses others'),
   encryption: z.strictObject({ rotation_period_ms: z.int().min(3_600_000), rotation_period_msgs: z.int().min(1).max(10_000) }),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ROOM_KINDS } from '../domain/policy/words.ts';
 import { ConfigError, crossCheck, type LoadedConfig } from './load.ts';
 import { configSchema, type Config } from './schema.ts';
 
@@ -64,7 +65,7 @@ const filesOf = (config: LoadedConfig): { readonly [section in Section]?: readon
   sources: config.sources.map(({ smart }) => contentOf(config, smart?.jwks_file)),
   store: [contentOf(config, config.store.postgres_url_file)],
   appservice: [contentOf(config, config.appservice.registration_file)],
-  templates_dir: [contentOf(config, join(config.templates_dir, 'results.yaml'))],
+  templates_dir: ROOM_KINDS.map((kind) => contentOf(config, join(config.templates_dir, `${kind}.yaml`))),
   policy_dir: policyFilesOf(config),
 });
 

@@ -5,6 +5,7 @@ import { ConfigError, type LoadedConfig } from '../config/load.ts';
 import { tokensOf } from '../config/trust.ts';
 import { as, type UserId } from '../domain/brand.ts';
 import { serverOf } from '../domain/people/party.ts';
+import { templatesOf } from './compose.ts';
 import type { Printed } from './print.ts';
 import { fetchedNow, keysOf } from './trust.ts';
 
@@ -23,6 +24,7 @@ export async function checkConfig(config: LoadedConfig): Promise<Printed> {
   if (tls !== undefined) attempt('http', () => readTls({ certificate: at(tls.certificate), key: at(tls.key), ...(tls.client_ca === undefined ? {} : { clientCa: at(tls.client_ca) }) }));
   const { tls: inner } = appservice;
   if (inner !== undefined) attempt('appservice', () => readTls({ certificate: at(inner.certificate), key: at(inner.key) }));
+  attempt('templates_dir', () => templatesOf(config));
   const warnings: string[] = [];
   for (const source of sources) {
     for (const { not_after: end } of tokensOf(source)) if (end !== undefined && Date.parse(end) <= Date.now()) warnings.push(`source ${source.id}: a token is over since ${end}: take it out.`);

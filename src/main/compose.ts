@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { openKeyFile } from '../adapters/keys/keyfile.ts';
 import { migrate, openDatabase, type Database, type DatabaseLocation } from '../adapters/store/database.ts';
@@ -16,7 +17,8 @@ import type { Failure } from '../domain/outcome.ts';
 import type { Organisation } from '../domain/policy/agreement.ts';
 import type { Party } from '../domain/people/party.ts';
 import { NPI } from '../domain/people/recipient.ts';
-import type { RoomTemplate } from '../domain/rooms/template.ts';
+import { ROOM_KINDS, type RoomKind } from '../domain/policy/words.ts';
+import type { RoomTemplate, RoomTemplates } from '../domain/rooms/template.ts';
 import type { KeyRing } from '../ports/keys.ts';
 import type { Notes } from '../ports/notes.ts';
 import type { PolicyHistory } from '../ports/policyHistory.ts';
@@ -134,10 +136,22 @@ export function partiesOf({ directory }: LoadedConfig): readonly Party[] {
   ];
 }
 
-/** Throws `ConfigError` when the file is not there, or wrong. */
-export function templateOf(config: LoadedConfig): RoomTemplate {
-  const { id, room_version: roomVersion, name, topic, history_visibility: history, reactions, encryption } = loadTemplate(config.at(join(config.templates_dir, 'results.yaml')));
-  return { id, roomVersion, name, topic, history, reactions, rotation: { periodMs: encryption.rotation_period_ms, messages: encryption.rotation_period_msgs } };
+/** The templates that come with Aceso: for kinds of which the hospital's folder has none of its own. */
+const BUILT_IN = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'config', 'templates');
+
+/** Throws `ConfigError` when one is wrong, or the one of results rooms is not there. */
+export function templatesOf(config: LoadedConfig): RoomTemplates {
+  const fileOf = (kind: RoomKind): string => {
+    const own = config.at(join(config.templates_dir, `${kind}.yaml`));
+    return kind === 'results' || existsSync(own) ? own : join(BUILT_IN, `${kind}.yaml`);
+  };
+  return new Map(ROOM_KINDS.map((kind) => [kind, templateIn(fileOf(kind), kind)]));
+}
+
+function templateIn(file: string, kind: RoomKind): RoomTemplate {
+  const { id, room_version: roomVersion, name, topic, federation, senders, history_visibility: history, reactions, encryption } = loadTemplate(file);
+  if (id !== kind) throw new ConfigError(file, [`id: is ${id}. A template's file is named after its kind: write ${kind}, or rename the file.`]);
+  return { id, roomVersion, name, topic, federation, senders, history, reactions, rotation: { periodMs: encryption.rotation_period_ms, messages: encryption.rotation_period_msgs } };
 }
 
 /** What the file says of a person that rules look at; nothing, when it says nothing. */

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, configJsonSchema, loadConfig, loadTemplate } from '../../src/config/load.ts';
+import { ROOM_KINDS } from '../../src/domain/policy/words.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const EXAMPLE = readFileSync(join(ROOT, 'config', 'aceso.example.yaml'), 'utf8');
@@ -53,5 +54,5 @@ describe('The configuration', () => {
 });
 
 describe('The templates', () => {
-  it('of the repository are valid, and state their room version', () => expect(loadTemplate(join(ROOT, 'config', 'templates', 'results.yaml')).room_version).to.equal('12'));
+  for (const kind of ROOM_KINDS) it(`of ${kind} rooms is valid, and states its room version`, () => expect(loadTemplate(join(ROOT, 'config', 'templates', `${kind}.yaml`))).to.include({ id: kind, room_version: '12' }));
 });

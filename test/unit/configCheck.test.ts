@@ -1,13 +1,16 @@
 import { expect } from 'chai';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadConfig } from '../../src/config/load.ts';
+import { ConfigError, loadConfig } from '../../src/config/load.ts';
 import { checkConfig } from '../../src/main/check.ts';
 
 describe('aceso config check', () => {
   let folder: string;
-  beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'aceso-check-')); });
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'aceso-check-'));
+    cpSync(join(import.meta.dirname, '..', '..', 'config', 'templates'), join(folder, 'templates'), { recursive: true });
+  });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   it('says whom no result can reach, and nobody else', async () => {
@@ -22,6 +25,20 @@ describe('aceso config check', () => {
     }));
     const { warnings } = (await checkConfig(loadConfig(file))).json as { readonly warnings: readonly string[] };
     expect(warnings.filter((each) => each.includes('no result can reach')).map((each) => each.split(': it is')[0])).to.deep.equal(['typo: no result can reach stane.example', 'team: no result can reach clinic.example']);
+  });
+
+  it('says which template is wrong, and where', async () => {
+    const file = join(folder, 'aceso.yaml');
+    writeFileSync(file, JSON.stringify({ organisation: { name: 'Mercy' }, homeserver: { url: 'http://127.0.0.1:8008', server_name: 'mercy.example' }, appservice: { url: 'http://127.0.0.1:9100' } }));
+    for (const [name, text, says] of [['consult', 'id: shift', /consult\.yaml|id: is shift/u], ['on-call', 'id: on-cal', /id:/u]] as const) {
+      const template = join(folder, 'templates', `${name}.yaml`);
+      const right = readFileSync(template, 'utf8');
+      writeFileSync(template, right.replace(/^id: .*$/mu, text));
+      const refused: unknown = await checkConfig(loadConfig(file)).catch((error: unknown) => error);
+      expect(refused).to.be.instanceOf(ConfigError).with.property('message').match(says);
+      writeFileSync(template, right);
+    }
+    expect((await checkConfig(loadConfig(file))).text).to.include('is fine');
   });
 
   it('says who has no role and what that means, and which roles and organisations permit nothing', async () => {

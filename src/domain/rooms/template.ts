@@ -1,19 +1,33 @@
 import type { UserId } from '../brand.ts';
+import type { RoomKind } from '../policy/words.ts';
 import { serversOf, type Party } from '../people/party.ts';
 
 /** A room template of `config/templates/`: what the guardian makes, and holds the room to. */
 export type RoomTemplate = {
-  readonly id: string;
+  readonly id: RoomKind;
   /** `12`, unless a partner can't join it. */
   readonly roomVersion: string;
   /** Fixed text: never a patient's, never a recipient's name. */
   readonly name: string;
   readonly topic: string;
+  /** `local`: not federated at all. */
+  readonly federation: 'agreed' | 'local';
+  /** `permitted`: only those whom the policy lets send. */
+  readonly senders: 'members' | 'permitted';
   readonly history: 'invited' | 'joined';
   /** Emoji that people may react with, where a policy server looks at it. */
   readonly reactions?: readonly string[];
   readonly rotation: { readonly periodMs: number; readonly messages: number };
 };
+
+/** The template of each kind of room. */
+export type RoomTemplates = ReadonlyMap<RoomKind, RoomTemplate>;
+
+export function templateFor(templates: RoomTemplates, kind: RoomKind): RoomTemplate {
+  const template = templates.get(kind);
+  if (!template) throw new Error(`no template for rooms of the kind ${kind}`);
+  return template;
+}
 
 export type RoomPlan = {
   readonly version: string;

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openKeyFile } from '../../adapters/keys/keyfile.ts';
-import { loadTemplate, type LoadedConfig } from '../../config/load.ts';
-import { readRegistration } from '../compose.ts';
+import type { LoadedConfig } from '../../config/load.ts';
+import { readRegistration, templatesOf } from '../compose.ts';
 import { bytes, number } from '../backup/figures.ts';
 import { broken, fine, looked, warn, type Finding } from './finding.ts';
 
@@ -19,7 +19,7 @@ export async function lookAtMachine(config: LoadedConfig): Promise<readonly Find
     ...secret('configuration file', config.path),
     ...await looked('key file', 'Restore it from its copy.', () => [fine('key file', `${config.at(config.keys_file)}, ${openKeyFile(config.at(config.keys_file)).keyIds.length} key(s)`)]),
     ...await looked('registration', '`aceso registration --renew`, then have the homeserver load it.', () => { readRegistration(config); return [fine('registration', config.at(registration)), ...secret('registration file', config.at(registration))]; }),
-    ...await looked('templates', 'Copy results.yaml of the installation into the folder.', () => [fine('templates', loadTemplate(config.at(join(config.templates_dir, 'results.yaml'))).id)]),
+    ...await looked('templates', 'Copy results.yaml of the installation into the folder.', () => [fine('templates', [...templatesOf(config).keys()].join(', '))]),
     ...await looked('data folder', 'Create it, for Aceso\'s user alone.', () => dataFolder(config.at(config.data_dir))),
     ...strangers(config),
   ];

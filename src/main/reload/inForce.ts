@@ -2,15 +2,18 @@ import { mixedPrints, mixtureOf, printsOf, type Prints } from '../../config/sect
 import { loadConfig, type LoadedConfig } from '../../config/load.ts';
 import type { LoadedPolicy } from '../../adapters/policy/load.ts';
 import type { Settings } from '../../domain/decision.ts';
-import type { RoomTemplate } from '../../domain/rooms/template.ts';
-import { settingsOf, templateOf } from '../compose.ts';
+import { templateFor, type RoomTemplate, type RoomTemplates } from '../../domain/rooms/template.ts';
+import { settingsOf, templatesOf } from '../compose.ts';
 import { policyAgain } from '../policy/inForce.ts';
 
 /** The configuration by which a worker goes now, whatever the file says by now. */
-export type InForce = { readonly config: LoadedConfig; /** Of the file, not of what the command line put in its place. */ readonly prints: Prints; readonly settings: Settings; readonly template: RoomTemplate; readonly policy: LoadedPolicy };
+export type InForce = { readonly config: LoadedConfig; /** Of the file, not of what the command line put in its place. */ readonly prints: Prints; readonly settings: Settings; /** Of results rooms. */ readonly template: RoomTemplate; readonly templates: RoomTemplates; readonly policy: LoadedPolicy };
 
-/** Throws `ConfigError` when the template can't be used. */
-export const inForceOf = (config: LoadedConfig, prints: Prints): Omit<InForce, 'policy'> => ({ config, prints, settings: settingsOf(config), template: templateOf(config) });
+/** Throws `ConfigError` when a template can't be used. */
+export function inForceOf(config: LoadedConfig, prints: Prints): Omit<InForce, 'policy'> {
+  const templates = templatesOf(config);
+  return { config, prints, settings: settingsOf(config), template: templateFor(templates, 'results'), templates };
+}
 
 export type Proposed = { readonly file: Prints; readonly next: InForce };
 

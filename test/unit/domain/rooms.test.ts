@@ -292,7 +292,7 @@ describe('An answer that can\'t be read', () => {
 });
 
 describe('The plan of a results room (45 CFR 164.312(a)(1), (e)(1))', () => {
-  const template: RoomTemplate = { id: 'results', roomVersion: '12', name: 'Clinical results', topic: '', history: 'invited', rotation: { periodMs: 604_800_000, messages: 100 } };
+  const template: RoomTemplate = { id: 'results', roomVersion: '12', name: 'Clinical results', topic: '', federation: 'agreed', senders: 'members', history: 'invited', rotation: { periodMs: 604_800_000, messages: 100 } };
   const people = { ownServer: 'mercy.example', guardian: as<UserId>('@aceso_guardian:mercy.example'), partnerVersions: { 'stanne.example': '11' } };
   const plan = planRoom(template, ada, people);
   const content = (type: string): unknown => plan.initialState.find((event) => event.type === type)?.content;

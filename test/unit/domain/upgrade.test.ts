@@ -53,7 +53,7 @@ describe('A results room that is replaced by another', () => {
 });
 
 describe('A successor fits', () => {
-  const template: RoomTemplate = { id: 'results', roomVersion: '12', name: 'Clinical results', topic: '', history: 'invited', rotation: { periodMs: 604_800_000, messages: 100 } };
+  const template: RoomTemplate = { id: 'results', roomVersion: '12', name: 'Clinical results', topic: '', federation: 'agreed', senders: 'members', history: 'invited', rotation: { periodMs: 604_800_000, messages: 100 } };
   const plan = planRoom(template, ada, { ownServer: 'mercy.example', guardian, partnerVersions: {} });
   type StateOf = Parameters<typeof unfit>[3];
   type Change = { readonly type: string; readonly content?: Readonly<Record<string, unknown>>; readonly sender?: UserId };
