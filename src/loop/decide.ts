@@ -52,7 +52,7 @@ async function decideOne(parts: DecideParts, claim: Claim<Fact>): Promise<void> 
     metrics.observe('decision_seconds', (performance.now() - started) / 1000);
     for (const { action, detail } of decision.audit) {
       log.info(action, { ...detail, ...ids });
-      if (action === 'policy.allowed' || action === 'policy.refused') metrics.count('policy_verdicts', { asked: String(detail?.['asked']), outcome: action.slice('policy.'.length) });
+      if (action === 'rules.allowed' || action === 'rules.refused') metrics.count('policy_verdicts', { asked: String(detail?.['asked']), outcome: action.slice('rules.'.length) });
       if (action === 'delivery.sent' && typeof detail?.['ms'] === 'number') metrics.observe('delivery_seconds', detail['ms'] / 1000);
     }
   } catch (error) {

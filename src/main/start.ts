@@ -77,7 +77,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   log.info('directory.loaded', { changed: brought.length });
   const isDecider = roles.includes('decider');
   const { policy, problem } = await policyAtStart(fromFolder, policies);
-  log[problem ? 'error' : 'info'](problem ? 'policy.not-loaded' : 'policy.loaded', { revision: policy.revision, rules: policy.rules.length });
+  log[problem ? 'error' : 'info'](problem ? 'rules.not-loaded' : 'rules.loaded', { revision: policy.revision, rules: policy.rules.length });
   const bringPolicy = async (next: InForce): Promise<void> => {
     await policies.loaded(next.policy.revision, next.policy.text, now());
     if (isDecider) await applyPolicy(store, notes, next.policy.revision, next.settings.organisations);

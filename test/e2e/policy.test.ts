@@ -9,6 +9,7 @@ import { startJsClient } from '../support/clients/jssdk.ts';
 import { ADA_NPI, potassiumReport } from '../support/fhir.ts';
 import { sharedHospitals, type Hospitals } from '../support/lab.ts';
 import { sees, tell } from '../support/results.ts';
+import { until } from '../support/until.ts';
 
 const PASSWORD = 'password-of-policy';
 const PART2 = { meta: { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: '42CFRPart2' }] } };
@@ -23,7 +24,7 @@ describe('The hospital\'s rules, on real servers', function () {
   /** What the audit says that the rules said. */
   const verdicts = (): readonly { readonly action: string; readonly detail: Readonly<Record<string, string>> }[] => {
     const database = new DatabaseSync(join(aceso.folder, 'data', 'aceso.db'), { readOnly: true });
-    const rows = database.prepare('select action, detail from audit where action like ? order by seq').all('policy.%') as unknown as readonly { readonly action: string; readonly detail: string }[];
+    const rows = database.prepare('select action, detail from audit where action like ? order by seq').all('rules.%') as unknown as readonly { readonly action: string; readonly detail: string }[];
     database.close();
     return rows.map(({ action, detail }) => ({ action, detail: JSON.parse(detail) as Readonly<Record<string, string>> }));
   };
@@ -71,11 +72,27 @@ describe('The hospital\'s rules, on real servers', function () {
     expect(ada.undecryptable).to.deep.equal([]);
   });
 
+  it('that can\'t be loaded at a start leave the last good ones in force, and say so until they are mended', async () => {
+    const own = join(aceso.folder, 'rules', 'own.cedar');
+    await aceso.stop();
+    writeFileSync(own, 'permit (principal action, resource);');
+    await aceso.start();
+    const problems = async (): Promise<readonly { readonly part: string; readonly code: string; readonly message: string }[]> => ((await (await fetch(`${aceso.operationsUrl}/readyz`)).json()) as { readonly problems: readonly { readonly part: string; readonly code: string; readonly message: string }[] }).problems;
+    const [problem] = await until('the alarm', async () => { const found = (await problems()).filter(({ part }) => part === 'policy'); return found.length > 0 && found; });
+    expect(problem).to.include({ code: 'not-loaded' }).and.to.have.property('message').that.includes('own.cedar:1');
+    expect(await (await fetch(`${aceso.operationsUrl}/metrics`)).text()).to.include('aceso_problem{part="policy",code="not-loaded"} 1');
+    await tell(aceso, 'POLICY-4', ADA_NPI);
+    await sees(ada, 'POLICY-4', 60_000);
+    rmSync(own);
+    await aceso.cli('config', 'reload');
+    await until('the alarm to end', async () => (await problems()).every(({ part }) => part !== 'policy'));
+  });
+
   it('leave in the audit who was asked about, by which rules of which revision, whose text is kept', async () => {
     const revisions = (await aceso.cli<readonly { readonly revision: string }[]>('policy', 'history')).map(({ revision }) => revision);
     expect(revisions).to.have.length(2);
     const said = verdicts();
-    expect(said.map(({ action, detail }) => `${action} ${detail['asked'] ?? ''} ${detail['rules'] ?? ''}`)).to.include.members(['policy.refused join billing-never-in-clinical-rooms', 'policy.allowed join partners-in-shared-rooms', 'policy.refused read-result part2-needs-consent', 'policy.allowed read-result clinicians-read-their-results']);
+    expect(said.map(({ action, detail }) => `${action} ${detail['asked'] ?? ''} ${detail['rules'] ?? ''}`)).to.include.members(['rules.refused join billing-never-in-clinical-rooms', 'rules.allowed join partners-in-shared-rooms', 'rules.refused read-result part2-needs-consent', 'rules.allowed read-result clinicians-read-their-results']);
     expect(new Set(said.map(({ detail }) => detail['revision']))).to.deep.equal(new Set(revisions));
     expect((await aceso.cli<{ readonly files: object }>('policy', 'show', revisions.at(-1) ?? '')).files).to.have.property('part2.cedar');
   });

@@ -45,7 +45,7 @@ describe('Who may be in a results room, by the policy', () => {
     const decision = rooms([[wanted(ada), contextWith([billing])]]);
     expect(seen(decision)).to.deep.equal(['room.blocked:policy']);
     expect(decision.raise?.[0]?.body).to.deep.include({ message: '@ada:stanne.example: Ask somebody else. [no-billing]' });
-    expect(decision.audit).to.deep.equal([{ action: 'policy.refused', because: 'Ask somebody else.', detail: { user: adaId, asked: 'join', rules: 'no-billing', revision: 'r7', party: 'dr-okafor' } }]);
+    expect(decision.audit).to.deep.equal([{ action: 'rules.refused', because: 'Ask somebody else.', detail: { user: adaId, asked: 'join', rules: 'no-billing', revision: 'r7', party: 'dr-okafor' } }]);
   });
 
   it('their role changes: the room is made, and what waited proceeds by itself', () => {
@@ -118,14 +118,14 @@ describe('Who may read a result, by the policy', () => {
     const { state, effects, audit } = deliver([[requested, strict], [ready, strict]]);
     expect(state?.held).to.deep.include({ code: 'policy', reason: '@ada:stanne.example: Ask somebody else. [part2]', owner: 'Laboratory desk' });
     expect(effects ?? []).to.deep.equal([]);
-    expect(audit.at(-1)).to.deep.equal({ action: 'policy.refused', because: 'Ask somebody else.', detail: { user: adaId, asked: 'read-result', rules: 'part2', revision: 'r7', delivery: 'x' } });
+    expect(audit.at(-1)).to.deep.equal({ action: 'rules.refused', because: 'Ask somebody else.', detail: { user: adaId, asked: 'read-result', rules: 'part2', revision: 'r7', delivery: 'x' } });
   });
 
   it('the rules allow it later: it is sent, the hold ends, and the audit names the rules, the revision and what they warned of', () => {
     const { state, effects = [], audit } = deliver([[requested, strict], [ready, strict], [{ type: 'operator.retry', by: 'policy r8' }, consented], [ready, consented]]);
     expect(state).to.include({ phase: 'sending' }).and.not.have.property('held');
     expect(effects.map(({ body }) => body.type)).to.deep.equal(['room.send']);
-    expect(audit.at(-1)).to.deep.equal({ action: 'policy.allowed', because: 'allowed by consented', detail: { user: adaId, asked: 'read-result', rules: 'consented', revision: 'r8', warnings: 'training-overdue', delivery: 'x' } });
+    expect(audit.at(-1)).to.deep.equal({ action: 'rules.allowed', because: 'allowed by consented', detail: { user: adaId, asked: 'read-result', rules: 'consented', revision: 'r8', warnings: 'training-overdue', delivery: 'x' } });
   });
 
   it('one of a team who is in the room may not: nothing is sent, for everybody there would read it', () => {
