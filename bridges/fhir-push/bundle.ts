@@ -29,7 +29,7 @@ export type Opened = { readonly entries: readonly Entry[]; readonly scope: Scope
 export const openBundle = (config: FhirPushConfig, source: SourceConfig, kind: BundleKind, bundle: Node): Opened => {
   const raw = children(bundle, 'entry');
   const members = raw.map((entry, index) => memberOf(entry, index, kind, source));
-  const scope = createScope(config, source, members.filter((each) => each.node['resourceType'] !== undefined));
+  const scope = createScope(config, source, members.filter((each) => each.node['resourceType'] !== undefined), children(child(bundle, 'meta'), 'security'));
   const parts = partsOf(members, scope);
   const entries = members.map((member, index): Entry => {
     const request = child(raw[index], 'request');

@@ -39,7 +39,7 @@ export const selfContained = (located: Located, scope: Scope): Node => {
 
   const root = rewritten(located.node, located) as Node;
   const contained = [...children(root, 'contained')];
-  const labels: Node[] = [];
+  const labels: Node[] = [...scope.labels];
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     const { contained: _, id: __, meta, resourceType: type, ...rest } = rewritten(next.node, next) as Node;
     labels.push(...children(isNode(meta) ? meta : undefined, 'security'));

@@ -30,17 +30,19 @@ export type Scope = {
   readonly plainSystem: string;
   /** The resources of the bundle; none for a resource that came alone. */
   readonly members: readonly BundleMember[];
+  /** Security labels of the bundle itself: they hold for each of its resources. */
+  readonly labels: readonly Node[];
   resolve(reference: Node | undefined, from: Located): Located | undefined;
 };
 
-export const createScope = (config: FhirPushConfig, source: SourceConfig, members: readonly BundleMember[]): Scope => {
+export const createScope = (config: FhirPushConfig, source: SourceConfig, members: readonly BundleMember[], labels: readonly Node[] = []): Scope => {
   const plainSystem = `${config.fhirBaseSystem ?? DEFAULT_BASE_SYSTEM}:${source.id}`;
   const byUrl = new Map<string, BundleMember>();
   for (const member of members) {
     for (const url of [member.local, member.fullUrl]) if (url !== undefined && !byUrl.has(url)) byUrl.set(url, member);
   }
   return {
-    source, members, plainSystem, localSystem: `${plainSystem}:fhir`,
+    source, members, labels, plainSystem, localSystem: `${plainSystem}:fhir`,
     resolve: (reference, from) => {
       const to = text(reference, 'reference');
       if (to === undefined) return undefined;

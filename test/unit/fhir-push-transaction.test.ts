@@ -73,6 +73,14 @@ describe('fhir-push, transaction', () => {
     expect(resource.meta).to.deep.equal({ security: [label] });
   });
 
+  it('gives the security labels of the bundle to each of its resources', async () => {
+    const { send, arrivals } = await endpoint();
+    const label = { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: '42CFRPart2' };
+    await send(post(changed((it) => { (it as unknown as Record<string, unknown>)['meta'] = { security: [label] }; })));
+    expect(arrivals.map(({ resource }) => (JSON.parse(resource) as { readonly meta?: unknown }).meta)).to.deep.equal(arrivals.map(() => ({ security: [label] })));
+    expect(arrivals.length).to.be.greaterThan(0);
+  });
+
   it('gives what it puts into a resource ids that are not taken there', async () => {
     const { send, arrivals } = await endpoint();
     await send(post(changed((it) => {

@@ -8,6 +8,8 @@ import type { DeliveryFile, Fact, FactOf, RaisedFact } from '../fact.ts';
 import type { Party } from '../people/party.ts';
 import { lookupsOf, resolve } from '../people/resolve.ts';
 import { labelsOf } from '../policy/labels.ts';
+import type { Label } from '../policy/words.ts';
+import type { Sealed } from '../sealed.ts';
 import { lastTold, type ReportState, type Told } from './report.ts';
 
 type ReportDecision = Decision<ReportState | undefined>;
@@ -39,7 +41,8 @@ function received(before: ReportState | undefined, fact: Fact, body: FactOf<'res
   const news = compare(known, report);
   const remembered = body.report.map(() => remember(known, report));
   const versions = (before?.versions ?? 0) + 1;
-  const keep = { source: body.source, known: remembered, versions, changedAt: fact.at };
+  const labels = labelsSoFar(before, body);
+  const keep = { source: body.source, known: remembered, versions, changedAt: fact.at, ...(labels.reveal().length > 0 ? { labels } : {}) };
   if (news.kind === 'nothing') {
     return { state: { ...keep, told: before?.told ?? [] }, audit: [{ action: 'report.unchanged', because: news.why, detail: { versions } }] };
   }
@@ -51,6 +54,10 @@ function received(before: ReportState | undefined, fact: Fact, body: FactOf<'res
     audit: [{ action: `report.${news.kind}`, because: 'it tells something new', detail: { versions, deliveries: deliveries.length } }, ...refusedIn(news, body)],
   };
 }
+
+/** Once labelled, always: what a correction tells holds what was labelled. */
+const labelsSoFar = (before: ReportState | undefined, { resource }: FactOf<'result.received'>): Sealed<readonly Label[]> =>
+  resource.map((text) => [...new Set([...(before?.labels?.reveal() ?? []), ...labelsOf(text)])].sort());
 
 /** Attachments that are not sent on, by reason: the message says so too. */
 const refusedIn = (news: Telling, { report, source }: FactOf<'result.received'>): readonly AuditEntry[] =>
@@ -78,7 +85,7 @@ function toDelivery(before: ReportState | undefined, fact: Fact, body: FactOf<'r
     fhir: body.resource.reveal(), resourceType: body.resourceType, ...(supersedes ? { supersedes } : {}),
   }));
   const files = filesOf(body, news, id);
-  const labels = body.resource.map(labelsOf);
+  const labels = labelsSoFar(before, body);
   return {
     told: { delivery: id, ...(party ? { party } : {}) },
     raised: [...(supersedes ? [{ aggregate: { kind: 'delivery', id: supersedes }, body: { type: 'delivery.superseded', by: id } } as const] : []), {

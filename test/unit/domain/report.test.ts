@@ -92,3 +92,15 @@ describe('The files of a report', () => {
     expect(JSON.stringify(audit)).not.to.include('Quintana');
   });
 });
+
+describe('A delivery of a report', () => {
+  it('has the security labels of its resource, sealed, and keeps them: a correction shows what was labelled', () => {
+    const labelled = { ...received(report()), resource: Sealed.of(SUBJECT, '{"meta":{"security":[{"code":"42CFRPart2"}]}}') };
+    const corrected = received(report({ status: 'corrected', observations: [potassium('4.8')] }));
+    const labels = (decision: Decision<unknown>): readonly unknown[] => requests(decision).map((request) => request.labels?.reveal());
+    expect(labels(run([labelled]))).to.deep.equal([['part2']]);
+    expect(labels(run([labelled, corrected]))).to.deep.equal([['part2']]);
+    expect(labels(run([received(report()), corrected]))).to.deep.equal([undefined]);
+    expect(JSON.stringify(requests(run([labelled])))).not.to.include('part2');
+  });
+});
