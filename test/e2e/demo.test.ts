@@ -46,7 +46,7 @@ describe('npm run demo', function () {
     expect({ delivered, decrypted }).to.deep.equal({ delivered: 2, decrypted: 2 });
     expect(msToEvent).to.be.a('number').greaterThan(0);
     expect(msToDevice).to.be.a('number').greaterThan(0).lessThan(30_000);
-    for (const part of ['aceso init', 'encrypted: yes', 'CRITICAL RESULT', 'Rosa Quintana', 'before it went anywhere (rule clear-text)', 'CORRECTED RESULT', 'reply, from a device its owner signed']) expect(run.output()).to.include(part);
+    for (const part of ['aceso init', 'encrypted: yes', 'CRITICAL RESULT', 'Rosa Quintana', '403 M_FORBIDDEN', 'CORRECTED RESULT', 'reply, from a device its owner signed']) expect(run.output()).to.include(part);
     expect(run.output()).not.to.match(/✘|\u001b\[/u);
     await expectNothingLeft(run);
   });
