@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { listKeys } from '../adapters/auth/publicKeys.ts';
+import { readAuthority } from '../adapters/federation/client.ts';
 import { readTls } from '../adapters/http/tls.ts';
 import { ConfigError, type LoadedConfig } from '../config/load.ts';
 import { tokensOf } from '../config/trust.ts';
@@ -25,6 +26,13 @@ export async function checkConfig(config: LoadedConfig): Promise<Printed> {
   const { tls: inner } = appservice;
   if (inner !== undefined) attempt('appservice', () => readTls({ certificate: at(inner.certificate), key: at(inner.key) }));
   attempt('templates_dir', () => templatesOf(config));
+  const { policy_server: policy } = config;
+  if (policy !== undefined) {
+    const { tls: own, federation_ca: authority, federation_url: federation = config.homeserver.url } = policy;
+    if (own !== undefined) attempt('policy_server', () => readTls({ certificate: at(own.certificate), key: at(own.key) }));
+    if (authority !== undefined) try { readAuthority(at(authority)); } catch (error) { problems.push((error as Error).message); }
+    if (authority !== undefined && federation.startsWith('http:')) problems.push(`policy_server.federation_ca: means nothing, for ${federation} has no TLS. Give federation_url with https://, or take federation_ca out.`);
+  }
   const warnings: string[] = [];
   for (const source of sources) {
     for (const { not_after: end } of tokensOf(source)) if (end !== undefined && Date.parse(end) <= Date.now()) warnings.push(`source ${source.id}: a token is over since ${end}: take it out.`);

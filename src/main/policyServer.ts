@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readAuthority } from '../adapters/federation/client.ts';
 import { openServerKeys } from '../adapters/federation/keyFile.ts';
 import { createPolicyServer, type RunningPolicyServer } from '../adapters/federation/policyServer.ts';
 import { startHttpServer } from '../adapters/http/server.ts';
@@ -39,7 +39,7 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
   const refused = (refusal: { readonly code: string; readonly status: number; readonly peer: string }): void => refusals.note({ door: 'policy', ...refusal });
   const server = createPolicyServer({
     serverName, localpart, delegate: settings.delegate ?? (/:\d+$/u.test(serverName) ? serverName : `${serverName}:8448`), displayName: `${organisation.name} (policy)`, version: VERSION,
-    ownServer, federationUrl: settings.federation_url ?? url, ...(settings.federation_ca === undefined ? {} : { ca: readFileSync(config.at(settings.federation_ca)) }),
+    ownServer, federationUrl: settings.federation_url ?? url, ...(settings.federation_ca === undefined ? {} : { ca: readAuthority(config.at(settings.federation_ca)) }),
     guardian, courier, servers: () => [ownServer, ...inForce().config.partners.map(({ server_name: name }) => name)], reactions: () => inForce().template.reactions ?? [],
     keys: openServerKeys(config.at(settings.keys_file)), source: createRoomSource(homeserver), now: () => as<Millis>(Date.now()), failed, refused,
     answered({ verdict: { allowed, rules: [rule = ''] }, seconds, origin, roomId, eventId }) {

@@ -80,4 +80,17 @@ describe('aceso config check', () => {
       expect(() => loadConfig(file)).to.throw(problem);
     }
   });
+
+  it('says what of a policy server can\'t work: its certificate, the authority of the homeserver\'s, and a name that is a homeserver\'s', async () => {
+    const file = join(folder, 'aceso.yaml');
+    const write = (policy: object): void => writeFileSync(file, JSON.stringify({ organisation: { name: 'Mercy' }, homeserver: { url: 'http://127.0.0.1:8008', server_name: 'mercy.example' }, appservice: { url: 'http://127.0.0.1:9100' }, partners: [{ server_name: 'stanne.example', name: 'St. Anne' }], policy_server: policy }));
+    write({ server_name: 'policy.mercy.example', tls: { certificate: 'none.pem', key: 'none.key' }, federation_ca: 'ca.pem' });
+    writeFileSync(join(folder, 'ca.pem'), 'no certificate');
+    const problems = await checkConfig(loadConfig(file)).then(() => [], (error: unknown) => (error as ConfigError).problems);
+    for (const says of [/policy_server\.tls\.certificate: .*none\.pem can't be read/u, /policy_server\.federation_ca: .*ca\.pem can't be used \(not PEM\)/u, /federation_ca: means nothing, for http/u]) expect(problems.some((each) => says.test(each)), `${String(says)} in ${problems.join('; ')}`).to.equal(true);
+    for (const name of ['mercy.example', 'stanne.example']) {
+      write({ server_name: name });
+      expect(() => loadConfig(file)).to.throw(`${name} is a homeserver. A policy server needs a name of its own`);
+    }
+  });
 });

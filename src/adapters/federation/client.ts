@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { createSecureContext } from 'node:tls';
 import { fail, ok, type Outcome } from '../../domain/outcome.ts';
 import { isObject, type JsonObject } from './signedJson.ts';
 
@@ -38,6 +40,18 @@ export function createClient(url: string, ca?: Buffer): { readonly ask: Ask; clo
     call.end(body);
   });
   return { ask, close: () => agent.destroy() };
+}
+
+/** The PEM of an authority. Throws with the file and what to do. */
+export function readAuthority(path: string): Buffer {
+  try {
+    const pem = readFileSync(path);
+    createSecureContext({ ca: pem });
+    if (!pem.includes('-----BEGIN CERTIFICATE-----')) throw new Error('not PEM');
+    return pem;
+  } catch (error) {
+    throw new Error(`policy_server.federation_ca: ${path} can't be used (${(error as NodeJS.ErrnoException).code ?? 'not PEM'}). Put the certificate of the authority there that signed the homeserver's, or take the setting out when it is a public one.`, { cause: error });
+  }
 }
 
 /** Empty when it is no JSON object. */

@@ -38,8 +38,9 @@ export async function judge({ views, keys, passed, terms: termsNow, now }: Judge
       now: now(), hash, fields: fieldsOf(event),
       bytes: bytes + Buffer.byteLength(canonicalJson({ hashes: event['hashes'] ?? null, signatures: event['signatures'] ?? null })),
       signature: await isSignedByOrigin(keys, event, pdu, signable) ? 'right' : 'wrong',
-      // What was let pass once passes again; what the homeserver accepted is history.
-      accepted: passed.has(eventId) || room.current.has(eventId) || (isOld && await views.sender(roomId, eventId) === pdu.sender),
+      // What was let pass once passes again; what the homeserver accepted is history. But state can become current where the room's graph forks, though it was
+      // refused (docs/policy-server.md): of state that shows its redacted form alone, only our own word counts.
+      accepted: passed.has(eventId) || (!(hash === 'redacted' && pdu.state_key !== undefined) && (room.current.has(eventId) || (isOld && await views.sender(roomId, eventId) === pdu.sender))),
       ...(target === undefined ? {} : await senderOf(views, roomId, target)),
     };
     const verdict = admit(pdu, { ...asked, room }, terms);

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { signerOf, type Signer } from '../../../src/adapters/federation/ed25519.ts';
-import { signedEvent } from '../../../src/adapters/federation/event.ts';
+import { eventIdOf, signableBytes, signedEvent } from '../../../src/adapters/federation/event.ts';
 import { openServerKeys, rotateServerKeys } from '../../../src/adapters/federation/keyFile.ts';
 import { createPolicyServer, type RunningPolicyServer } from '../../../src/adapters/federation/policyServer.ts';
 import { isObjectSignedBy, signedBytes, type JsonObject } from '../../../src/adapters/federation/signedJson.ts';
@@ -129,6 +129,14 @@ describe('The policy server', () => {
     expect(again[0]).to.deep.equal(first[0]);
     expect(again[1]?.status).to.equal(403);
     expect((await sign(message(undefined, { origin_server_ts: clock - 3_600_000 }))).body).to.include({ 'org.aceso.rule': 'clock-skew' });
+  });
+
+  it('doesn\'t sign the redacted form of state that became current though it was refused: that would let the whole pass', async () => {
+    const whole = message({ membership: 'join', reason: 'K 6.8' }, { type: 'm.room.member', state_key: ada });
+    const bare = { ...whole, content: { membership: 'join' } };
+    state = [...state.filter(({ type }) => type !== 'm.room.member'), { ...member(ada, 'join'), event_id: eventIdOf(signableBytes('12', whole)) }];
+    expect((await sign(whole)).body).to.include({ 'org.aceso.rule': 'reason' });
+    expect((await sign(bare)).body).to.include({ 'org.aceso.rule': 'content-hash' });
   });
 
   it('asks the homeserver for a room once, and again when its state changed, or when somebody would be refused for what it holds', async () => {
