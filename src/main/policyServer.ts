@@ -8,7 +8,7 @@ import { createRoomSource } from '../adapters/matrix/roomSource.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { as, type Millis, type UserId } from '../domain/brand.ts';
 import type { RoomState } from '../domain/rooms/room.ts';
-import type { RoomTemplate } from '../domain/rooms/template.ts';
+import type { RoomTemplates } from '../domain/rooms/template.ts';
 import { createRefusals } from '../loop/refusals.ts';
 import type { KeyRing } from '../ports/keys.ts';
 import type { PolicyServer } from '../ports/policyServer.ts';
@@ -17,7 +17,7 @@ import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 import type { Problem } from './health.ts';
 import { VERSION } from './version.ts';
 
-export type PolicyParts = { readonly store: Store; readonly keys: KeyRing; readonly log: Log; readonly metrics: Metrics; readonly now: () => Millis; readonly guardian: UserId; readonly courier: UserId; readonly homeserver: HomeserverOptions; readonly inForce: () => { readonly config: LoadedConfig; readonly template: RoomTemplate } };
+export type PolicyParts = { readonly store: Store; readonly keys: KeyRing; readonly log: Log; readonly metrics: Metrics; readonly now: () => Millis; readonly guardian: UserId; readonly courier: UserId; readonly homeserver: HomeserverOptions; readonly inForce: () => { readonly config: LoadedConfig; readonly templates: RoomTemplates } };
 
 export type Policy = {
   readonly server: RunningPolicyServer;
@@ -40,7 +40,7 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
   const server = createPolicyServer({
     serverName, localpart, delegate: settings.delegate ?? (/:\d+$/u.test(serverName) ? serverName : `${serverName}:8448`), displayName: `${organisation.name} (policy)`, version: VERSION,
     ownServer, federationUrl: settings.federation_url ?? url, ...(settings.federation_ca === undefined ? {} : { ca: readAuthority(config.at(settings.federation_ca)) }),
-    guardian, courier, servers: () => [ownServer, ...inForce().config.partners.map(({ server_name: name }) => name)], reactions: () => inForce().template.reactions ?? [],
+    guardian, courier, servers: () => [ownServer, ...inForce().config.partners.map(({ server_name: name }) => name)], reactions: (template) => [...inForce().templates.values()].find(({ id }) => id === template)?.reactions ?? [],
     keys: openServerKeys(config.at(settings.keys_file)), source: createRoomSource(homeserver), now: () => as<Millis>(Date.now()), failed, refused,
     answered({ verdict: { allowed, rules: [rule = ''] }, seconds, origin, roomId, eventId }) {
       metrics.count('policy_signs', { answer: allowed ? 'signed' : 'refused', rule });

@@ -16,7 +16,7 @@ export type PolicyServerOptions = Pick<FacadeParts, 'serverName' | 'delegate' | 
   readonly localpart: string;
   readonly ownServer: string; readonly federationUrl: string; readonly ca?: Buffer;
   readonly guardian: UserId; readonly courier: UserId; /** As the configuration says now. */
-  readonly servers: () => readonly string[]; readonly reactions: () => readonly string[];
+  readonly servers: () => readonly string[]; readonly reactions: AdmissionTerms['reactions'];
   readonly keys: ServerKeys; readonly source: RoomSource; readonly now: () => Millis;
   readonly answered: (answered: Answered) => void;
 };
@@ -32,7 +32,7 @@ export function createPolicyServer(options: PolicyServerOptions): RunningPolicyS
   const own = publicKeyOf(signing.publicKey);
   const keys: OriginKeys = { find: async (server, keyId, at) => (server === serverName ? (keyId === signingKeyId ? own : undefined) : origins.find(server, keyId, at)) };
   const views = createViews(options.source, now);
-  const terms = (): AdmissionTerms => ({ guardian, courier, policyUser: userId, servers: servers(), reactions: reactions() });
+  const terms = (): AdmissionTerms => ({ guardian, courier, policyUser: userId, servers: servers(), reactions });
   const membership = createMembership({ ask, keys, now, serverName, userId, displayName, signingKeyId, signing, ownServer, guardian });
   const sign = createSigning({ views, keys, terms, now, serverName, policy, answered: options.answered });
   return {

@@ -39,8 +39,8 @@ export type AdmissionTerms = {
   readonly policyUser: UserId;
   /** Servers with an agreement; the own one is among them. */
   readonly servers: readonly string[];
-  /** Reactions that say nothing but themselves. */
-  readonly reactions: readonly string[];
+  /** Reactions that say nothing but themselves, in rooms of that template. */
+  readonly reactions: (template: string) => readonly string[];
 };
 
 const LARGEST_BYTES = 65_536;
@@ -84,7 +84,7 @@ export function admit(pdu: Pdu, asked: Asked, terms: AdmissionTerms): Verdict {
   if (asked.hash === 'redacted') return allow('redacted');
   switch (pdu.type) {
     case 'm.room.encrypted': return encrypted(pdu.sender === terms.courier ? withoutMark(pdu.content) : pdu.content);
-    case 'm.reaction': return reaction(pdu.content, terms);
+    case 'm.reaction': return reaction(pdu.content, terms.reactions(room.template));
     case 'm.room.redaction': return redaction(pdu, asked);
     case 'm.room.message': return refuse('clear-text');
     case 'org.matrix.dummy_event': return Object.keys(pdu.content).length === 0 ? allow('dummy') : refuse('type-unknown');
@@ -147,7 +147,7 @@ function isRelation(relation: unknown): boolean {
 /** Colours of skin and the mark "as a picture" change nothing of what it says. */
 const plain = (emoji: string): string => emoji.replaceAll(/[\u{fe0f}\u{1f3fb}-\u{1f3ff}]/gu, '');
 
-function reaction(content: Pdu['content'], { reactions }: AdmissionTerms): Verdict {
+function reaction(content: Pdu['content'], reactions: readonly string[]): Verdict {
   const { 'm.relates_to': relation, ...more } = content;
   if (Object.keys(more).length > 0 || !isObject(relation)) return refuse('reaction-key');
   const { rel_type: type, event_id: event, key, ...others } = relation;

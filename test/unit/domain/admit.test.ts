@@ -14,7 +14,7 @@ const ada = user('@ada:stanne.example');
 const bob = user('@bob:mercy.example');
 const cyd = user('@cyd:stanne.example');
 const EVENT = `$${'a'.repeat(43)}`;
-const terms: AdmissionTerms = { guardian, courier, policyUser, servers: ['mercy.example', 'stanne.example'], reactions: ['👍', '❤'] };
+const terms: AdmissionTerms = { guardian, courier, policyUser, servers: ['mercy.example', 'stanne.example'], reactions: (template) => (template === 'results' ? ['👍', '❤'] : []) };
 const room: RoomView = {
   version: '12', creator: guardian, template: 'results', current: new Set(),
   admitted: { allow: ['mercy.example', 'stanne.example', 'policy.mercy.example'], deny: [], literals: 'denied' },
@@ -68,6 +68,7 @@ const CASES: readonly (readonly [given: string, Given, answer: string])[] = [
   ['a reaction in words', reaction({ key: 'K 6.8' }), 'is refused: reaction-key'],
   ['a reaction with words beside it', reaction({}, { shortcode: 'K 6.8' }), 'is refused: reaction-key'],
   ['a reaction with words in its relation', reaction({ body: 'K 6.8' }), 'is refused: reaction-key'],
+  ['one of the list of another template', { pdu: reaction({}).pdu ?? {}, asked: { room: { ...room, template: 'broadcast' } } }, 'is refused: reaction-key'],
   ['the removal of one\'s own message', redaction(ada), 'passes: own-redaction'],
   ['the removal of another\'s message', redaction(bob), 'is refused: redaction-of-others'],
   ['the removal of a message that isn\'t known', redaction(undefined), 'is refused: redaction-unknown'],
