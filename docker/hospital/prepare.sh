@@ -19,6 +19,7 @@ if [ ! -f "$made/aceso/aceso.yaml" ]; then
   sed -i -e 's#^appservice:$#appservice:\n  host: 0.0.0.0#' "$made/aceso/aceso.yaml"
   printf '\n# For docker/compose.yaml\ndata_dir: /var/lib/aceso\nhttp: { host: 0.0.0.0 }\noperations: { host: 0.0.0.0 }\nstore: { postgres_url_file: postgres-url }\n' >> "$made/aceso/aceso.yaml"
   cp "$made/aceso/registration.yaml" "$made/registration.yaml"
+  cp "$made/aceso/module-token" "$made/synapse/module-token"
 fi
 
 [ -f "$made/synapse/homeserver.yaml" ] || cat > "$made/synapse/homeserver.yaml" <<YAML
@@ -29,6 +30,9 @@ database: { name: psycopg2, args: { user: aceso, password: "$password", dbname: 
 media_store_path: /data/media_store
 signing_key_path: /data/signing.key
 app_service_config_files: [/registration.yaml]
+modules: [{ module: aceso_module.AcesoModule, config: { url: "http+inside://aceso:9100", token_file: /data/module-token, guardian: "@aceso_guardian:$server", courier: "@aceso_courier:$server" } }]
+allow_public_rooms_over_federation: false
+allow_public_rooms_without_auth: false
 presence: { enabled: false }
 enable_registration: false
 report_stats: false

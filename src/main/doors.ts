@@ -13,6 +13,7 @@ import type { KeyRing } from '../ports/keys.ts';
 import type { Store } from '../ports/store.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 import { healthz } from './operations.ts';
+import type { ModuleDoorParts } from './synapseModule.ts';
 import { createTrust, createTrustMemory } from './trust.ts';
 import { notYetForHomeserver, notYetForSources } from './waiting.ts';
 
@@ -21,6 +22,8 @@ export type DoorParts = {
   readonly nudge: () => void;
   readonly validator: FhirValidator;
   readonly appservice: Pick<AppserviceOptions, 'hsToken' | 'take' | 'isOurs'>;
+  /** Beside it, where the homeserver has Aceso's module. */
+  readonly module?: (door: Pick<ModuleDoorParts, 'refusals' | 'failed'>) => HttpRoute;
 };
 
 /** Makes the sources' door for another configuration; what is given opens it. Throws, and changes nothing, when it can't be made. */
@@ -57,7 +60,7 @@ export async function startDoors(config: LoadedConfig, log: Log): Promise<Doors>
       pool = poolOf(config);
       const routesFor = sourcesDoor({ ...parts, refusals, pool });
       http.serve(routesFor(config));
-      appservice.serve([createAppserviceRoutes({ ...parts.appservice, failed, refused: noting('appservice') })]);
+      appservice.serve([...(parts.module === undefined ? [] : [parts.module({ refusals, failed })]), createAppserviceRoutes({ ...parts.appservice, failed, refused: noting('appservice') })]);
       return (next) => {
         const routes = routesFor(next);
         return () => http.serve(routes);

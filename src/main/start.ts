@@ -4,6 +4,7 @@ import { createFhirValidator } from '../adapters/fhir/validator.ts';
 import { createMetrics } from '../adapters/log/metrics.ts';
 import { createHistory } from '../adapters/matrix/history.ts';
 import { createHomeserver, type HomeserverOptions } from '../adapters/matrix/homeserver.ts';
+import { createRoomSource } from '../adapters/matrix/roomSource.ts';
 import { lockFolder } from '../adapters/store/folderLock.ts';
 import { createFoundEvents } from '../adapters/store/found.ts';
 import { createWakeUps } from '../adapters/store/wakeUps.ts';
@@ -22,7 +23,6 @@ import type { StoreCounts } from '../ports/store.ts';
 import { errorCode, type LeveledLog, type Log } from '../ports/telemetry.ts';
 import { noWakeUps } from '../ports/wakeUps.ts';
 import { courierLocalpart, explained, guardianLocalpart, locationOf, openStore, partiesOf, readRegistration, type Opened } from './compose.ts';
-import { createAgreed } from './agreements/agreed.ts';
 import { composeCouriers } from './couriers.ts';
 import { bringFromFile, checkFromFile } from './directory.ts';
 import { openOperations, startDoors, type PrepareDoor } from './doors.ts';
@@ -37,6 +37,7 @@ import { createReload } from './reload/reload.ts';
 import { repeat } from './repeat.ts';
 import { verbsOf, type Role } from './roles.ts';
 import { createSourceFiles } from './sourceFiles.ts';
+import { moduleRoutes, moduleTokenOf } from './synapseModule.ts';
 import { createWaiting, type Waiting } from './waiting.ts';
 
 export type Running = { /** Where it tells of itself. */ readonly operationsPort: number; /** Takes the doors' certificates as they are now; throws when they can't be used. */ reloadTls(): void; /** Takes over what the configuration file says by now, if it can be. */ reload(by: string): Promise<void>; stop(): Promise<void> };
@@ -50,8 +51,6 @@ export type StartOptions = {
 /** How soon what an operator asks for is begun. */
 const CATCH_UP_MS = 3000;
 const RELOAD_MS = 1000;
-/** How soon the policy server hears of agreements; decisions and senders ask each time. */
-const AGREEMENTS_MS = 2000;
 const HOURLY_MS = 3_600_000;
 const STOP_MS = 8000;
 /** What each part may take of it when those before it took all. */
@@ -65,6 +64,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   const config: LoadedConfig = { ...file, http: { ...file.http, port: addresses.port ?? file.http.port }, operations: { ...file.operations, ...addresses.operations } };
   const worker = randomUUID();
   const { asToken, hsToken } = readRegistration(config);
+  const moduleToken = moduleTokenOf(config);
   const settled = inForceOf(config, printsOf(file));
   const fromFolder = readPolicy(config);
   const lock = config.store.postgres_url_file === undefined ? lockFolder(config.at(config.data_dir)) : undefined;
@@ -95,16 +95,13 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     bringPolicy,
   });
 
-  const agreed = createAgreed({ store, config: () => reload.inForce().config, settings: () => reload.inForce().settings, now, log });
-  await agreed.look();
-
   const { url, server_name: serverName } = config.homeserver;
   const homeserverOptions: HomeserverOptions = {
     url, serverName, asToken, guardianLocalpart: guardianLocalpart(config), courierLocalpart: courierLocalpart(config),
     names: { guardian: `${config.organisation.name} (guardian)`, courier: config.courier.display_name ?? `${config.organisation.name} results` },
   };
   const homeserver = createHomeserver(homeserverOptions);
-  const policyServer = composePolicyServer(config, { store, keys, log, metrics, now, guardian: homeserver.guardian, courier: homeserver.courier, homeserver: homeserverOptions, templates: () => reload.inForce().templates, servers: agreed.servers });
+  const policyServer = composePolicyServer(config, { store, keys, log, metrics, now, guardian: homeserver.guardian, courier: homeserver.courier, homeserver: homeserverOptions, inForce: () => reload.inForce() });
   const couriers = roles.includes('sender') ? composeCouriers({ config, whenServerAway: () => reload.inForce().config.delivery.when_server_away, store, keys, worker, userId: homeserver.courier, asToken, log, metrics, faults, taken: () => {
     loop.nudge();
     for (const code of ['no-device', 'keys-missing']) void wake(code).catch(() => undefined);
@@ -120,12 +117,10 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     ...parts, worker, verbs: verbsOf(roles), announce: wakeUps.announce,
     settings: () => reload.inForce().settings,
     judge: (question) => reload.inForce().policy.judge(question),
-    vouched: agreed.vouched,
     seats: () => couriers?.held() ?? [],
     executors: catchUp.around(createExecutors({
       ...parts, homeserver, sourceFiles: createSourceFiles(() => reload.inForce().config), couriers: couriers ?? { at: () => undefined }, keys, template: () => reload.inForce().template, aliasPrefix: config.appservice.prefix,
       ...(policyServer === undefined ? {} : { policyServer: policyServer.server }),
-      strangerAmong: agreed.strangerAmong,
       people: () => peopleOf(reload.inForce().config, homeserver.guardian),
     }), (id) => keys.pseudonym('txn', id)),
   });
@@ -147,19 +142,18 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   const wakeAll = (): void => {
     for (const code of ['unavailable', 'unauthorized', 'limited', 'invalid', 'engine']) void wake(code).catch(() => undefined);
   };
-  const health = createHealth({ ...(policyServer === undefined ? {} : { policyServer: () => policyServer.problem() }), config: reload.problem, agreements: agreed.problem, policy: () => (reload.inForce().policy === policy ? problem : undefined), store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now: () => as<Millis>(Date.now()), steady: () => performance.now(), ended: wakeAll });
+  const health = createHealth({ ...(policyServer === undefined ? {} : { policyServer: () => policyServer.problem() }), config: reload.problem, policy: () => (reload.inForce().policy === policy ? problem : undefined), store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now: () => as<Millis>(Date.now()), steady: () => performance.now(), ended: wakeAll });
   const stopWatching = health.watch();
   late.problems = health.known;
   operations.serve(operationsRoutes({ couriers, health, metrics, steady: () => performance.now() }));
   const heard: typeof take = async (transaction) => { policyServer?.server.heard(transaction.events); await take(transaction); };
-  const door = doors?.open({ ...parts, keys, nudge: loop.nudge, validator: await createFhirValidator(), appservice: { hsToken, isOurs, take: heard } });
+  const door = doors?.open({ ...parts, keys, nudge: loop.nudge, validator: await createFhirValidator(), appservice: { hsToken, isOurs, take: heard }, ...(moduleToken === undefined ? {} : { module: (door_) => moduleRoutes(moduleToken, { ...parts, ...door_, guardian: homeserver.guardian, courier: homeserver.courier, source: createRoomSource(homeserverOptions), ...(policyServer === undefined ? {} : { policyUser: policyServer.server.userId }), inForce: reload.inForce }) }) });
   if (door !== undefined) late.door = door;
   const policyPort = roles.includes('ingress') ? await policyServer?.listen() : undefined;
   if (policyServer && isDecider) await protectRooms(store, policyServer.server, now());
   couriers?.start();
   loop.start();
   const catchingUp = repeat(CATCH_UP_MS, () => catchUp.run());
-  const agreeing = repeat(AGREEMENTS_MS, agreed.look);
   const reloading = repeat(RELOAD_MS, () => reload.look().catch((error: unknown) => log.warn('config.not-looked', { error: errorCode(error) })));
   const pruning = setInterval(() => void couriers?.prune(now() - config.courier.keep_days * 86_400_000), HOURLY_MS).unref();
   const leave = keepPresent(store, clock, log, { id: worker, roles, address: `${config.operations.host}:${operations.port}` });
@@ -168,7 +162,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     operationsPort: operations.port,
     reloadTls: () => { doors?.reloadTls(); policyServer?.reloadTls(); },
     reload: reload.take,
-    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, agreeing.stop, reloading.stop, reload.leave, async () => doors?.stop(2000), async () => policyServer?.stop(), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => operations.stop(500), () => store.close(), async () => lock?.release()]),
+    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, reloading.stop, reload.leave, async () => doors?.stop(2000), async () => policyServer?.stop(), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => operations.stop(500), () => store.close(), async () => lock?.release()]),
   };
 }
 

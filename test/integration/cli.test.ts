@@ -25,7 +25,8 @@ describe('The command line', function () {
   const file = (name: string): string => readFileSync(join(folder, name), 'utf8');
 
   it('init makes what is needed, secrets readable by their owner alone', () => {
-    for (const name of ['aceso.yaml', 'keys.json', 'registration.yaml']) expect(statSync(join(folder, name)).mode & 0o077, name).to.equal(0);
+    for (const name of ['aceso.yaml', 'keys.json', 'registration.yaml', 'module-token', 'homeserver-aceso.yaml']) expect(statSync(join(folder, name)).mode & 0o077, name).to.equal(0);
+    expect(file('homeserver-aceso.yaml')).to.include('module: aceso_module.AcesoModule').and.to.include(join(folder, 'module-token')).and.not.to.include(file('module-token').trim());
     expect(file('registration.yaml')).to.include('io.element.msc4190: true').and.to.include('receive_ephemeral: true');
   });
 
@@ -40,7 +41,7 @@ describe('The command line', function () {
   it('config check is content with what init made', async () => expect((await run(folder, 'config', 'check')).stdout).to.include('is fine'));
 
   it('every command has a help', async () => {
-    const commands = [[], ['init'], ['start'], ['status'], ['people'], ['people', 'enrol'], ['people', 'list'], ['held'], ['held', 'list'], ['held', 'show'], ['held', 'retry'], ['held', 'assign'], ['deliveries'], ['deliveries', 'list'], ['deliveries', 'show'], ['config', 'check'], ['config', 'reload'], ['config', 'schema'], ['registration'], ['source', 'token'], ['source', 'jwks'], ['source', 'certificate'], ['source', 'check'], ['backup'], ['backup', 'verify'], ['backup', 'recipient'], ['restore'], ['keys'], ['keys', 'list'], ['keys', 'check'], ['keys', 'rotate'], ['keys', 'retire'], ['migrate'], ['catch-up'], ['doctor'], ['agreements'], ['agreements', 'add'], ['agreements', 'draft'], ['agreements', 'key'], ['agreements', 'revoke'], ['agreements', 'show'], ['agreements', 'sign'], ['agreements', 'verify']];
+    const commands = [[], ['init'], ['start'], ['status'], ['people'], ['people', 'enrol'], ['people', 'list'], ['held'], ['held', 'list'], ['held', 'show'], ['held', 'retry'], ['held', 'assign'], ['deliveries'], ['deliveries', 'list'], ['deliveries', 'show'], ['config', 'check'], ['config', 'reload'], ['config', 'schema'], ['registration'], ['source', 'token'], ['source', 'jwks'], ['source', 'certificate'], ['source', 'check'], ['backup'], ['backup', 'verify'], ['backup', 'recipient'], ['restore'], ['keys'], ['keys', 'list'], ['keys', 'check'], ['keys', 'rotate'], ['keys', 'retire'], ['migrate'], ['catch-up'], ['doctor']];
     for (const outcome of await Promise.all(commands.map((command) => run(folder, ...command, '--help')))) expect(outcome).to.include({ code: 0 }).and.to.have.property('stdout').that.includes('Usage: aceso');
   });
 

@@ -16,7 +16,7 @@ export const ROOT = join(import.meta.dirname, '..', '..');
 const MOST_OUTPUT = 64 * 1024 * 1024;
 const MAIN = join(ROOT, 'src', 'main.ts');
 
-export type Person = { readonly id: string; readonly name: string; readonly user_id: string; readonly npi?: string; readonly identifiers?: readonly { readonly system: string; readonly value: string }[] };
+export type Person = { readonly id: string; readonly name: string; readonly user_id: string; readonly npi?: string; readonly roles?: readonly string[]; readonly identifiers?: readonly { readonly system: string; readonly value: string }[] };
 
 export type AcesoOptions = {
   readonly mercy: Pick<Hospital, 'baseUrl' | 'serverName'>;
@@ -44,6 +44,8 @@ export type AcesoOptions = {
   readonly dataDir?: string;
   /** Merged over the courier's settings. */
   readonly courier?: Readonly<Record<string, unknown>>;
+  /** The token that a homeserver with Aceso's module has too, in a file. */
+  readonly moduleTokenFile?: string;
   /** A policy server of its own, with the laboratory's certificate. */
   readonly policyServer?: Readonly<Record<string, unknown>>;
 };
@@ -157,7 +159,7 @@ function prepare(folder: string, configFile: string, token: string, options: Ace
   writeFileSync(configFile, stringify({
     organisation: { name: 'Mercy General Hospital' },
     homeserver: { url: options.homeserverUrl ?? mercy.baseUrl, server_name: mercy.serverName },
-    appservice: { id: slot.id, prefix: slot.prefix, url: slot.url, port: slot.port, registration_file: slot.registrationFile },
+    appservice: { id: slot.id, prefix: slot.prefix, url: slot.url, port: slot.port, registration_file: slot.registrationFile, ...(options.moduleTokenFile === undefined ? {} : { module_token_file: options.moduleTokenFile }) },
     http: { port: ports.http },
     operations: { port: ports.operations },
     ...(options.postgresUrl === undefined ? {} : { store: { postgres_url_file: 'postgres-url' } }),

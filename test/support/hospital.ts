@@ -8,6 +8,9 @@ import { startProcess, untilReady, type OwnedProcess } from './processes.ts';
 import { python } from './python.ts';
 import { synapseConfig, synapseLogConfig, type SynapseSettings } from './synapseConfig.ts';
 
+/** Where Synapse finds Aceso's module, for hospitals that load it (`modules`). */
+const MODULES = join(import.meta.dirname, '../../docker/synapse');
+
 /** A logged-in user with a device. */
 export type Session = { readonly userId: string; readonly accessToken: string; readonly deviceId: string; readonly baseUrl: string };
 
@@ -81,7 +84,7 @@ export function createHospital(options: HospitalOptions): Hospital {
     async start() {
       if (running()) return;
       writeConfig();
-      const started = await startProcess(python(), ['-m', 'synapse.app.homeserver', '-c', configFile], { cwd: dataDir, logFile });
+      const started = await startProcess(python(), ['-m', 'synapse.app.homeserver', '-c', configFile], { cwd: dataDir, logFile, env: { ...process.env, PYTHONPATH: MODULES, PYTHONDONTWRITEBYTECODE: '1' } });
       synapse = started;
       await untilReady(`${name} (Synapse)`, started, logFile, async () => (await matrixAnswer(baseUrl, '/_matrix/client/versions')).status === 200);
     },

@@ -24,6 +24,8 @@ const HELP: Readonly<Record<MetricName, readonly [kind: 'counter' | 'histogram',
   policy_signs: ['counter', 'Events that the policy server was asked about, by answer and rule', ['answer', 'rule']],
   policy_seconds: ['histogram', 'Time the policy server took over an event', []],
   policy_edges: ['counter', 'Times something was done in a room that would make homeservers ask the policy server no more', ['edge']],
+  module_answers: ['counter', 'What the module in the homeserver asked, by answer and rule', ['about', 'answer', 'rule']],
+  module_seconds: ['histogram', 'Time an answer to the module took', []],
   courier_restarts: ['counter', 'Times the engine was thrown away and reopened', []],
 };
 

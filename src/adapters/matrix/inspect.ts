@@ -31,6 +31,8 @@ export type Inspection = {
   rooms(most: number): Answer<readonly InspectedRoom[]>;
   /** Sends, as the guardian, an empty event that the policy server must refuse, and sees whether it does; else why that wasn't seen. */
   probePolicyServer(roomId: string): Promise<'asks' | 'does-not-ask' | (string & {})>;
+  /** Asks, as the courier, for a room that Aceso makes for nobody. `refused`: by Aceso. `away`: by the module, which got no answer. `made`: by nobody; it was left again. Else why that wasn't seen. */
+  probeModule(): Promise<'refused' | 'away' | 'made' | (string & {})>;
 };
 
 export function createInspection(options: HomeserverOptions): Inspection {
@@ -93,6 +95,19 @@ export function createInspection(options: HomeserverOptions): Inspection {
       } catch (error) {
         if (error instanceof MatrixError && (error.data as { readonly 'org.aceso.rule'?: unknown })['org.aceso.rule'] === 'probe') return 'asks';
         const failed = await attempt('try the policy server', () => Promise.reject(error as Error));
+        return failed.ok ? 'unknown' : failed.error.message;
+      }
+    },
+    async probeModule() {
+      try {
+        const { room_id: roomId } = await asCourier.authedRequest<{ readonly room_id: string }>(Method.Post, '/createRoom', undefined, { preset: 'private_chat', creation_content: { 'm.federate': false } });
+        await attempt('leave the room of the trial', () => asCourier.authedRequest(Method.Post, `/rooms/${encodeURIComponent(roomId)}/leave`, undefined, {}));
+        return 'made';
+      } catch (error) {
+        const rule = error instanceof MatrixError ? (error.data as { readonly 'org.aceso.rule'?: unknown })['org.aceso.rule'] : undefined;
+        if (rule === 'room-by-command') return 'refused';
+        if (rule === 'aceso-away') return 'away';
+        const failed = await attempt('try the module', () => Promise.reject(error as Error));
         return failed.ok ? 'unknown' : failed.error.message;
       }
     },

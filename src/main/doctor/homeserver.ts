@@ -1,6 +1,7 @@
 import { createInspection } from '../../adapters/matrix/inspect.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import { courierLocalpart, guardianLocalpart, readRegistration } from '../compose.ts';
+import { lookAtModule } from './module.ts';
 import { lookAtPolicyServer } from './policyServer.ts';
 import { broken, fine, looked, warn, type Finding } from './finding.ts';
 
@@ -18,7 +19,7 @@ export const lookAtHomeserver = (config: LoadedConfig, isRunning: boolean): Prom
   const whoami = await inspection.whoami();
   if (!whoami.ok) return [...findings, broken('registration', whoami.error.message, 'Have the homeserver load the registration file of this Aceso, and restart it. Synapse: app_service_config_files.')];
   findings.push(whoami.value.endsWith(`:${serverName}`) ? fine('registration', `loaded; the token speaks for ${whoami.value}`) : broken('registration', `the homeserver calls itself ${whoami.value.slice(whoami.value.indexOf(':') + 1)}`, 'Correct homeserver.server_name.'));
-  return [...findings, ...await calls(inspection, config, isRunning), ...await devices(inspection), ...await partners(inspection, config), ...await lookAtPolicyServer(config, inspection)];
+  return [...findings, ...await calls(inspection, config, isRunning), ...await devices(inspection), ...await partners(inspection, config), ...await lookAtPolicyServer(config, inspection), ...await lookAtModule(config, inspection, isRunning)];
 });
 
 type Inspection = ReturnType<typeof createInspection>;

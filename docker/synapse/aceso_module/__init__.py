@@ -1,0 +1,5 @@
+"""A Synapse module that asks Aceso before something exists on this homeserver (docs/synapse-module.md)."""
+
+from .module import AcesoModule
+
+__all__ = ["AcesoModule"]
