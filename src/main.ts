@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { userInfo } from 'node:os';
 import { createLog } from './adapters/log/log.ts';
 import { ConfigError, configJsonSchema, loadConfig, type LoadedConfig } from './config/load.ts';
+import { addAgreements } from './main/agreements/commands.ts';
 import { checkConfig } from './main/check.ts';
 import { faultsFromEnvironment } from './main/faults.ts';
 import { assignHeld, closeHeld, listDeliveries, listHeld, retryHeld, showDelivery } from './main/deliveries.ts';
@@ -184,6 +185,7 @@ configuration.command('reload').description('have the running workers take over 
 configuration.command('schema').description('its JSON Schema').action(() => print({ json: configJsonSchema(), text: JSON.stringify(configJsonSchema(), null, 2) }));
 
 addPolicy(program, { config, print });
+addAgreements(program, { config, withStore, operator, print });
 addUpkeep(program, { config, configFile: () => program.opts<{ readonly config: string }>().config, print });
 
 program.command('registration').description('the registration file that the homeserver loads').option('--renew', 'make new tokens').action(({ renew }: { readonly renew?: true }) => print(registration(config(), renew)));

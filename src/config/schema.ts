@@ -173,6 +173,10 @@ export const configSchema = z.strictObject({
     organisation: z.string().min(1).optional().describe('Its name in people\'s organisation; the server name when left out'),
     agreements: z.array(agreement).default([{ kind: 'treatment' }]).describe('Without it, treatment trust without an end: that is what a partner is named for'),
   })).default([]),
+  agreements: z.strictObject({
+    required: z.boolean().default(false).describe('Only signed agreements count (`aceso agreements`). Without it, partners of this file that have none are trusted by this file'),
+    key_file: z.string().default('agreements-key.json').describe('The key by which this hospital signs; made by `aceso agreements key`. Back it up apart from the data: what it signed is of no use without it'),
+  }).prefault({}),
   sources: z.array(source).default([]),
   recipients: z.strictObject({ order: z.array(z.enum(['addressed', 'requester', 'attending', 'covering', 'pool'])).min(1).default(['addressed', 'requester', 'attending', 'covering', 'pool']) }).prefault({}),
   invitations: z.strictObject({ patience_minutes: z.number().positive().default(15) }).prefault({}),

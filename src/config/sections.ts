@@ -8,7 +8,7 @@ import { configSchema, type Config } from './schema.ts';
 export type Section = keyof Config;
 
 /** What running workers take over from a changed file. The rest (doors, databases, keys, identities, devices) is read at a start alone. */
-const SAFE = ['authorization', 'delivery', 'partners', 'sources', 'recipients', 'invitations', 'directory', 'templates_dir', 'policy_dir', 'log'] as const satisfies readonly Section[];
+const SAFE = ['authorization', 'agreements', 'delivery', 'partners', 'sources', 'recipients', 'invitations', 'directory', 'templates_dir', 'policy_dir', 'log'] as const satisfies readonly Section[];
 
 export const SECTIONS = Object.keys(configSchema.shape) as readonly Section[];
 export const isSafe = (section: Section): boolean => (SAFE as readonly Section[]).includes(section);
@@ -49,7 +49,7 @@ export function mixtureOf(running: LoadedConfig, file: LoadedConfig): LoadedConf
 /** The prints of `mixtureOf` the same two. */
 export const mixedPrints = (running: Prints, file: Prints): Prints => new Map([...running].map(([section, print]) => [section, (isSafe(section) ? file.get(section) : undefined) ?? print]));
 
-const safeOf = ({ authorization, delivery, partners, sources, recipients, invitations, directory, templates_dir, policy_dir, log }: Config): Pick<Config, (typeof SAFE)[number]> => ({ authorization, delivery, partners, sources, recipients, invitations, directory, templates_dir, policy_dir, log });
+const safeOf = ({ authorization, agreements, delivery, partners, sources, recipients, invitations, directory, templates_dir, policy_dir, log }: Config): Pick<Config, (typeof SAFE)[number]> => ({ authorization, agreements, delivery, partners, sources, recipients, invitations, directory, templates_dir, policy_dir, log });
 
 function entriesOf(config: LoadedConfig, section: Section): readonly (readonly [id: string, entry: unknown])[] {
   switch (section) {

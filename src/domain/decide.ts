@@ -1,3 +1,5 @@
+import { decideAgreement } from './agreements/decide.ts';
+import type { Register } from './agreements/register.ts';
 import type { Context, Decision, Lookup } from './decision.ts';
 import { decideDelivery, lookupsOfDelivery } from './delivery/decide.ts';
 import type { DeliveryState } from './delivery/delivery.ts';
@@ -20,6 +22,8 @@ export function lookupsFor(fact: Fact, state: unknown): readonly Lookup[] {
       return lookupsOfParty(fact);
     case 'delivery':
       return lookupsOfDelivery(fact);
+    case 'agreement':
+      return [];
   }
 }
 
@@ -34,5 +38,7 @@ export function decide(state: unknown, fact: Fact, context: Context): Decision<u
       return decideRoom(state as RoomState | undefined, fact, context);
     case 'party':
       return decideParty(state as Party | undefined, fact, context);
+    case 'agreement':
+      return decideAgreement(state as Register | undefined, fact, context);
   }
 }

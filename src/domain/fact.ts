@@ -1,4 +1,6 @@
-import type { BlobId, DeliveryId, EffectId, EventId, FactId, Millis, ReportId, RoomId, SourceId, UserId } from './brand.ts';
+import type { RevocationReason } from './agreements/register.ts';
+import type { Signatures, Terms } from './agreements/terms.ts';
+import type { BlobId, DeliveryId, EffectId, EventId, FactId, Millis, PartyId, ReportId, RoomId, SourceId, UserId } from './brand.ts';
 import type { RemoteFile } from './clinical/remoteFile.ts';
 import type { ClinicalReport } from './clinical/report.ts';
 import type { EffectKind, EffectResult } from './effect.ts';
@@ -9,8 +11,8 @@ import type { Label } from './policy/words.ts';
 import type { OpenEdge } from './rooms/protection.ts';
 import type { Sealed } from './sealed.ts';
 
-/** What facts are about, and in whose order they are decided. A room's id is that of the party it serves. */
-export type AggregateKind = 'report' | 'delivery' | 'room' | 'party';
+/** What facts are about, and in whose order they are decided. A room's id is that of the party it serves, an agreement's the server of the partner. */
+export type AggregateKind = 'report' | 'delivery' | 'room' | 'party' | 'agreement';
 export type Aggregate = { readonly kind: AggregateKind; readonly id: string };
 
 /** Something that happened. It can't be refused; what to make of it is decided once. */
@@ -98,6 +100,11 @@ export type FactBody =
   | { readonly type: 'party.changed'; readonly party: Party; readonly by: string; readonly room: 'now' | 'on-demand' }
   /** Other rules are in force, or other agreements: who may be in the room is asked again. */
   | { readonly type: 'policy.changed'; readonly revision: string }
+  /** A credential that both signed. `pin`: whether its key is the partner's because the register says so, or because somebody confirmed it now. `rooms`: those its people are in. */
+  | { readonly type: 'agreement.added'; readonly terms: Terms; readonly signatures: Signatures; readonly key: string; readonly pin: 'known' | 'confirmed'; readonly rooms: readonly PartyId[]; readonly by: string }
+  | { readonly type: 'agreement.revoked'; readonly agreement: string; readonly by: string; readonly reason: RevocationReason }
+  /** A room relies on it: it is told of what changes. */
+  | { readonly type: 'agreement.used'; readonly party: PartyId }
   /** A correction of it was requested: what has not been sent by hand must not be any more. */
   | { readonly type: 'delivery.superseded'; readonly by: DeliveryId }
   /** A held delivery was given to somebody: the report tells them of corrections too. */

@@ -1,0 +1,74 @@
+import type { AuditEntry, Context, Decision, Timer } from '../decision.ts';
+import type { Fact, FactOf, RaisedFact } from '../fact.ts';
+import type { Millis } from '../brand.ts';
+import { endingSoon, NOTICES, noticeAt, type Entry, type Register } from './register.ts';
+import { beginOf, endOf, partnerIn, type Terms } from './terms.ts';
+
+type RegisterDecision = Decision<Register | undefined>;
+
+/**
+ * What is agreed with one partner (45 CFR 164.308(b)(1), 164.314(a), 164.504(e); 42 CFR 2.11). The signatures were verified before the fact was taken, and are again at each
+ * use; what is asked here is whether it is about this hospital and this partner, signed by the key that is pinned. Begin, notice and end are timers.
+ */
+export function decideAgreement(state: Register | undefined, fact: Fact, { settings }: Context): RegisterDecision {
+  const { body, at, aggregate } = fact;
+  switch (body.type) {
+    case 'agreement.added':
+      return added(state, body, at, { partner: aggregate.id, own: settings.ownServer });
+    case 'agreement.revoked':
+      return revoked(state, body, at);
+    case 'agreement.used':
+      return state === undefined || state.rooms.includes(body.party) ? { state, audit: [] } : { state: { ...state, rooms: [...state.rooms, body.party] }, audit: [] };
+    case 'timer.due':
+      return due(state, body.name, at);
+    default:
+      return { state, audit: [{ action: 'agreement.ignored', because: `an agreement has no rule for ${body.type}` }] };
+  }
+}
+
+function added(state: Register | undefined, body: FactOf<'agreement.added'>, at: Millis, { partner, own }: { readonly partner: string; readonly own: string }): RegisterDecision {
+  const { terms, signatures, key, pin, rooms, by } = body;
+  const why = partnerIn(terms, own)?.server !== partner ? 'it is not between this hospital and that partner'
+    : state?.agreements.some((entry) => entry.terms.id === terms.id) ? 'it is in the register already'
+      : pin === 'known' && state?.key !== key ? 'its key is not the one that is pinned for this partner' : undefined;
+  if (why !== undefined) return { state, audit: [{ action: 'agreement.refused', because: why, detail: { ...detailOf(terms), by } }] };
+  const entry: Entry = { terms, signatures, addedAt: at, addedBy: by };
+  const next: Register = { server: partner, key, agreements: [...(state?.agreements ?? []), entry], rooms: [...new Set([...(state?.rooms ?? []), ...rooms])] };
+  const pinned: readonly AuditEntry[] = state?.key === key ? [] : [{ action: 'agreement.key-pinned', because: `confirmed by ${by}`, detail: { partner, key } }];
+  return { state: next, names: [partner], timers: timersOf(terms).filter(({ dueAt }) => at < dueAt), raise: toRooms(next, terms), audit: [...pinned, { action: 'agreement.added', because: `by ${by}`, detail: { ...detailOf(terms), key } }] };
+}
+
+function revoked(state: Register | undefined, { agreement, by, reason }: FactOf<'agreement.revoked'>, at: Millis): RegisterDecision {
+  const entry = state?.agreements.find(({ terms }) => terms.id === agreement);
+  if (!state || !entry || entry.revoked) return { state, audit: [{ action: 'agreement.unchanged', because: entry ? 'revoked before' : 'not in the register', detail: { agreement, by } }] };
+  const next: Register = { ...state, agreements: state.agreements.map((each) => (each === entry ? { ...each, revoked: { at, by, reason } } : each)) };
+  return { state: next, clearTimers: timersOf(entry.terms).map(({ name }) => name), raise: toRooms(next, entry.terms), audit: [{ action: 'agreement.revoked', because: reason, detail: { ...detailOf(entry.terms), by } }] };
+}
+
+function due(state: Register | undefined, name: string, at: Millis): RegisterDecision {
+  const [what = '', id] = name.split(':');
+  const entry = state?.agreements.find(({ terms }) => terms.id === id);
+  if (!state || !entry || entry.revoked) return { state, audit: [] };
+  const { terms } = entry;
+  switch (what) {
+    case 'begins':
+      return { state, raise: toRooms(state, terms), audit: [{ action: 'agreement.in-force', because: 'its first day has come', detail: detailOf(terms) }] };
+    case 'ends':
+      return { state, raise: toRooms(state, terms), audit: [{ action: 'agreement.expired', because: 'its last day is over', detail: detailOf(terms) }] };
+    default: {
+      const isFollowed = !endingSoon(state, at).includes(entry);
+      return { state, audit: [{ action: 'agreement.expiring', because: isFollowed ? 'it ends, and another of its kind goes on' : 'it ends, and no other of its kind goes on: renew it', detail: { ...detailOf(terms), until: terms.until } }] };
+    }
+  }
+}
+
+const timersOf = (terms: Terms): readonly Timer[] => [
+  { name: `begins:${terms.id}`, dueAt: beginOf(terms) },
+  ...NOTICES.map((days) => ({ name: `notice-${days}:${terms.id}`, dueAt: noticeAt(terms, days) })),
+  { name: `ends:${terms.id}`, dueAt: endOf(terms) },
+];
+
+/** Who may be in them, and what may be sent there, is asked again. */
+const toRooms = ({ rooms }: Register, { id }: Terms): readonly RaisedFact[] => rooms.map((party) => ({ aggregate: { kind: 'room', id: party }, body: { type: 'policy.changed', revision: `agreement ${id}` } }));
+
+const detailOf = ({ id, kind, parties: [one, other] }: Terms): Readonly<Record<string, string>> => ({ agreement: id, kind, between: `${one.server} ${other.server}` });

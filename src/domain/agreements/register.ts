@@ -1,0 +1,52 @@
+import type { Millis, PartyId } from '../brand.ts';
+import type { Agreement } from '../policy/agreement.ts';
+import { beginOf, endOf, type Signatures, type Terms } from './terms.ts';
+
+/** Why an agreement was ended early. Codes only: a text could name a patient. */
+export const REVOCATION_REASONS = ['terminated', 'breach', 'key-lost', 'superseded', 'mistake'] as const;
+export type RevocationReason = (typeof REVOCATION_REASONS)[number];
+
+/** One agreement as it stands in the register. */
+export type Entry = {
+  readonly terms: Terms;
+  readonly signatures: Signatures;
+  readonly addedAt: Millis;
+  readonly addedBy: string;
+  readonly revoked?: { readonly at: Millis; readonly by: string; readonly reason: RevocationReason };
+};
+
+/** All that was agreed with one partner. What is not in it any more is not: entries are ended, never taken out. */
+export type Register = {
+  readonly server: string;
+  /** Thumbprint (RFC 7638) of the one key by which the partner signs, as somebody confirmed it. */
+  readonly key: string;
+  readonly agreements: readonly Entry[];
+  /** Parties whose rooms its people are in: they are asked again when something begins or ends. */
+  readonly rooms: readonly PartyId[];
+};
+
+export type Status = 'offered' | 'in-force' | 'expiring' | 'expired' | 'revoked';
+
+const DAY_MS = 86_400_000;
+/** Days before the end at which notice is given. */
+export const NOTICES = [30, 7] as const;
+
+/** `offered`: signed by both, and not begun. */
+export function statusOf({ terms, revoked }: Entry, at: Millis): Status {
+  if (revoked) return 'revoked';
+  if (at < beginOf(terms)) return 'offered';
+  if (endOf(terms) <= at) return 'expired';
+  return endOf(terms) - at <= NOTICES[0] * DAY_MS ? 'expiring' : 'in-force';
+}
+
+export const isInForce = (entry: Entry, at: Millis): boolean => ['in-force', 'expiring'].includes(statusOf(entry, at));
+
+/** As rules see them: one that was revoked ended then. */
+export const agreementsOf = ({ agreements }: Pick<Register, 'agreements'>): readonly Agreement[] =>
+  agreements.map(({ terms, revoked }) => ({ kind: terms.kind, from: beginOf(terms), until: revoked ? (Math.min(revoked.at, endOf(terms)) as Millis) : endOf(terms) }));
+
+/** Those that end soon, and that no other of their kind outlasts: what somebody has to do something about. */
+export const endingSoon = ({ agreements }: Pick<Register, 'agreements'>, at: Millis): readonly Entry[] =>
+  agreements.filter((entry) => statusOf(entry, at) === 'expiring' && !agreements.some((other) => !other.revoked && other.terms.kind === entry.terms.kind && beginOf(other.terms) <= endOf(entry.terms) && endOf(entry.terms) < endOf(other.terms)));
+
+export const noticeAt = (terms: Terms, days: number): Millis => (endOf(terms) - days * DAY_MS) as Millis;

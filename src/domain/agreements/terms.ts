@@ -1,0 +1,50 @@
+import type { Millis } from '../brand.ts';
+import type { AgreementKind } from '../policy/words.ts';
+
+/** What an agreement lets happen. `results`: clinical results are delivered to the partner's people, in their results rooms. */
+export const SCOPES = ['results'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export type AgreementParty = {
+  /** Matrix server name of its people. */
+  readonly server: string;
+  readonly name: string;
+};
+
+/**
+ * What two organisations agreed on (product M6; 45 CFR 164.308(b)(1), 164.314(a), 164.504(e); 42 CFR 2.11). Treatment between providers needs trust, not a
+ * business associate contract (160.103). Never PHI.
+ */
+export type Terms = {
+  readonly id: string;
+  readonly kind: AgreementKind;
+  /** The two of them, in the order of their servers. */
+  readonly parties: readonly [AgreementParty, AgreementParty];
+  readonly scope: readonly Scope[];
+  /** First and last day on which it is in force (UTC), e.g. 2027-12-31. */
+  readonly from: string;
+  readonly until: string;
+  /** Revision of the rules by which who drafted it decides. */
+  readonly policy: string;
+};
+
+/** The signatures of both over the same terms, each a compact JWS (RFC 7515): the partner's, and the hospital's own. */
+export type Signatures = { readonly partner: string; readonly own: string };
+
+const DAY_MS = 86_400_000;
+
+export const beginOf = ({ from }: Terms): Millis => Date.parse(from) as Millis;
+/** The first instant at which it is no longer in force. */
+export const endOf = ({ until }: Terms): Millis => (Date.parse(until) + DAY_MS) as Millis;
+
+/** The bytes that both sign: always the same ones for the same terms, whatever order a file has them in. */
+export const claimsOf = ({ id, kind, parties, scope, from, until, policy }: Terms): string =>
+  JSON.stringify({ id, kind, parties: [...parties].sort(byServer).map(({ server, name }) => ({ server, name })), scope: [...scope].sort(), from, until, policy });
+
+export const byServer = ({ server: one }: AgreementParty, { server: other }: AgreementParty): number => (one < other ? -1 : one > other ? 1 : 0);
+
+/** The other one; undefined when the hospital is none of the two, or both. */
+export function partnerIn({ parties }: Terms, ownServer: string): AgreementParty | undefined {
+  const others = parties.filter(({ server }) => server !== ownServer);
+  return others.length === 1 ? others[0] : undefined;
+}

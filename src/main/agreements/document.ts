@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readAgreement, signaturesOf, writeAgreement, type AgreementDocument, type Signature } from '../../adapters/auth/agreementFile.ts';
+import { hasAgreementKey, makeAgreementKey, readAgreementKey } from '../../adapters/auth/agreementKey.ts';
+import { signTerms } from '../../adapters/auth/agreementSignature.ts';
+import type { LoadedConfig } from '../../config/load.ts';
+import { byServer, partnerIn, type Terms } from '../../domain/agreements/terms.ts';
+import { AGREEMENT_KINDS } from '../../domain/policy/words.ts';
+import { folderOf, policyOf } from '../policy/folder.ts';
+import type { Printed } from '../print.ts';
+
+export const keyPath = ({ at, agreements }: LoadedConfig): string => at(agreements.key_file);
+
+/** Shows the hospital's key; makes it when there is none. */
+export async function showKey(config: LoadedConfig): Promise<Printed> {
+  const path = keyPath(config);
+  const isNew = !hasAgreementKey(path);
+  if (isNew) await makeAgreementKey(path);
+  const { thumbprint } = await readAgreementKey(path);
+  const server = config.homeserver.server_name;
+  return {
+    json: { server, key: thumbprint, file: path, made: isNew },
+    text: `${isNew ? `Made ${path}: back it up apart from the data.\n` : ''}${server} signs by the key ${thumbprint}.\nRead it to your partner by telephone: they confirm it with \`aceso agreements add FILE --confirm-key ${thumbprint}\`.`,
+  };
+}
+
+export type DraftOptions = { readonly partner: string; readonly name?: string; readonly kind: string; readonly from: string; readonly until: string };
+
+/** A new agreement, signed by nobody. */
+export async function draft(config: LoadedConfig, { partner, name, kind, from, until }: DraftOptions): Promise<Printed> {
+  const known = AGREEMENT_KINDS.find((each) => each === kind);
+  if (known === undefined) throw new Error(`${kind} is no kind of agreement: it is one of ${AGREEMENT_KINDS.join(', ')}. Between providers, for treatment, it is treatment: that needs no BAA (45 CFR 164.502(e)(1)(ii)).`);
+  const parties = [
+    { server: config.homeserver.server_name, name: config.organisation.name },
+    { server: partner, name: name ?? config.partners.find((each) => each.server_name === partner)?.name ?? partner },
+  ].sort(byServer);
+  const { revision } = policyOf(folderOf(config));
+  const text = writeAgreement({ terms: { id: `ag_${randomBytes(16).toString('hex')}`, kind: known, parties: parties as [Terms['parties'][0], Terms['parties'][1]], scope: ['results'], from, until, policy: revision }, signatures: [] });
+  const read = readAgreement(text);
+  if (!read.ok) throw new Error(`That makes no agreement: ${read.error.message}.`);
+  return { json: JSON.parse(text), text: text.trimEnd() };
+}
+
+/** Reads a file, with what its signatures prove. Throws with what is wrong and what to do. */
+export async function readSigned(file: string): Promise<{ readonly document: AgreementDocument; readonly signatures: ReadonlyMap<string, Signature> }> {
+  const read = readAgreement(textOf(file));
+  if (!read.ok) throw new Error(`${file}: ${read.error.message}.`);
+  const signed = await signaturesOf(read.value);
+  if (!signed.ok) throw new Error(`${file}: ${signed.error.message}. Ask for it again, as it was signed.`);
+  return { document: read.value, signatures: signed.value };
+}
+
+/** Signs a file for this hospital, and writes it back. Signed already, it stays as it is. */
+export async function sign(config: LoadedConfig, file: string, isDryRun: true | undefined): Promise<Printed> {
+  const { document } = await readSigned(file);
+  const { terms } = document;
+  partnerOf(config, terms);
+  if (isDryRun) return { json: { would: 'sign', terms }, text: `Would sign for ${config.homeserver.server_name}:\n${termsWords(terms)}` };
+  const { key } = await signedByUs(config, file, document);
+  return { json: { signed: terms.id, by: config.homeserver.server_name, key }, text: `${file} is signed for ${config.homeserver.server_name}, by the key ${key}:\n${termsWords(terms)}\nSend it to the other side; once both have signed, each takes it with \`aceso agreements add FILE\`.` };
+}
+
+/** Our signature under it; made, and written to the file, when it isn't there. */
+export async function signedByUs(config: LoadedConfig, file: string, document: AgreementDocument): Promise<Signature> {
+  const server = config.homeserver.server_name;
+  const own = await readAgreementKey(keyPath(config));
+  const found = await signaturesOf(document);
+  const ours = found.ok ? found.value.get(server) : undefined;
+  if (ours && ours.key !== own.thumbprint) throw new Error(`${file}: it is signed for ${server} by the key ${ours.key}, and that is not the one of this hospital (${own.thumbprint}). Draft it anew.`);
+  if (ours) return ours;
+  const jws = await signTerms(document.terms, server, own);
+  const unfinished = `${file}.${randomBytes(4).toString('hex')}`;
+  writeFileSync(unfinished, writeAgreement({ ...document, signatures: [...document.signatures, jws] }), { flag: 'wx' });
+  renameSync(unfinished, file);
+  return { server, key: own.thumbprint, jws };
+}
+
+/** The other side of it. Throws when this hospital is none of its parties. */
+export function partnerOf({ homeserver: { server_name: own } }: LoadedConfig, terms: Terms): string {
+  const partner = partnerIn(terms, own);
+  if (!partner) throw new Error(`This agreement is between ${terms.parties.map(({ server }) => server).join(' and ')}: ${own} is none of them.`);
+  return partner.server;
+}
+
+export const termsWords = ({ id, kind, parties: [one, other], scope, from, until, policy }: Terms): string =>
+  [`Agreement  ${id}`, `Kind       ${kind}`, `Between    ${one.name} (${one.server})`, `and        ${other.name} (${other.server})`, `Scope      ${scope.join(', ')}`, `In force   ${from} to ${until}, both days included`, `Policy     ${policy.slice(0, 12)}`].join('\n');
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Error(`${file} can't be read (${error instanceof Error && 'code' in error ? String(error.code) : 'unknown'}).`, { cause: error });
+  }
+}

@@ -1,0 +1,115 @@
+import { expect } from 'chai';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseConfig, type LoadedConfig } from '../../src/config/load.ts';
+import type { Register } from '../../src/domain/agreements/register.ts';
+import { as } from '../../src/domain/brand.ts';
+import { decide } from '../../src/domain/decide.ts';
+import { settingsOf } from '../../src/main/compose.ts';
+import { draft, showKey, sign } from '../../src/main/agreements/document.ts';
+import { addAgreement, listAgreements, revokeAgreement, showAgreement, verifyEntry, verifyFile } from '../../src/main/agreements/register.ts';
+import { allowAll } from '../support/reports.ts';
+import { openTestStore, type OpenStore } from '../support/stores.ts';
+
+type Hospital = { readonly config: LoadedConfig; readonly key: string };
+
+describe('aceso agreements', function () {
+  this.timeout(60_000);
+  let folder: string;
+  let open: OpenStore;
+  let mercy: Hospital;
+  let stanne: Hospital;
+  let file: string;
+
+  async function hospital(server: string): Promise<Hospital> {
+    const path = mkdtempSync(join(folder, 'hospital-'));
+    const config = parseConfig(join(path, 'aceso.yaml'), JSON.stringify({
+      organisation: { name: server }, homeserver: { url: 'http://127.0.0.1:8008', server_name: server }, appservice: { url: 'http://127.0.0.1:9100' }, partners: [{ server_name: 'clinic.example', name: 'Clinic' }],
+    }));
+    return { config, key: ((await showKey(config)).json as { readonly key: string }).key };
+  }
+
+  /** What the running server would do. */
+  async function settle(): Promise<void> {
+    for (const claim of await open.store.claimFacts('w', as(Date.now()), 60_000, 10)) {
+      const { before, found } = await open.store.weigh(claim.work.aggregate, () => []);
+      expect(await open.store.commit(claim, before?.version ?? 0, decide(before?.state, claim.work, { now: as(Date.now()), settings: settingsOf(mercy.config), judge: allowAll, found }))).to.equal(true);
+    }
+  }
+
+  const refusal = (outcome: Promise<unknown>): Promise<string> => outcome.then(() => 'nothing was refused', (error: unknown) => (error as Error).message);
+  const add = (options: { readonly confirmKey?: string; readonly dryRun?: true } = { confirmKey: stanne.key }): Promise<unknown> => addAgreement(open.store, mercy.config, file, { ...options, by: 'eve' });
+  const registered = async (): Promise<readonly Register[]> => (await open.store.states('agreement')) as readonly Register[];
+  const edit = (change: (text: string) => string): void => writeFileSync(file, change(readFileSync(file, 'utf8')));
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'aceso-agreements-'));
+    [mercy, stanne] = [await hospital('mercy.example'), await hospital('stanne.example')];
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  beforeEach(async () => {
+    open = await openTestStore('sqlite');
+    file = join(mkdtempSync(join(folder, 'file-')), 'agreement.json');
+    writeFileSync(file, (await draft(mercy.config, { partner: 'stanne.example', kind: 'treatment', from: '2026-01-01', until: '2199-12-31' })).text);
+    await sign(stanne.config, file, undefined);
+  });
+  afterEach(() => open.store.close());
+
+  it('makes the key once, for its owner alone', async () => {
+    expect((await showKey(mercy.config)).json).to.include({ key: mercy.key, made: false });
+    expect(statSync(mercy.config.at('agreements-key.json')).mode & 0o077).to.equal(0);
+  });
+
+  it('takes one that the partner signed, countersigns it, and verifies it from then on', async () => {
+    await add();
+    await settle();
+    expect((await listAgreements(open.store, mercy.config)).text).to.match(/stanne\.example +treatment +in-force/u).and.to.match(/clinic\.example +treatment +by configuration/u);
+    expect((await verifyEntry(open.store, mercy.config, 'ag_')).json).to.include({ good: true });
+    expect((await showAgreement(open.store, mercy.config, 'ag_')).text).to.include(`the pinned key ${stanne.key}`);
+    expect((await verifyFile(stanne.config, file)).json, 'the partner takes the same file').to.include({ good: true });
+  });
+
+  it('takes none whose key nobody confirmed, and says how to', async () => expect(await refusal(add({}))).to.include('Call them on a number you know').and.to.include(`--confirm-key ${stanne.key}`));
+
+  it('takes none with another key than the one confirmed', async () => expect(await refusal(add({ confirmKey: mercy.key }))).to.include('don\'t take it'));
+
+  it('takes none that the partner did not sign', async () => {
+    writeFileSync(file, (await draft(mercy.config, { partner: 'stanne.example', kind: 'baa', from: '2026-01-01', until: '2199-12-31' })).text);
+    expect(await refusal(add())).to.include('stanne.example hasn\'t signed it yet');
+  });
+
+  for (const [given, change] of [
+    ['whose last day was changed', (text: string) => text.replace('2199-12-31', '2999-12-31')],
+    ['whose kind was changed', (text: string) => text.replace('"treatment"', '"qsoa"')],
+    ['whose parties were changed', (text: string) => text.replace('"name": "mercy.example"', '"name": "Somebody else"')],
+  ] as const) it(`takes none ${given} after it was signed`, async () => {
+    edit(change);
+    expect(await refusal(add())).to.include('signed other terms than these');
+  });
+
+  it('takes none with a wrong signature', async () => {
+    edit((text) => text.replace(/\.([A-Za-z0-9_-]{10})([A-Za-z0-9_-]+)"/u, (_, first: string, rest: string) => `.${[...first].reverse().join('')}${rest}"`));
+    expect(await refusal(add())).to.include('the signature of stanne.example is wrong');
+  });
+
+  it('takes none between others', async () => expect(await refusal(addAgreement(open.store, (await hospital('other.example')).config, file, { by: 'eve', confirmKey: stanne.key }))).to.include('other.example is none of them'));
+
+  it('changes nothing in a dry run', async () => {
+    const text = readFileSync(file, 'utf8');
+    await add({ confirmKey: stanne.key, dryRun: true });
+    await settle();
+    expect([readFileSync(file, 'utf8'), await registered()]).to.deep.equal([text, []]);
+  });
+
+  it('revokes one, for a reason from a list, and shows it', async () => {
+    await add();
+    await settle();
+    expect(await refusal(revokeAgreement(open.store, 'ag_', { reason: 'because', by: 'eve' }))).to.include('terminated, breach');
+    await revokeAgreement(open.store, 'ag_', { reason: 'breach', by: 'eve', dryRun: true });
+    await revokeAgreement(open.store, 'ag_', { reason: 'breach', by: 'eve' });
+    await settle();
+    expect((await listAgreements(open.store, mercy.config)).text).to.match(/stanne\.example +treatment +revoked/u);
+    expect(await refusal(revokeAgreement(open.store, 'ag_', { reason: 'breach', by: 'eve' }))).to.include('was revoked on');
+  });
+});
