@@ -1,6 +1,6 @@
 import { as, type Millis } from '../domain/brand.ts';
 import { decide, lookupsFor } from '../domain/decide.ts';
-import type { Settings } from '../domain/decision.ts';
+import type { FoundAggregate, Settings } from '../domain/decision.ts';
 import type { Fact } from '../domain/fact.ts';
 import type { Judge } from '../domain/policy/question.ts';
 import type { Faults } from '../ports/faults.ts';
@@ -8,7 +8,7 @@ import type { Claim, Store } from '../ports/store.ts';
 import { LEASE_MS, type Hands } from './lease.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 
-export type DecideParts = { readonly store: Store; readonly settings: () => Settings; /** The policy in force. */ readonly judge: Judge; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string; readonly hands: Hands };
+export type DecideParts = { readonly store: Store; readonly settings: () => Settings; /** The policy in force. */ readonly judge: Judge; /** What was looked up, with the agreements whose signatures are good, and no others. */ readonly vouched: (found: ReadonlyMap<string, FoundAggregate>) => Promise<ReadonlyMap<string, FoundAggregate>>; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string; readonly hands: Hands };
 
 /** Decided at once. What they wait for is mostly the disk, which takes all of them in the time that it takes one. */
 const AT_ONCE = 64;
@@ -33,13 +33,13 @@ export async function decideDue(parts: DecideParts, done: () => void): Promise<n
 }
 
 async function decideOne(parts: DecideParts, claim: Claim<Fact>): Promise<void> {
-  const { store, settings, judge, log, metrics, now } = parts;
+  const { store, settings, judge, vouched, log, metrics, now } = parts;
   const fact = claim.work;
   const started = performance.now();
   const ids = { fact: fact.id, type: fact.body.type, kind: fact.aggregate.kind, aggregate: fact.aggregate.id };
   try {
     const { before, found } = await store.weigh(fact.aggregate, (state) => lookupsFor(fact, state));
-    const decision = decide(before?.state, fact, { now: now(), settings: settings(), judge, found });
+    const decision = decide(before?.state, fact, { now: now(), settings: settings(), judge, found: await vouched(found) });
     const isOurs = await store.commit(claim, before?.version ?? 0, decision);
     parts.faults.at('decide.committed');
     if (!isOurs) {

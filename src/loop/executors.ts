@@ -1,6 +1,8 @@
 import { as, type Millis, type SubjectId, type UserId } from '../domain/brand.ts';
 import { relatedTo } from '../domain/encryptedEvent.ts';
+import { noAgreement } from '../domain/agreements/agreed.ts';
 import { fail, ok, type Outcome } from '../domain/outcome.ts';
+import { serverOf } from '../domain/people/party.ts';
 import { keyHolders, type RoomState } from '../domain/rooms/room.ts';
 import { planRoom, type RoomPeople, type RoomTemplate } from '../domain/rooms/template.ts';
 import { Sealed } from '../domain/sealed.ts';
@@ -25,6 +27,8 @@ export type ExecutorParts = {
   readonly store: Store; readonly keys: KeyRing; readonly metrics: Pick<Metrics, 'count'>; readonly now: () => Millis; readonly faults: Faults;
   /** As the configuration says now. */
   readonly template: () => RoomTemplate; readonly people: () => RoomPeople;
+  /** The first of these servers without an agreement in force. */
+  readonly strangerAmong: (servers: readonly string[]) => Promise<string | undefined>;
   /** Absent where none is configured. */
   readonly policyServer?: PolicyServer;
   /** Beginning of every alias that Aceso makes, e.g. `aceso_`. */
@@ -40,7 +44,7 @@ const PASSING: ReadonlySet<string> = new Set(['no-device', 'server-away', 'ident
 
 /** ACT: one function per kind of effect. */
 export function createExecutors(parts: ExecutorParts): Executors {
-  const { homeserver, couriers, sourceFiles, store, keys, metrics, now, faults, template, people, policyServer, aliasPrefix } = parts;
+  const { homeserver, couriers, sourceFiles, store, keys, metrics, now, faults, template, people, strangerAmong, policyServer, aliasPrefix } = parts;
   return {
     async 'room.create'({ id, body: { party } }) {
       const rooms = template();
@@ -81,6 +85,9 @@ export function createExecutors(parts: ExecutorParts): Executors {
       const members = room?.roomId === body.roomId ? keyHolders(room) : [];
       const recipients = body.recipients.filter((userId) => members.includes(userId));
       if (recipients.length === 0) return fail('no-member', 'none of the recipients is in the results room: they were invited and left or declined', { retry: true });
+      // It may have ended since this was decided.
+      const stranger = await strangerAmong(members.map(serverOf));
+      if (stranger !== undefined) return fail(noAgreement(stranger).code, noAgreement(stranger).message, { retry: true });
       // What the homeserver told of its members counts before the keys go out, whichever effect's turn came first.
       for (const { userId, membership } of room?.untold ?? []) await courier.memberChanged(body.roomId, userId, membership);
       const file = body.blob === undefined ? undefined : await store.blob(body.blob);

@@ -101,10 +101,11 @@ export const guardianLocalpart = (config: LoadedConfig): string => `${config.app
 export const courierLocalpart = (config: LoadedConfig): string => `${config.appservice.prefix}courier`;
 
 export function settingsOf(config: LoadedConfig): Settings {
+  const partners = config.agreements.required ? [] : config.partners;
   return {
     organisation: config.organisation.name,
     recipientOrder: config.recipients.order,
-    agreedServers: [config.homeserver.server_name, ...config.partners.map(({ server_name: name }) => name)],
+    agreedServers: [config.homeserver.server_name, ...partners.map(({ server_name: name }) => name)],
     ownServer: config.homeserver.server_name,
     organisations: organisationsOf(config),
     ...(config.policy_server === undefined ? {} : { policyServer: 'configured' as const }),
@@ -115,13 +116,13 @@ export function settingsOf(config: LoadedConfig): Settings {
 
 const DAY_MS = 86_400_000;
 
-/** The hospital and its partners. A partner of which nothing more is said is one for treatment: that is what it is named for. */
-export function organisationsOf({ homeserver, partners }: LoadedConfig): readonly Organisation[] {
+/** The hospital and its partners, as the configuration has them; where signed agreements are required, it agrees on nothing. A partner of which nothing more is said is one for treatment: that is what it is named for. */
+export function organisationsOf({ homeserver, partners, agreements: { required } }: LoadedConfig): readonly Organisation[] {
   return [
     { id: homeserver.server_name, own: true, servers: [homeserver.server_name], agreements: [] },
     ...partners.map(({ server_name: server, organisation = server, agreements }): Organisation => ({
       id: organisation, own: false, servers: [server],
-      agreements: agreements.map(({ kind, from, until }) => ({ kind, ...(from === undefined ? {} : { from: as<Millis>(Date.parse(from)) }), ...(until === undefined ? {} : { until: as<Millis>(Date.parse(until) + DAY_MS) }) })),
+      agreements: (required ? [] : agreements).map(({ kind, from, until }) => ({ kind, ...(from === undefined ? {} : { from: as<Millis>(Date.parse(from)) }), ...(until === undefined ? {} : { until: as<Millis>(Date.parse(until) + DAY_MS) }) })),
     })),
   ];
 }

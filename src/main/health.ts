@@ -7,7 +7,7 @@ import type { Store } from '../ports/store.ts';
 import { errorCode, type Log } from '../ports/telemetry.ts';
 
 /** Something that keeps Aceso from doing its work, or soon will. No PHI: a code, and what to do. */
-export type Problem = { readonly part: 'store' | 'courier' | 'homeserver' | 'disk' | 'clock' | 'config' | 'policy' | 'policy-server'; readonly code: string; readonly message: string; /** Milliseconds since the epoch. */ readonly since: number };
+export type Problem = { readonly part: 'store' | 'courier' | 'homeserver' | 'disk' | 'clock' | 'config' | 'policy' | 'policy-server' | 'agreements'; readonly code: string; readonly message: string; /** Milliseconds since the epoch. */ readonly since: number };
 
 export type Health = {
   /** Looks now; who asks while somebody looks gets what they find. */
@@ -29,6 +29,8 @@ export type HealthParts = {
   readonly policy: () => Omit<Problem, 'since'> | undefined;
   /** Whether homeservers reach the policy server; absent where there is none. */
   readonly policyServer?: () => Promise<Omit<Problem, 'since'> | undefined>;
+  /** What of the agreements somebody has to do something about. */
+  readonly agreements: () => Omit<Problem, 'since'> | undefined;
   /** What waits for this part is worth another try. */
   readonly ended: (part: Problem['part']) => void;
   /** Never goes back (milliseconds). */
@@ -62,7 +64,7 @@ export function createHealth(parts: HealthParts): Health {
 
   const lookNow = async (): Promise<readonly Problem[]> => {
     const outside = await Promise.all([storeProblem(parts), homeserverProblem(parts), diskProblem(parts.dataDir), parts.policyServer?.()]);
-    const found = [...outside, courierProblem(parts), clockProblem(), parts.config(), parts.policy()].filter((problem) => problem !== undefined);
+    const found = [...outside, courierProblem(parts), clockProblem(), parts.config(), parts.policy(), parts.agreements()].filter((problem) => problem !== undefined);
     const before = known;
     known = found.map((problem) => ({ ...problem, since: before.find(({ part, code }) => part === problem.part && code === problem.code)?.since ?? now() }));
     for (const { part, code } of known.filter((problem) => !has(before, problem))) log.warn('problem.began', { part, code });

@@ -17,7 +17,7 @@ import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 import type { Problem } from './health.ts';
 import { VERSION } from './version.ts';
 
-export type PolicyParts = { readonly store: Store; readonly keys: KeyRing; readonly log: Log; readonly metrics: Metrics; readonly now: () => Millis; readonly guardian: UserId; readonly courier: UserId; readonly homeserver: HomeserverOptions; readonly inForce: () => { readonly config: LoadedConfig; readonly templates: RoomTemplates } };
+export type PolicyParts = { readonly store: Store; readonly keys: KeyRing; readonly log: Log; readonly metrics: Metrics; readonly now: () => Millis; readonly guardian: UserId; readonly courier: UserId; readonly homeserver: HomeserverOptions; readonly templates: () => RoomTemplates; /** With an agreement in force, and the own one. */ readonly servers: () => readonly string[] };
 
 export type Policy = {
   readonly server: RunningPolicyServer;
@@ -30,7 +30,7 @@ export type Policy = {
 };
 
 /** The policy server of the configuration; undefined where there is none. */
-export function composePolicyServer(config: LoadedConfig, { store, keys, log, metrics, now, guardian, courier, homeserver, inForce }: PolicyParts): Policy | undefined {
+export function composePolicyServer(config: LoadedConfig, { store, keys, log, metrics, now, guardian, courier, homeserver, templates, servers }: PolicyParts): Policy | undefined {
   const { policy_server: settings, homeserver: { url, server_name: ownServer }, organisation } = config;
   if (settings === undefined) return undefined;
   const { server_name: serverName, localpart, host, port, tls } = settings;
@@ -40,7 +40,7 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
   const server = createPolicyServer({
     serverName, localpart, delegate: settings.delegate ?? (/:\d+$/u.test(serverName) ? serverName : `${serverName}:8448`), displayName: `${organisation.name} (policy)`, version: VERSION,
     ownServer, federationUrl: settings.federation_url ?? url, ...(settings.federation_ca === undefined ? {} : { ca: readAuthority(config.at(settings.federation_ca)) }),
-    guardian, courier, servers: () => [ownServer, ...inForce().config.partners.map(({ server_name: name }) => name)], reactions: (template) => [...inForce().templates.values()].find(({ id }) => id === template)?.reactions ?? [],
+    guardian, courier, servers, reactions: (template) => [...templates().values()].find(({ id }) => id === template)?.reactions ?? [],
     keys: openServerKeys(config.at(settings.keys_file)), source: createRoomSource(homeserver), now: () => as<Millis>(Date.now()), failed, refused,
     answered({ verdict: { allowed, rules: [rule = ''] }, seconds, origin, roomId, eventId }) {
       metrics.count('policy_signs', { answer: allowed ? 'signed' : 'refused', rule });

@@ -23,6 +23,7 @@ import type { StoreCounts } from '../ports/store.ts';
 import { errorCode, type LeveledLog, type Log } from '../ports/telemetry.ts';
 import { noWakeUps } from '../ports/wakeUps.ts';
 import { courierLocalpart, explained, guardianLocalpart, locationOf, openStore, partiesOf, readRegistration, type Opened } from './compose.ts';
+import { createAgreed } from './agreements/agreed.ts';
 import { composeCouriers } from './couriers.ts';
 import { bringFromFile, checkFromFile } from './directory.ts';
 import { openOperations, startDoors, type PrepareDoor } from './doors.ts';
@@ -51,6 +52,8 @@ export type StartOptions = {
 /** How soon what an operator asks for is begun. */
 const CATCH_UP_MS = 3000;
 const RELOAD_MS = 1000;
+/** How soon the policy server hears of agreements; decisions and senders ask each time. */
+const AGREEMENTS_MS = 2000;
 const HOURLY_MS = 3_600_000;
 const STOP_MS = 8000;
 /** What each part may take of it when those before it took all. */
@@ -95,13 +98,16 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     bringPolicy,
   });
 
+  const agreed = createAgreed({ store, config: () => reload.inForce().config, settings: () => reload.inForce().settings, now, log });
+  await agreed.look();
+
   const { url, server_name: serverName } = config.homeserver;
   const homeserverOptions: HomeserverOptions = {
     url, serverName, asToken, guardianLocalpart: guardianLocalpart(config), courierLocalpart: courierLocalpart(config),
     names: { guardian: `${config.organisation.name} (guardian)`, courier: config.courier.display_name ?? `${config.organisation.name} results` },
   };
   const homeserver = createHomeserver(homeserverOptions);
-  const policyServer = composePolicyServer(config, { store, keys, log, metrics, now, guardian: homeserver.guardian, courier: homeserver.courier, homeserver: homeserverOptions, inForce: () => reload.inForce() });
+  const policyServer = composePolicyServer(config, { store, keys, log, metrics, now, guardian: homeserver.guardian, courier: homeserver.courier, homeserver: homeserverOptions, templates: () => reload.inForce().templates, servers: agreed.servers });
   const couriers = roles.includes('sender') ? composeCouriers({ config, whenServerAway: () => reload.inForce().config.delivery.when_server_away, store, keys, worker, userId: homeserver.courier, asToken, log, metrics, faults, taken: () => {
     loop.nudge();
     for (const code of ['no-device', 'keys-missing']) void wake(code).catch(() => undefined);
@@ -117,10 +123,12 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     ...parts, worker, verbs: verbsOf(roles), announce: wakeUps.announce,
     settings: () => reload.inForce().settings,
     judge: (question) => reload.inForce().policy.judge(question),
+    vouched: agreed.vouched,
     seats: () => couriers?.held() ?? [],
     executors: catchUp.around(createExecutors({
       ...parts, homeserver, sourceFiles: createSourceFiles(() => reload.inForce().config), couriers: couriers ?? { at: () => undefined }, keys, template: () => reload.inForce().template, aliasPrefix: config.appservice.prefix,
       ...(policyServer === undefined ? {} : { policyServer: policyServer.server }),
+      strangerAmong: agreed.strangerAmong,
       people: () => peopleOf(reload.inForce().config, homeserver.guardian),
     }), (id) => keys.pseudonym('txn', id)),
   });
@@ -142,7 +150,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   const wakeAll = (): void => {
     for (const code of ['unavailable', 'unauthorized', 'limited', 'invalid', 'engine']) void wake(code).catch(() => undefined);
   };
-  const health = createHealth({ ...(policyServer === undefined ? {} : { policyServer: () => policyServer.problem() }), config: reload.problem, policy: () => (reload.inForce().policy === policy ? problem : undefined), store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now: () => as<Millis>(Date.now()), steady: () => performance.now(), ended: wakeAll });
+  const health = createHealth({ ...(policyServer === undefined ? {} : { policyServer: () => policyServer.problem() }), config: reload.problem, agreements: agreed.problem, policy: () => (reload.inForce().policy === policy ? problem : undefined), store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now: () => as<Millis>(Date.now()), steady: () => performance.now(), ended: wakeAll });
   const stopWatching = health.watch();
   late.problems = health.known;
   operations.serve(operationsRoutes({ couriers, health, metrics, steady: () => performance.now() }));
@@ -154,6 +162,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   couriers?.start();
   loop.start();
   const catchingUp = repeat(CATCH_UP_MS, () => catchUp.run());
+  const agreeing = repeat(AGREEMENTS_MS, agreed.look);
   const reloading = repeat(RELOAD_MS, () => reload.look().catch((error: unknown) => log.warn('config.not-looked', { error: errorCode(error) })));
   const pruning = setInterval(() => void couriers?.prune(now() - config.courier.keep_days * 86_400_000), HOURLY_MS).unref();
   const leave = keepPresent(store, clock, log, { id: worker, roles, address: `${config.operations.host}:${operations.port}` });
@@ -162,7 +171,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     operationsPort: operations.port,
     reloadTls: () => { doors?.reloadTls(); policyServer?.reloadTls(); },
     reload: reload.take,
-    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, reloading.stop, reload.leave, async () => doors?.stop(2000), async () => policyServer?.stop(), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => operations.stop(500), () => store.close(), async () => lock?.release()]),
+    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, agreeing.stop, reloading.stop, reload.leave, async () => doors?.stop(2000), async () => policyServer?.stop(), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => operations.stop(500), () => store.close(), async () => lock?.release()]),
   };
 }
 

@@ -35,7 +35,7 @@ export async function fuzzRows({ inputs, seed, say }: Options): Promise<Report> 
 async function round(tally: Tally, random: Random, name: number): Promise<void> {
   let now = T0 as number;
   const open = await openTestStore('sqlite', () => now);
-  const parts: DecideParts = { store: open.store, settings: () => settings, judge: allowAll, now: () => as<Millis>(now), log: quiet, metrics: { count: () => undefined, observe: () => undefined }, faults: noFaults, worker: 'fuzz', hands: { facts: new Set(), effects: new Set() } };
+  const parts: DecideParts = { store: open.store, settings: () => settings, judge: allowAll, vouched: async (found) => found, now: () => as<Millis>(now), log: quiet, metrics: { count: () => undefined, observe: () => undefined }, faults: noFaults, worker: 'fuzz', hands: { facts: new Set(), effects: new Set() } };
   const run = async (steps: number): Promise<void> => {
     for (let step = 0; step < steps; step += 1) {
       now += 10;

@@ -7,6 +7,7 @@ import type { Register } from '../../src/domain/agreements/register.ts';
 import { as } from '../../src/domain/brand.ts';
 import { decide } from '../../src/domain/decide.ts';
 import { settingsOf } from '../../src/main/compose.ts';
+import { createAgreed, type Agreed } from '../../src/main/agreements/agreed.ts';
 import { draft, showKey, sign } from '../../src/main/agreements/document.ts';
 import { addAgreement, listAgreements, revokeAgreement, showAgreement, verifyEntry, verifyFile } from '../../src/main/agreements/register.ts';
 import { allowAll } from '../support/reports.ts';
@@ -89,11 +90,48 @@ describe('aceso agreements', function () {
   });
 
   it('takes none with a wrong signature', async () => {
-    edit((text) => text.replace(/\.([A-Za-z0-9_-]{10})([A-Za-z0-9_-]+)"/u, (_, first: string, rest: string) => `.${[...first].reverse().join('')}${rest}"`));
+    edit((text) => text.replace(/\.([A-Za-z0-9_-]{10})([A-Za-z0-9_-]+)"/u, (_, first: string, rest: string) => `.${first.replace(/./u, (letter) => (letter === 'A' ? 'B' : 'A'))}${rest}"`));
     expect(await refusal(add())).to.include('the signature of stanne.example is wrong');
   });
 
   it('takes none between others', async () => expect(await refusal(addAgreement(open.store, (await hospital('other.example')).config, file, { by: 'eve', confirmKey: stanne.key }))).to.include('other.example is none of them'));
+
+  const agreed = async (hospital_ = mercy): Promise<Agreed> => {
+    const made = createAgreed({ store: open.store, config: () => hospital_.config, settings: () => settingsOf(hospital_.config), now: () => as(Date.now()), log: { info: () => undefined, warn: () => undefined, error: () => undefined } });
+    await made.look();
+    return made;
+  };
+
+  it('counts for decisions, senders and the policy server alike', async () => {
+    expect((await agreed()).servers()).to.deep.equal(['mercy.example', 'clinic.example']);
+    await add();
+    await settle();
+    const made = await agreed();
+    expect(made.servers()).to.deep.equal(['mercy.example', 'clinic.example', 'stanne.example']);
+    expect(await made.strangerAmong(['mercy.example', 'stanne.example', 'nobody.example'])).to.equal('nobody.example');
+    expect(made.problem()).to.equal(undefined);
+  });
+
+  it('counts for nobody once a byte of it was changed in the database, or the hospital\'s key isn\'t there, and that is a problem', async () => {
+    await add();
+    await settle();
+    const [register] = await registered();
+    if (!register) throw new Error('nothing was added');
+    const changed = { ...register, agreements: register.agreements.map((entry) => ({ ...entry, terms: { ...entry.terms, until: '2999-12-31' } })) };
+    const vouched = await (await agreed()).vouched(new Map([['stanne.example', { aggregate: { kind: 'agreement', id: 'stanne.example' }, state: changed }]]));
+    expect(vouched.get('stanne.example')?.state).to.have.property('agreements').that.deep.equals([]);
+    const keyless = await agreed({ ...mercy, config: { ...mercy.config, agreements: { required: false, key_file: 'not-there.json' } } });
+    expect(keyless.servers()).not.to.include('stanne.example');
+    expect(keyless.problem()).to.include({ part: 'agreements', code: 'not-genuine' });
+  });
+
+  it('counts alone when signed agreements are required', async () => {
+    await add();
+    await settle();
+    const strict = { ...mercy, config: { ...mercy.config, agreements: { ...mercy.config.agreements, required: true } } };
+    expect((await agreed(strict)).servers()).to.deep.equal(['mercy.example', 'stanne.example']);
+    expect((await listAgreements(open.store, strict.config)).text).to.include('doesn\'t count');
+  });
 
   it('changes nothing in a dry run', async () => {
     const text = readFileSync(file, 'utf8');

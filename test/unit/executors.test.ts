@@ -24,7 +24,7 @@ describe('An effect that needs a device', () => {
       send: async () => { calls.push('send'); return ok({ eventId: as<EventId>('$e'), devices: 1, withheld: 0 }); },
       status: () => ({ state, restarts: 0 }),
     } as unknown as Courier;
-    return createExecutors({ couriers: { at: (seat: number) => (seat === held ? courier : undefined) }, store: { load: async () => ({ state: room_, version: 1 }) }, keys: { pseudonym: (kind: string, text: string) => `${kind} of ${text}` }, faults: noFaults, template: () => ({ rotation: { periodMs: 1, messages: 1 } }) } as unknown as ExecutorParts);
+    return createExecutors({ couriers: { at: (seat: number) => (seat === held ? courier : undefined) }, store: { load: async () => ({ state: room_, version: 1 }) }, keys: { pseudonym: (kind: string, text: string) => `${kind} of ${text}` }, faults: noFaults, strangerAmong: async () => undefined, template: () => ({ rotation: { periodMs: 1, messages: 1 } }) } as unknown as ExecutorParts);
   };
   beforeEach(() => { calls = []; state = 'ready'; });
 

@@ -13,7 +13,7 @@ describe('What anybody may ask of the server', () => {
     const parts = {
       store: { check: async () => { asked.store += 1; return ok(undefined); } }, homeserver: { ping: async () => { asked.homeserver += 1; return ok({ versions: [] }); } },
       courier: { status: () => ({ state: 'ready', restarts: 0 }) }, couriers: { status: () => ({ state: 'ready', restarts: 0, seats: [] }) },
-      log: { info: () => undefined, warn: () => undefined, error: () => undefined }, dataDir: '/', config: () => undefined, policy: () => undefined, now: () => as<Millis>(0), steady: () => 0, ended: () => undefined,
+      log: { info: () => undefined, warn: () => undefined, error: () => undefined }, dataDir: '/', config: () => undefined, agreements: () => undefined, policy: () => undefined, now: () => as<Millis>(0), steady: () => 0, ended: () => undefined,
     } as unknown as HealthParts;
     const health = createHealth(parts);
     await Promise.all(Array.from({ length: 50 }, () => health.look()));

@@ -7,7 +7,7 @@ import { BUILT_IN, policyOf } from '../../src/main/policy/folder.ts';
 import { simulate } from '../../src/main/policy/simulate.ts';
 import { loaded } from '../../src/main/policy/source.ts';
 import { bringParties } from '../../src/main/directory.ts';
-import { decideDue } from '../../src/loop/decide.ts';
+import { decideDue, type DecideParts } from '../../src/loop/decide.ts';
 import { noFaults } from '../../src/ports/faults.ts';
 import { ada, allowAll, ben, lab, organisations, T0 } from '../support/reports.ts';
 import { until } from '../support/until.ts';
@@ -25,7 +25,7 @@ describe('What other rules would change for the people of today', function () {
   before(async () => {
     open = await openTestStore('sqlite', () => T0);
     await bringParties(open.store, [ada, physician, lab], 'it', 'now');
-    const parts = { store: open.store, settings: () => settings, judge: allowAll, now: () => as<Millis>(Date.now() + 1000), log: quiet, metrics: { count: () => undefined, observe: () => undefined }, faults: noFaults, worker: 'w', hands: { facts: new Set<never>(), effects: new Set<never>() } };
+    const parts = { store: open.store, settings: () => settings, judge: allowAll, vouched: async (found: Parameters<DecideParts['vouched']>[0]) => found, now: () => as<Millis>(Date.now() + 1000), log: quiet, metrics: { count: () => undefined, observe: () => undefined }, faults: noFaults, worker: 'w', hands: { facts: new Set<never>(), effects: new Set<never>() } };
     await until('everything to be decided', async () => {
       await decideDue(parts, () => undefined);
       return (await open.store.counts(T0)).undecided === 0;

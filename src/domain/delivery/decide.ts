@@ -1,5 +1,6 @@
 import { as, type EffectId, type EventId, type Millis } from '../brand.ts';
 import type { Context, Lookup, Settings, Timer } from '../decision.ts';
+import { noAgreement, strangerAmong } from '../agreements/agreed.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import type { Party } from '../people/party.ts';
 import { lookupsOfMembers, mayRead, refusalWords } from '../policy/members.ts';
@@ -86,6 +87,8 @@ function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, context: C
   const { party } = body;
   const { settings } = context;
   const reach = reachOf(body, settings);
+  const stranger = strangerAmong(party, context);
+  if (stranger !== undefined && before.party?.id === party.id) return withoutAgreement(before, stranger, party, at);
   if (before.eventId) {
     const isAccepted = before.held?.code.startsWith('invitation-') === true && Object.values(body.members).includes('joined');
     const decision = isAccepted ? went(released({ ...before, members: body.members }), { at, what: MEMBERSHIP_WORDS.joined }) : kept(before, 'already sent');
@@ -101,6 +104,13 @@ function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, context: C
   const state: DeliveryState = { ...released(addressedTo(before, party)), phase: 'sending', roomId: body.roomId, seat: reach.seat, members: body.members };
   const decision = went(state, { at, what: `its results room can be used; in it: ${present(body.members)}`, proof: body.roomId }, { effects: [sendEffect(state, reach)], timers: [sendingTimer(at)], clearTimers: [INVITATION] });
   return { ...decision, audit: [...decision.audit, ...asked.audit] };
+}
+
+/** The agreement ended while the room was got ready: nothing more goes there, and the room is asked for again, so that it tells when there is another. */
+function withoutAgreement(before: DeliveryState, stranger: string, party: Party, at: Millis): DeliveryDecision {
+  const { code, message } = noAgreement(stranger);
+  if (before.eventId) return kept(before, 'already sent');
+  return { ...hold(before, { code, reason: message }, at), raise: [wantRoom(before.id, party)] };
 }
 
 const present = (members: DeliveryState['members']): string => Object.entries(members).filter(([, membership]) => membership === 'joined').map(([userId]) => userId).join(', ');

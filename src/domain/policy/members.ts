@@ -1,4 +1,5 @@
 import type { UserId } from '../brand.ts';
+import { lookupsOfAgreements, organisationsNow } from '../agreements/agreed.ts';
 import type { AuditEntry, Context, Lookup } from '../decision.ts';
 import { personName, type Party } from '../people/party.ts';
 import { NO_CIRCUMSTANCES, type Question, type Who } from './question.ts';
@@ -7,9 +8,9 @@ import { whoIs } from './standing.ts';
 import type { Verdict } from './verdict.ts';
 import type { Label } from './words.ts';
 
-/** What is known of a team's members, each by their own entry; a person is their party. */
+/** What is known of a team's members, each by their own entry, and what is agreed with whom they belong to; a person is their party. */
 export const lookupsOfMembers = (...parties: readonly (Party | undefined)[]): readonly Lookup[] =>
-  [...new Set(parties.flatMap((party) => (party?.kind === 'team' ? party.members : [])))].map((userId) => ({ kind: 'party', name: personName(userId) }));
+  [...[...new Set(parties.flatMap((party) => (party?.kind === 'team' ? party.members : [])))].map((userId): Lookup => ({ kind: 'party', name: personName(userId) })), ...lookupsOfAgreements(...parties)];
 
 export type Judged = { readonly allowed: readonly UserId[]; readonly refused: readonly Refusal[]; readonly audit: readonly AuditEntry[] };
 export type Refusal = { readonly userId: UserId; readonly verdict: Verdict };
@@ -24,9 +25,11 @@ export const mayRead = (party: Party, members: readonly UserId[], context: Conte
     action: 'read-result', target: { type: 'result', kind: 'results', critical: result.critical, labels: result.labels }, circumstances: { ...NO_CIRCUMSTANCES, responsible: true, inCare: true },
   }, { delivery: result.delivery });
 
-function judged(party: Party, members: readonly UserId[], { judge, found, settings, now }: Context, question: Omit<Question, 'who' | 'at'>, about: Readonly<Record<string, string>>): Judged {
+function judged(party: Party, members: readonly UserId[], context: Context, question: Omit<Question, 'who' | 'at'>, about: Readonly<Record<string, string>>): Judged {
+  const { judge, found, now } = context;
+  const organisations = organisationsNow(context);
   const answers = members.map((userId) => {
-    const who = memberOf(party, userId, found, settings.organisations);
+    const who = memberOf(party, userId, found, organisations);
     return { userId, verdict: judge({ ...question, who, at: now }), who };
   });
   return {

@@ -2,6 +2,7 @@ import { as, type DeliveryId, type EffectId, type FactId, type Millis, type Room
 import type { AuditEntry, Context, Decision, Lookup, Settings } from '../decision.ts';
 import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
+import { NO_AGREEMENT, noAgreement, strangerAmong, unawareOf } from '../agreements/agreed.ts';
 import { entryName, serverOf, serversOf, type Party } from '../people/party.ts';
 import { lookupsOfMembers, mayJoin, refusalWords, type Judged } from '../policy/members.ts';
 import { sendLane } from '../delivery/send.ts';
@@ -99,40 +100,38 @@ function wanted(before: RoomState | undefined, body: FactOf<'room.wanted'>, cont
   const party = (found.get(entryName(addressed.id))?.state as Party | undefined) ?? addressed;
   // What is known of members whom the directory named since then was not looked up: it is, when it is asked with them.
   const isAsked = (userId: UserId): boolean => addressed.members.includes(userId) || before?.party.members.includes(userId) === true;
-  if (party.kind === 'team' && !party.members.every(isAsked)) return { state: before, raise: [{ aggregate: { kind: 'room', id: party.id }, body: { ...body, party } }], audit: [{ action: 'room.asked-again', because: 'the directory names other members by now', detail: { party: party.id } }] };
-  const stranger = serversOf(party).find((server) => !settings.agreedServers.includes(server));
+  const knows: readonly string[] = [settings.ownServer, ...[addressed, before?.party].flatMap((each) => (each ? serversOf(each) : []))];
+  if (party.kind === 'team' ? !party.members.every(isAsked) : !serversOf(party).every((server) => knows.includes(server))) return { state: before, raise: [{ aggregate: { kind: 'room', id: party.id }, body: { ...body, party } }], audit: [{ action: 'room.asked-again', because: 'the directory names other members by now', detail: { party: party.id } }] };
+  const stranger = strangerAmong(party, context);
+  const relies: readonly RaisedFact[] = unawareOf(party, context).map(({ server }) => ({ aggregate: { kind: 'agreement', id: server }, body: { type: 'agreement.used', party: party.id } }));
   const asked = mayJoin(party, party.members, context);
   const state = admitting(roomFor(before, party, settings), asked);
-  if (stranger !== undefined) {
-    const blocked = { code: 'no-agreement', message: `${stranger} is not among the partners in the configuration: add it with its agreement, then retry` };
-    return { state: before && (state.phase === 'creating' ? { ...state, blocked } : state), raise: toDeliveries(delivery ? [delivery] : [], { type: 'room.blocked', ...blocked, members: state.members }), audit: [{ action: 'room.refused', because: blocked.message, detail: { party: party.id } }] };
-  }
-  if (asked.allowed.length === 0) return closed(state, asked, delivery);
+  if (stranger !== undefined) return closed(state, noAgreement(stranger), delivery, [{ action: 'room.refused', because: noAgreement(stranger).message, detail: { party: party.id } }], relies);
+  if (asked.allowed.length === 0) return closed(state, { code: POLICY, message: refusalWords(asked.refused) }, delivery, asked.audit, relies);
   const waiting: RoomState = delivery ? { ...state, waiting: joined(state.waiting, [delivery]) } : state;
   const audit: AuditEntry = { action: 'room.wanted', because: delivery ? 'a delivery needs it' : 'its party was enrolled', detail: { party: party.id, ...(delivery ? { delivery } : {}) } };
   const create: Effect = { id: creationOf(state), lane: roomLane(party), body: { type: 'room.create', party } };
-  if (state.generation !== before?.generation) return { state: waiting, effects: [create], audit: [audit, ...asked.audit] };
+  if (state.generation !== before?.generation) return { state: waiting, effects: [create], raise: relies, audit: [audit, ...asked.audit] };
   const { state: next, effects } = waiting.phase === 'ready' ? invite(waiting, settings) : { state: waiting, effects: waiting.blocked ? [create] : [] };
   const obstacle = delivery && !usable(next) ? obstacleOf(next) : undefined;
   const told = !delivery || usable(next) ? [] : obstacle ? toDeliveries([delivery], { type: 'room.blocked', ...obstacle, members: next.members }) : waitsFor(next, delivery);
   const { state: settled, raise = [] } = settle(next);
   // That they may be in it is said when they are asked in, not again with each delivery.
   const isNews = effects.length > 0 || asked.refused.length > 0;
-  return { state: settled, raise: [...raise, ...told], effects, wake: [roomLane(party)], audit: [audit, ...(isNews ? asked.audit : [])] };
+  return { state: settled, raise: [...relies, ...raise, ...told], effects, wake: [roomLane(party), ...(before.blocked?.code === NO_AGREEMENT ? [sendLane(party)] : [])], audit: [audit, ...(isNews ? asked.audit : [])] };
 }
 
 /** The room with those outside whom the policy doesn't let in. */
 function admitting({ barred: _, ...room }: RoomState, { allowed, refused }: Judged): RoomState {
   const { blocked, ...rest } = room;
-  const state: RoomState = blocked?.code === POLICY && room.phase === 'ready' && allowed.length > 0 ? rest : room;
+  const state: RoomState = (blocked?.code === POLICY || blocked?.code === NO_AGREEMENT) && room.phase === 'ready' && allowed.length > 0 ? rest : room;
   return refused.length === 0 ? state : { ...state, barred: refused.map(({ userId }) => userId) };
 }
 
-/** The policy lets nobody of the party in: what is for them waits, held, until it does, or the directory knows them better. */
-function closed(state: RoomState, { refused, audit }: Judged, delivery: DeliveryId | undefined): RoomDecision {
-  const blocked = { code: POLICY, message: refusalWords(refused) };
+/** Nobody of the party may be in it, by the policy or for want of an agreement: what is for them waits, held, until they may, or the directory knows them better. */
+function closed(state: RoomState, blocked: NonNullable<RoomState['blocked']>, delivery: DeliveryId | undefined, audit: readonly AuditEntry[], relies: readonly RaisedFact[]): RoomDecision {
   const waiting = joined(state.waiting, delivery ? [delivery] : []);
-  return { state: { ...state, waiting, blocked }, raise: toDeliveries(waiting, { type: 'room.blocked', ...blocked, members: state.members }), audit };
+  return { state: { ...state, waiting, blocked }, raise: [...relies, ...toDeliveries(waiting, { type: 'room.blocked', ...blocked, members: state.members })], audit };
 }
 
 const POLICY = 'policy';

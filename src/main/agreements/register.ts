@@ -56,7 +56,7 @@ export async function revokeAgreement(store: Store, id: string, { reason, dryRun
 export async function listAgreements(store: Store, config: LoadedConfig): Promise<Printed> {
   const registers = await registersOf(store);
   const now = as<Millis>(Date.now());
-  const signed = registers.flatMap(({ server, agreements }) => agreements.map((entry) => ({ agreement: entry.terms.id, partner: server, kind: entry.terms.kind, status: statusOf(entry, now) as string, from: entry.terms.from, until: entry.terms.until })));
+  const signed = registers.flatMap(({ server, agreements }) => agreements.map((entry) => ({ agreement: entry.terms.id, partner: server, kind: entry.terms.kind, status: statusOf(entry, now), from: entry.terms.from, until: entry.terms.until })));
   const inRegister = new Set(registers.map(({ server }) => server));
   const configured = config.partners.filter(({ server_name: server }) => !inRegister.has(server)).flatMap(({ server_name: partner, agreements }) => agreements.map(({ kind, from = '', until = '' }) =>
     ({ agreement: '–', partner, kind, status: config.agreements.required ? 'doesn\'t count: agreements.required' : 'by configuration', from, until })));

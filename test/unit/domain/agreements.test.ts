@@ -11,7 +11,7 @@ import { T0, allowAll, organisations } from '../../support/reports.ts';
 const context: Context = { now: T0, judge: allowAll, found: new Map(), settings: { organisations, organisation: 'Mercy', recipientOrder: [], ownServer: 'mercy.example', courierSeats: 1, agreedServers: [], invitationPatienceMs: 1 } };
 const ID = terms().id;
 const added: FactOf<'agreement.added'> = { type: 'agreement.added', terms: terms(), signatures: { partner: 'p', own: 'o' }, key: 'k1', pin: 'confirmed', rooms: [as('dr-okafor')], by: 'eve' };
-const renewal: FactBody = { ...added, pin: 'known', rooms: [], terms: terms({ id: `ag_${'2'.repeat(32)}`, from: '2027-12-01', until: '2029-12-31' }) };
+const renewal: FactOf<'agreement.added'> = { ...added, pin: 'known', rooms: [], terms: terms({ id: `ag_${'2'.repeat(32)}`, from: '2027-12-01', until: '2029-12-31' }) };
 const revoked: FactBody = { type: 'agreement.revoked', agreement: ID, by: 'eve', reason: 'breach' };
 const timer = (name: string): FactBody => ({ type: 'timer.due', name: `${name}:${ID}` });
 const at = (day: string): Millis => as<Millis>(Date.parse(day));
@@ -28,7 +28,7 @@ const CASES: readonly (readonly [given: string, facts: readonly FactBody[], audi
   ['it is between others', [{ ...added, terms: terms({ parties: [{ server: 'clinic.example', name: 'Clinic' }, { server: 'stanne.example', name: 'St. Anne' }] }) }], ['agreement.refused'], 0],
   ['it is with another partner', [{ ...added, terms: terms({ parties: [{ server: 'clinic.example', name: 'Clinic' }, { server: 'mercy.example', name: 'Mercy' }] }) }], ['agreement.refused'], 0],
   ['it comes with a key that nobody confirmed', [{ ...added, pin: 'known' }], ['agreement.refused'], 0],
-  ['a renewal comes with another key than the one that is pinned', [added, { ...renewal, key: 'k2' } as FactBody], ['agreement.refused'], 0],
+  ['a renewal comes with another key than the one that is pinned', [added, { ...renewal, key: 'k2' }], ['agreement.refused'], 0],
   ['a renewal comes with the pinned key', [added, renewal], ['agreement.added'], 1],
   ['it is revoked: the rooms are asked again', [added, revoked], ['agreement.revoked'], 1],
   ['it is revoked twice: once', [added, revoked, revoked], ['agreement.unchanged'], 0],

@@ -8,7 +8,7 @@ import type { DeliveryFile, FactBody } from '../../../src/domain/fact.ts';
 import { Sealed } from '../../../src/domain/sealed.ts';
 import { SUBJECT, T0, ada, allowAll, organisations } from '../../support/reports.ts';
 
-const context: Context = { now: T0, judge: allowAll, found: new Map(), settings: { organisations, organisation: 'Mercy', recipientOrder: ['requester'], agreedServers: [], invitationPatienceMs: 900_000, ownServer: 'mercy.example', courierSeats: 2 } };
+const context: Context = { now: T0, judge: allowAll, found: new Map(), settings: { organisations, organisation: 'Mercy', recipientOrder: ['requester'], agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 900_000, ownServer: 'mercy.example', courierSeats: 2 } };
 const user = as<UserId>('@ada:stanne.example');
 const fileNamed = (name: string): DeliveryFile => ({ name, blob: as<BlobId>(`blob of ${name}`), content: Sealed.of(SUBJECT, { 'msgtype': 'm.file', 'body': name, 'org.aceso.delivery': { id: 'd1' } }) });
 const requested: FactBody = {

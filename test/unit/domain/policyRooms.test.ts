@@ -83,7 +83,7 @@ describe('Who may be in a results room, by the policy', () => {
 
   it('each member of a team is looked up, and asked about by their own entry', () => {
     const names = lookupsOfRoom(fact('room', wanted(lab)), undefined).map(({ name }) => name);
-    expect(names).to.deep.equal(['urn:aceso:party|icu-team', personName(adaId), personName(benId)]);
+    expect(names).to.deep.equal(['urn:aceso:party|icu-team', personName(adaId), personName(benId), 'mercy.example', 'stanne.example']);
     expect(lookupsOfRoom(fact('room', { type: 'policy.changed', revision: 'r' }), { party: lab } as RoomState).map(({ name }) => name)).to.deep.equal(names);
     expect(lookupsOfRoom(fact('room', changed(lab)), undefined).map(({ name }) => name)).to.deep.equal(names.slice(1));
   });
@@ -134,6 +134,6 @@ describe('Who may read a result, by the policy', () => {
     const directory = contextWith([{ ...ben, standing: { roles: ['billing'] } }]);
     expect(deliver([[{ ...plain, party: lab } as FactBody, strict], [team, directory]]).state?.held?.code).to.equal('policy');
     expect(deliver([[{ ...plain, party: lab } as FactBody, strict], [team, contextWith([ben])]]).state?.phase).to.equal('sending');
-    expect(lookupsOfDelivery(fact('delivery', team)).map(({ name }) => name)).to.deep.equal([personName(adaId), personName(benId)]);
+    expect(lookupsOfDelivery(fact('delivery', team)).map(({ name }) => name)).to.deep.equal([personName(adaId), personName(benId), 'mercy.example', 'stanne.example']);
   });
 });

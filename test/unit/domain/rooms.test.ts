@@ -64,7 +64,7 @@ describe('A results room', () => {
     const stranger = { ...ada, members: [as('@x:elsewhere.example')] } as typeof ada;
     const decision = run([{ ...wanted, party: stranger }]);
     expect(seen(decision)).to.deep.equal({ effects: [], raised: ['room.blocked:no-agreement'] });
-    expect(decision.state).to.equal(undefined);
+    expect(decision.state).to.deep.include({ phase: 'creating', waiting: ['d1'] });
   });
 
   it('gives keys to members of its party who are in or invited, and to nobody else', () => {
@@ -225,7 +225,7 @@ describe('A results room whose party changes', () => {
     const found: Context['found'] = new Map([[entryName(ada.id), { aggregate: { kind: 'party', id: ada.id }, state: moved }]]);
     const { state } = decideRoom(undefined, { id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body: wanted }, { ...context, found });
     expect(state?.party).to.deep.equal(moved);
-    expect(lookupsOfRoom({ id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body: wanted }, undefined)).to.deep.equal([{ kind: 'party', name: entryName(ada.id) }]);
+    expect(lookupsOfRoom({ id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body: wanted }, undefined)).to.deep.equal([{ kind: 'party', name: entryName(ada.id) }, { kind: 'agreement', name: 'stanne.example' }]);
   });
 
   it('of a team keeps its room when a member of the same servers comes or goes; who went gets no keys, and unsent messages are told', () => {

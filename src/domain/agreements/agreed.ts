@@ -1,0 +1,49 @@
+import type { Context, Lookup } from '../decision.ts';
+import type { Party } from '../people/party.ts';
+import { serversOf } from '../people/party.ts';
+import { inForce, type Organisation } from '../policy/agreement.ts';
+import { agreementsOf, type Register } from './register.ts';
+
+/** Why nothing goes to a partner, and nobody of theirs comes in. */
+export const NO_AGREEMENT = 'no-agreement';
+
+type Known = Pick<Context, 'found' | 'settings' | 'now'>;
+
+/** What is agreed with whom these parties' people belong to. */
+export const lookupsOfAgreements = (...parties: readonly (Party | undefined)[]): readonly Lookup[] =>
+  [...new Set(parties.flatMap((party) => (party ? serversOf(party) : [])))].map((name) => ({ kind: 'agreement', name }));
+
+const registerOf = ({ found }: Pick<Context, 'found'>, server: string): Register | undefined => {
+  const known = found.get(server);
+  return known?.aggregate.kind === 'agreement' ? (known.state as Register) : undefined;
+};
+
+/** Whether people of a server may be told anything now: by an agreement in force; by the configuration only where the register knows nothing of that server. */
+export function isAgreed(server: string, known: Known): boolean {
+  if (server === known.settings.ownServer) return true;
+  const register = registerOf(known, server);
+  return register ? inForce({ agreements: agreementsOf(register) }, known.now).length > 0 : known.settings.agreedServers.includes(server);
+}
+
+/** The first of a party's servers without one. */
+export const strangerAmong = (party: Party, known: Known): string | undefined => serversOf(party).find((server) => !isAgreed(server, known));
+
+export const noAgreement = (server: string): { readonly code: string; readonly message: string } =>
+  ({ code: NO_AGREEMENT, message: `there is no agreement in force with ${server}: see \`aceso agreements list\`, make one, or add it to the partners of the configuration. Tell them by telephone meanwhile` });
+
+/** The organisations as rules see them: what the register says of a partner takes the place of what the configuration says. */
+export function organisationsNow({ found, settings }: Pick<Context, 'found' | 'settings'>): readonly Organisation[] {
+  const registers = [...found.values()].flatMap(({ aggregate, state }) => (aggregate.kind === 'agreement' ? [state as Register] : []));
+  return registers.reduce(withRegister, settings.organisations);
+}
+
+export function withRegister(organisations: readonly Organisation[], register: Register): readonly Organisation[] {
+  const agreements = agreementsOf(register);
+  const isTheirs = ({ own, servers }: Organisation): boolean => !own && servers.includes(register.server);
+  if (!organisations.some(isTheirs)) return [...organisations, { id: register.server, own: false, servers: [register.server], agreements }];
+  return organisations.map((each) => (isTheirs(each) ? { ...each, agreements } : each));
+}
+
+/** Registers that don't know yet that this party's room relies on them. */
+export const unawareOf = (party: Party, known: Pick<Context, 'found'>): readonly Register[] =>
+  serversOf(party).flatMap((server) => registerOf(known, server) ?? []).filter(({ rooms }) => !rooms.includes(party.id));

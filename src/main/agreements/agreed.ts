@@ -1,0 +1,90 @@
+import { checkGenuine } from '../../adapters/auth/agreementFile.ts';
+import { hasAgreementKey, readAgreementKey } from '../../adapters/auth/agreementKey.ts';
+import type { LoadedConfig } from '../../config/load.ts';
+import { isAgreed } from '../../domain/agreements/agreed.ts';
+import { endingSoon, type Entry, type Register } from '../../domain/agreements/register.ts';
+import type { Millis } from '../../domain/brand.ts';
+import type { FoundAggregate, Settings } from '../../domain/decision.ts';
+import type { Store } from '../../ports/store.ts';
+import { errorCode, type Log } from '../../ports/telemetry.ts';
+import type { Problem } from '../health.ts';
+import { keyPath } from './document.ts';
+
+export type AgreedParts = { readonly store: Pick<Store, 'states' | 'lookup'>; readonly config: () => LoadedConfig; readonly settings: () => Settings; readonly now: () => Millis; readonly log: Log };
+
+/** What is agreed with whom, for all who ask: decisions, senders, the policy server. A credential that isn't signed by both, each with their own key, counts for none of them. */
+export type Agreed = {
+  /** What was looked up, with the agreements that are genuine, and no others. */
+  vouched(found: ReadonlyMap<string, FoundAggregate>): Promise<ReadonlyMap<string, FoundAggregate>>;
+  /** The first of these servers without an agreement in force, as the database says now. */
+  strangerAmong(servers: readonly string[]): Promise<string | undefined>;
+  /** The servers with one, as they were read last: the own one first. By the clock, they end at once. */
+  servers(): readonly string[];
+  /** Reads the register anew. */
+  look(): Promise<void>;
+  problem(): Omit<Problem, 'since'> | undefined;
+};
+
+const KEPT = 1000;
+
+export function createAgreed({ store, config, settings, now, log }: AgreedParts): Agreed {
+  let registers: readonly Register[] = [];
+  let rotten = 0;
+  const checked = new Map<string, Promise<boolean>>();
+  const foundIn = (known: readonly Register[]): ReadonlyMap<string, FoundAggregate> => new Map(known.map((register) => [register.server, { aggregate: { kind: 'agreement', id: register.server }, state: register }]));
+
+  async function genuine(register: Register): Promise<Register> {
+    const path = keyPath(config());
+    const own = hasAgreementKey(path) ? await readAgreementKey(path).catch(() => undefined) : undefined;
+    const agreements: Entry[] = [];
+    for (const entry of register.agreements) if (own && await isGenuine(register, entry, own.thumbprint)) agreements.push(entry);
+    return { ...register, agreements };
+  }
+
+  /** The same signatures under the same terms by the same keys are as good as they were. */
+  function isGenuine({ server, key }: Register, { terms, signatures }: Entry, ownKey: string): Promise<boolean> {
+    const name = JSON.stringify([server, key, ownKey, terms, signatures]);
+    const known = checked.get(name);
+    if (known) return known;
+    if (checked.size >= KEPT) checked.clear();
+    const asked = checkGenuine(terms, signatures, { ownServer: config().homeserver.server_name, ownKey, partner: server, partnerKey: key }).then(({ ok }) => ok, () => false);
+    checked.set(name, asked);
+    return asked;
+  }
+
+  async function vouched(found: ReadonlyMap<string, FoundAggregate>): Promise<ReadonlyMap<string, FoundAggregate>> {
+    if (![...found.values()].some(({ aggregate }) => aggregate.kind === 'agreement')) return found;
+    return new Map(await Promise.all([...found].map(async ([name, each]) => [name, each.aggregate.kind === 'agreement' ? { ...each, state: await genuine(each.state as Register) } : each] as const)));
+  }
+
+  return {
+    vouched,
+    async strangerAmong(servers) {
+      const others = [...new Set(servers)].filter((server) => server !== settings().ownServer);
+      if (others.length === 0) return undefined;
+      const found = await vouched(await store.lookup(others.map((name) => ({ kind: 'agreement', name }))));
+      return others.find((server) => !isAgreed(server, { found, settings: settings(), now: now() }));
+    },
+    servers() {
+      const found = foundIn(registers);
+      const { ownServer, agreedServers } = settings();
+      return [...new Set([ownServer, ...agreedServers, ...registers.map(({ server }) => server)])].filter((server) => isAgreed(server, { found, settings: settings(), now: now() }));
+    },
+    async look() {
+      try {
+        const stored = (await store.states('agreement')) as readonly Register[];
+        registers = await Promise.all(stored.map(genuine));
+        rotten = count(stored) - count(registers);
+      } catch (error) {
+        log.warn('agreements.not-read', { error: errorCode(error) });
+      }
+    },
+    problem() {
+      if (rotten > 0) return { part: 'agreements', code: 'not-genuine', message: `${rotten} agreement(s) don't count: they are not signed by both with the keys that are theirs. \`aceso agreements verify\` says why; is agreements.key_file there?` };
+      const soon = registers.flatMap((register) => endingSoon(register, now()).map(({ terms }) => `${register.server} (${terms.kind}, ${terms.until})`));
+      return soon.length === 0 ? undefined : { part: 'agreements', code: 'expiring', message: `agreements end soon, and no other goes on: ${soon.join(', ')}. Renew them, or results for these partners will be held` };
+    },
+  };
+}
+
+const count = (registers: readonly Register[]): number => registers.reduce((sum, { agreements }) => sum + agreements.length, 0);
