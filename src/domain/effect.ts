@@ -36,6 +36,8 @@ export type EffectBody =
   | { readonly type: 'courier.accept'; readonly userId: UserId }
   /** Puts the room under the policy server, or back under it. */
   | { readonly type: 'room.protect'; readonly roomId: RoomId }
+  /** Ends somebody's membership, as the guardian. */
+  | { readonly type: 'member.remove'; readonly roomId: RoomId; readonly userId: UserId; readonly reason: string }
   /** Takes an event's content out of the room, as the guardian. */
   | { readonly type: 'room.redact'; readonly roomId: RoomId; readonly eventId: EventId; readonly reason: string };
 
@@ -46,6 +48,7 @@ export type EffectResult =
   /** It is not sent on, and asking again would not change that. */
   | { readonly type: 'file.fetch'; readonly refused: Refusal }
   | { readonly type: 'room.redact'; readonly eventId: EventId }
+  | { readonly type: 'member.remove'; readonly userId: UserId }
   | { readonly type: 'room.create'; readonly roomId: RoomId }
   | { readonly type: 'room.invite'; readonly userId: UserId }
   /** `steps`: what was missing. */

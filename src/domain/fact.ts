@@ -105,6 +105,11 @@ export type FactBody =
   | { readonly type: 'agreement.revoked'; readonly agreement: string; readonly by: string; readonly reason: RevocationReason }
   /** A room relies on it: it is told of what changes. */
   | { readonly type: 'agreement.used'; readonly party: PartyId }
+  /** The agreement with whose people are in its room is over, and they go when it lets them; or there is one again. */
+  | { readonly type: 'room.ending'; readonly server: string }
+  | { readonly type: 'room.kept' }
+  /** A delivery needs the memberships that are to end no more. */
+  | { readonly type: 'room.released'; readonly delivery: DeliveryId }
   /** A correction of it was requested: what has not been sent by hand must not be any more. */
   | { readonly type: 'delivery.superseded'; readonly by: DeliveryId }
   /** A held delivery was given to somebody: the report tells them of corrections too. */

@@ -70,10 +70,19 @@ export function createExecutors(parts: ExecutorParts): Executors {
     },
 
     async 'room.invite'({ body: { roomId, userId } }) {
+      const stranger = await strangerAmong([serverOf(userId)]);
+      if (stranger !== undefined) return fail(noAgreement(stranger).code, noAgreement(stranger).message, { retry: true });
       const invited = await homeserver.invite(roomId, userId);
       if (!invited.ok) return invited;
       faults.at('room.invited');
       return ok({ type: 'room.invite', userId });
+    },
+
+    async 'member.remove'({ body: { roomId, userId, reason } }) {
+      const removed = await homeserver.remove(roomId, userId, reason);
+      if (!removed.ok) return removed;
+      faults.at('member.removed');
+      return ok({ type: 'member.remove', userId });
     },
 
     'room.follow': ({ body }) => follow(homeserver, template(), people(), body),

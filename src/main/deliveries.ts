@@ -56,14 +56,14 @@ export async function retryHeld(store: Store, ids: readonly string[], by: string
 
 export async function closeHeld(store: Store, id: string, by: string): Promise<Printed> {
   const delivery = await one(store, id);
-  if (delivery.held?.code !== 'reply-unreadable') throw new Error(`${delivery.id} isn't held for an answer that can't be read. What else is held ends when what it waits for happens, or with \`aceso held retry\` or \`assign\`.`);
+  if (delivery.held?.code !== 'reply-unreadable' && delivery.held?.code !== 'agreement-ended') throw new Error(`${delivery.id} is held neither for an answer that can't be read, nor for an agreement that ended. What else is held ends when what it waits for happens, or with \`aceso held retry\` or \`assign\`.`);
   await command(store, delivery.id, { type: 'operator.close', by });
   return { json: { closed: delivery.id }, text: `${delivery.id} is closed: ${by} answers for it.` };
 }
 
 export async function assignHeld(store: Store, id: string, partyId: string, by: string): Promise<Printed> {
   const delivery = await one(store, id);
-  if (delivery.party) throw new Error(`${delivery.id} is addressed to ${delivery.party.name} already; only a delivery without a recipient can be assigned.`);
+  if (delivery.party && delivery.keepsRoom !== 'open') throw new Error(`${delivery.id} is addressed to ${delivery.party.name} already; only a delivery without a recipient, or a critical one whose agreement ended, can be assigned.`);
   if (delivery.supersededBy !== undefined) throw new Error(`A correction took the place of ${delivery.id}: assign ${delivery.supersededBy}.`);
   const party = (await store.load({ kind: 'party', id: partyId }))?.state as Party | undefined;
   if (!party) throw new Error(`${partyId} is not in the directory. See \`aceso people list\`, or enrol them first.`);

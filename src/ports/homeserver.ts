@@ -29,6 +29,8 @@ export type Homeserver = {
   createRoom(room: RoomToCreate): Promise<Outcome<RoomId, HomeserverFailure>>;
   /** Invites as the guardian; already invited or joined is ok. */
   invite(roomId: RoomId, userId: UserId): Promise<Outcome<void, HomeserverFailure>>;
+  /** Ends a membership or an invitation as the guardian; one who isn't there is ok. */
+  remove(roomId: RoomId, userId: UserId, reason: string): Promise<Outcome<void, HomeserverFailure>>;
   /** Joins as the courier. */
   joinAsCourier(roomId: RoomId): Promise<Outcome<void, HomeserverFailure>>;
   /** Redacts as the guardian. `id` is the transaction id; redacting twice changes nothing more. */

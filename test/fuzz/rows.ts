@@ -107,6 +107,8 @@ function resultOf({ id, body }: Effect): EffectResult | undefined {
       return { type: 'room.send', eventId: as(`$${id}`), devices: 1, withheld: 0 };
     case 'room.redact':
       return { type: 'room.redact', eventId: body.eventId };
+    case 'member.remove':
+      return { type: 'member.remove', userId: body.userId };
     case 'courier.member':
       return { type: 'courier.member', userId: body.userId };
     case 'event.decrypt':

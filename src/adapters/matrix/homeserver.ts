@@ -96,6 +96,13 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
       if (invited.ok) return ok(undefined);
       return invited.error.code === 'unavailable' ? whyNotBrought(userId, invited) : invited;
     },
+    async remove(roomId, userId, reason) {
+      const member = await attempt('read a membership', () => request<{ readonly membership: string }>(asGuardian, Method.Get, `/rooms/${encode(roomId)}/state/m.room.member/${encode(userId)}`));
+      if (member.ok ? member.value.membership !== 'join' && member.value.membership !== 'invite' : member.error.code === 'not-found') return ok(undefined);
+      if (!member.ok) return member;
+      const removed = await attempt(`remove ${userId}`, () => request(asGuardian, Method.Post, `/rooms/${encode(roomId)}/kick`, { user_id: userId, reason }));
+      return removed.ok ? ok(undefined) : removed;
+    },
     async joinAsCourier(roomId) {
       const joined = await attempt('join as the courier', () => request(asCourier, Method.Post, `/join/${encode(roomId)}`, {}));
       return joined.ok ? ok(undefined) : joined;

@@ -25,8 +25,8 @@ export function isAgreed(server: string, known: Known): boolean {
   return register ? inForce({ agreements: agreementsOf(register) }, known.now).length > 0 : known.settings.agreedServers.includes(server);
 }
 
-/** The first of a party's servers without one. */
-export const strangerAmong = (party: Party, known: Known): string | undefined => serversOf(party).find((server) => !isAgreed(server, known));
+/** A party's servers without one. */
+export const strangersAmong = (party: Party, known: Known): readonly string[] => serversOf(party).filter((server) => !isAgreed(server, known));
 
 export const noAgreement = (server: string): { readonly code: string; readonly message: string } =>
   ({ code: NO_AGREEMENT, message: `there is no agreement in force with ${server}: see \`aceso agreements list\`, make one, or add it to the partners of the configuration. Tell them by telephone meanwhile` });

@@ -1,11 +1,12 @@
 import { as, type EffectId, type EventId, type Millis } from '../brand.ts';
 import type { Context, Lookup, Settings, Timer } from '../decision.ts';
-import { noAgreement, strangerAmong } from '../agreements/agreed.ts';
+import { NO_AGREEMENT, noAgreement, strangersAmong } from '../agreements/agreed.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import type { Party } from '../people/party.ts';
 import { lookupsOfMembers, mayRead, refusalWords } from '../policy/members.ts';
 import { fileFailed, fileFetched, fileNoticed, fileSent, refusedNotices } from './decideFiles.ts';
 import { eventNames, fetchedFile, fetchEffects, fileEffects, fileLanes, fileOf, isFileHold, noticedFile } from './files.ts';
+import { AGREEMENT_ENDED, roomEnding, roomKept, takenOver, untilClosed } from './ending.ts';
 import { isIn, reaching, reachOf, sendEffect, sendLane } from './send.ts';
 import { ANSWER_LIMIT, type DeliveryPhase, type DeliveryState, type Evidence } from './delivery.ts';
 import { hold, kept, released, releasedUnlessUnread, went, type DeliveryDecision } from './steps.ts';
@@ -25,7 +26,9 @@ export const lookupsOfDelivery = ({ body }: Fact): readonly Lookup[] => (body.ty
  * The life of a delivery (product M8; 42 CFR 493.1291(g)). Total: every fact in every phase has an outcome. Nothing is ever dropped:
  * what can't proceed carries a hold with its reason and owner, and leaves it by itself when what it waits for happens.
  */
-export function decideDelivery(state: DeliveryState | undefined, fact: Fact, context: Context): DeliveryDecision {
+export const decideDelivery = (state: DeliveryState | undefined, fact: Fact, context: Context): DeliveryDecision => untilClosed(state, decided(state, fact, context));
+
+function decided(state: DeliveryState | undefined, fact: Fact, context: Context): DeliveryDecision {
   const { body } = fact;
   if (body.type === 'delivery.requested') return state ? kept(state, 'already requested') : requested(fact, body);
   if (!state) return { state, audit: [{ action: 'delivery.ignored', because: `${body.type} came for a delivery that does not exist` }] };
@@ -59,6 +62,10 @@ export function decideDelivery(state: DeliveryState | undefined, fact: Fact, con
       return body.name === SENDING ? notSentYet(state, now) : kept(state, `no rule for timer ${body.name}`);
     case 'delivery.superseded':
       return superseded(state, body.by, now);
+    case 'room.ending':
+      return roomEnding(state, body, now);
+    case 'room.kept':
+      return roomKept(state, now);
     case 'operator.retry':
       return retry(state, body.by, now);
     case 'operator.close':
@@ -87,7 +94,7 @@ function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, context: C
   const { party } = body;
   const { settings } = context;
   const reach = reachOf(body, settings);
-  const stranger = strangerAmong(party, context);
+  const [stranger] = strangersAmong(party, context);
   if (stranger !== undefined && before.party?.id === party.id) return withoutAgreement(before, stranger, party, at);
   if (before.eventId) {
     const isAccepted = before.held?.code.startsWith('invitation-') === true && Object.values(body.members).includes('joined');
@@ -156,6 +163,8 @@ function membership(before: DeliveryState, body: FactOf<'recipient.membership'>,
     const isWaiting = state.eventId !== undefined && state.held?.code.startsWith('invitation-') === true;
     return went(isWaiting ? released(state) : state, evidence, { clearTimers: [INVITATION] });
   }
+  // Whoever answers for it knows already why nobody of theirs is there.
+  if (state.keepsRoom === 'closed' || state.held?.code === NO_AGREEMENT) return went(state, evidence);
   if ((body.membership === 'declined' || body.membership === 'left') && !hasAnswered(state) && !Object.values(state.members).some(isIn)) {
     return hold(state, { code: `invitation-${body.membership}`, reason: `${MEMBERSHIP_WORDS[body.membership]} before it was seen` }, at);
   }
@@ -210,6 +219,7 @@ function readable(before: DeliveryState, eventId: EventId, at: Millis): Delivery
 }
 
 function close(before: DeliveryState, by: string, at: Millis): DeliveryDecision {
+  if (before.held?.code === AGREEMENT_ENDED) return went(released({ ...before, keepsRoom: 'closed' }), { at, what: 'closed by hand: they were called', by });
   if (before.held?.code !== UNREADABLE) return kept(before, 'only an answer that can\'t be read is closed by hand');
   return went(released({ ...before, unread: [] }), { at, what: 'closed by hand: the sender was asked', by });
 }
@@ -243,7 +253,9 @@ function retry(state: DeliveryState, by: string, at: Millis): DeliveryDecision {
   return went(state, { at, what: 'tried again by hand', by }, { raise: [wantRoom(state.id, party)], wake: [sendLane(party), ...fileLanes(state)] });
 }
 
-function assign(before: DeliveryState, { by, party }: FactOf<'operator.assign'>, at: Millis): DeliveryDecision {
+function assign(before: DeliveryState, body: FactOf<'operator.assign'>, at: Millis): DeliveryDecision {
+  const { by, party } = body;
+  if (before.keepsRoom === 'open' && before.party?.id !== party.id) return takenOver(before, body, at);
   if (before.party) return kept(before, `already addressed to ${before.party.name}`);
   if (before.supersededBy !== undefined) return kept(before, `a correction took its place: assign ${before.supersededBy}`);
   const state: DeliveryState = { ...released(addressedTo(before, party)), phase: 'addressed', rule: `assigned by ${by}` };

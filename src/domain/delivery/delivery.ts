@@ -20,6 +20,8 @@ export type DeliveryState = {
   /** How the party was found: `requester`, `attending`, `pool`, `assigned by …`. */
   readonly rule?: string;
   readonly phase: DeliveryPhase;
+  /** The agreement with whose people got it is over, and they stay until it is closed: answered, by hand, or by another who took it over. */
+  readonly keepsRoom?: 'open' | 'closed';
   /** Set while it can't proceed, whatever its phase: why, and which human answers for it. */
   readonly held?: Hold;
   /** Who answers for it when it is held. */

@@ -2,11 +2,12 @@ import { as, type DeliveryId, type EffectId, type FactId, type Millis, type Room
 import type { AuditEntry, Context, Decision, Lookup, Settings } from '../decision.ts';
 import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
-import { NO_AGREEMENT, noAgreement, strangerAmong, unawareOf } from '../agreements/agreed.ts';
+import { NO_AGREEMENT, noAgreement, strangersAmong, unawareOf } from '../agreements/agreed.ts';
 import { entryName, serverOf, serversOf, type Party } from '../people/party.ts';
 import { lookupsOfMembers, mayJoin, refusalWords, type Judged } from '../policy/members.ts';
 import { sendLane } from '../delivery/send.ts';
 import { answeredEvents, arrived, isUnreadTimer, opened, pass, patienceEnded, unreadable } from './answers.ts';
+import { beginEnding, endingOver, released } from './ending.ts';
 import { awaitJoin, awaitMissing, goOnWithout, MISSING_TIMER } from './missing.ts';
 import { creationOf, entitled, invitationOf, isComing, isInviting, OPEN_LIMIT, outside, roomLane, seatOf, serves, usable, type MemberChange, type RoomState } from './room.ts';
 import { seatAmong, seatFor } from './seat.ts';
@@ -52,6 +53,7 @@ export function decideRoom(before: RoomState | undefined, fact: Fact, context: C
       if (body.result.type === 'room.follow') return isFollowing(state, body.effect) ? upgraded(state, body.result.roomId, fact.id, context.settings) : superseded(state, body.effect);
       if (body.result.type === 'courier.accept') return { state, wake: [sendLane(state.party)], audit: [{ action: 'identity.accepted', because: 'an operator confirmed it', detail: { user: body.result.userId } }] };
       if (body.result.type === 'courier.member') return { state: { ...state, untold: untoldOf(state).filter(({ effect }) => effect !== body.effect) }, audit: [] };
+      if (body.result.type === 'member.remove') return { state, audit: [{ action: 'member.removed', because: 'the agreement is over', detail: { user: body.result.userId, party: state.party.id } }] };
       if (body.result.type === 'room.protect') return { state, audit: [{ action: 'policy.in-force', because: 'its homeservers ask the policy server about every event', detail: { room: body.result.roomId, steps: body.result.steps } }] };
       if (body.result.type === 'event.decrypt') return opened(state, body.result, context);
       return ignored(state, body.type);
@@ -59,6 +61,8 @@ export function decideRoom(before: RoomState | undefined, fact: Fact, context: C
       return failed(state, body, fact.at);
     case 'room.member':
       return member(state, body, fact.at);
+    case 'room.released':
+      return released(state, body.delivery);
     case 'operator.accept':
       return accept(state, body, fact.id);
     case 'room.unprotected':
@@ -102,23 +106,29 @@ function wanted(before: RoomState | undefined, body: FactOf<'room.wanted'>, cont
   const isAsked = (userId: UserId): boolean => addressed.members.includes(userId) || before?.party.members.includes(userId) === true;
   const knows: readonly string[] = [settings.ownServer, ...[addressed, before?.party].flatMap((each) => (each ? serversOf(each) : []))];
   if (party.kind === 'team' ? !party.members.every(isAsked) : !serversOf(party).every((server) => knows.includes(server))) return { state: before, raise: [{ aggregate: { kind: 'room', id: party.id }, body: { ...body, party } }], audit: [{ action: 'room.asked-again', because: 'the directory names other members by now', detail: { party: party.id } }] };
-  const stranger = strangerAmong(party, context);
+  const strangers = strangersAmong(party, context);
   const relies: readonly RaisedFact[] = unawareOf(party, context).map(({ server }) => ({ aggregate: { kind: 'agreement', id: server }, body: { type: 'agreement.used', party: party.id } }));
   const asked = mayJoin(party, party.members, context);
-  const state = admitting(roomFor(before, party, settings), asked);
-  if (stranger !== undefined) return closed(state, noAgreement(stranger), delivery, [{ action: 'room.refused', because: noAgreement(stranger).message, detail: { party: party.id } }], relies);
-  if (asked.allowed.length === 0) return closed(state, { code: POLICY, message: refusalWords(asked.refused) }, delivery, asked.audit, relies);
+  const admitted = admitting(roomFor(before, party, settings), asked);
+  const [stranger] = strangers;
+  if (stranger !== undefined) {
+    const { state: ending, raise = [], effects = [], audit: said } = beginEnding(admitted, strangers);
+    const refused: AuditEntry = { action: 'room.refused', because: noAgreement(stranger).message, detail: { party: party.id } };
+    return { ...closed(ending, noAgreement(stranger), delivery, [refused, ...said], [...relies, ...raise]), effects };
+  }
+  const { state, raise: keeps = [], audit: saidOfKept } = endingOver(admitted);
+  if (asked.allowed.length === 0) return closed(state, { code: POLICY, message: refusalWords(asked.refused) }, delivery, [...asked.audit, ...saidOfKept], [...relies, ...keeps]);
   const waiting: RoomState = delivery ? { ...state, waiting: joined(state.waiting, [delivery]) } : state;
   const audit: AuditEntry = { action: 'room.wanted', because: delivery ? 'a delivery needs it' : 'its party was enrolled', detail: { party: party.id, ...(delivery ? { delivery } : {}) } };
   const create: Effect = { id: creationOf(state), lane: roomLane(party), body: { type: 'room.create', party } };
-  if (state.generation !== before?.generation) return { state: waiting, effects: [create], raise: relies, audit: [audit, ...asked.audit] };
+  if (state.generation !== before?.generation) return { state: waiting, effects: [create], raise: [...relies, ...keeps], audit: [audit, ...saidOfKept, ...asked.audit] };
   const { state: next, effects } = waiting.phase === 'ready' ? invite(waiting, settings) : { state: waiting, effects: waiting.blocked ? [create] : [] };
   const obstacle = delivery && !usable(next) ? obstacleOf(next) : undefined;
   const told = !delivery || usable(next) ? [] : obstacle ? toDeliveries([delivery], { type: 'room.blocked', ...obstacle, members: next.members }) : waitsFor(next, delivery);
   const { state: settled, raise = [] } = settle(next);
   // That they may be in it is said when they are asked in, not again with each delivery.
   const isNews = effects.length > 0 || asked.refused.length > 0;
-  return { state: settled, raise: [...relies, ...raise, ...told], effects, wake: [roomLane(party), ...(before.blocked?.code === NO_AGREEMENT ? [sendLane(party)] : [])], audit: [audit, ...(isNews ? asked.audit : [])] };
+  return { state: settled, raise: [...relies, ...keeps, ...raise, ...told], effects, wake: [roomLane(party), ...(before.blocked?.code === NO_AGREEMENT ? [sendLane(party)] : [])], audit: [audit, ...saidOfKept, ...(isNews ? asked.audit : [])] };
 }
 
 /** The room with those outside whom the policy doesn't let in. */
@@ -260,6 +270,7 @@ function failed(state: RoomState, body: FactOf<'effect.failed'>, at: Millis): Ro
   const audit: AuditEntry = { action: 'room.blocked', because: body.message, detail: { code: body.code, effect: body.effect, final: body.final } };
   if (body.kind === 'courier.accept') return { state, audit: [{ ...audit, action: 'identity.not-accepted' }] };
   if (body.kind === 'room.protect') return { state, audit: [{ ...audit, action: 'policy.not-in-force' }] };
+  if (body.kind === 'member.remove') return { state, audit: [{ ...audit, action: 'member.not-removed' }] };
   if (body.kind === 'courier.member') return { state, audit: [{ ...audit, action: 'member.not-told' }] };
   if (body.kind === 'room.redact') return { state, audit: [{ ...audit, action: 'clear-text.not-removed' }] };
   const userId = body.kind === 'room.invite' ? invitee(state, body.effect) : undefined;

@@ -1,4 +1,5 @@
 import { as, type DeliveryId, type EffectId, type Millis, type RoomId, type ServerName, type UserId } from '../brand.ts';
+import type { Ending } from './ending.ts';
 import type { Membership } from '../fact.ts';
 import { serversOf, type Party } from '../people/party.ts';
 
@@ -27,6 +28,8 @@ export type RoomState = {
   readonly open: readonly DeliveryId[];
   /** The room that the guardian replaced this one by, while it is looked at. */
   readonly successor?: RoomId;
+  /** The agreement with some of its people is over: they are led out. */
+  readonly ending?: Ending;
   /** Encrypted events of people that have not been read yet, by event id, oldest first. */
   readonly unread?: Readonly<Record<string, UnreadReply>>;
   /** Of a team: whether its messages wait for a member who hasn't accepted, or whose invitation can't be brought to them now (`missing.ts`). */

@@ -18,7 +18,7 @@ export type Agreed = {
   vouched(found: ReadonlyMap<string, FoundAggregate>): Promise<ReadonlyMap<string, FoundAggregate>>;
   /** The first of these servers without an agreement in force, as the database says now. */
   strangerAmong(servers: readonly string[]): Promise<string | undefined>;
-  /** The servers with one, as they were read last: the own one first. By the clock, they end at once. */
+  /** Those whose events may stand in rooms, as they were read last: the own one first; with an agreement in force, which ends by the clock; and those whose people are still in rooms, so that they can answer what is open until they are led out. */
   servers(): readonly string[];
   /** Reads the register anew. */
   look(): Promise<void>;
@@ -68,7 +68,7 @@ export function createAgreed({ store, config, settings, now, log }: AgreedParts)
     servers() {
       const found = foundIn(registers);
       const { ownServer, agreedServers } = settings();
-      return [...new Set([ownServer, ...agreedServers, ...registers.map(({ server }) => server)])].filter((server) => isAgreed(server, { found, settings: settings(), now: now() }));
+      return [...new Set([ownServer, ...agreedServers, ...registers.map(({ server }) => server)])].filter((server) => isAgreed(server, { found, settings: settings(), now: now() }) || registers.some((register) => register.server === server && register.rooms.length > 0));
     },
     async look() {
       try {

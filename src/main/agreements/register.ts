@@ -66,14 +66,16 @@ export async function listAgreements(store: Store, config: LoadedConfig): Promis
 
 export async function showAgreement(store: Store, config: LoadedConfig, id: string): Promise<Printed> {
   const { register, entry } = await one(store, id);
+  const keeping = (await store.deliveries({ held: true, limit: 10_000 })).filter(({ keepsRoom, party }) => keepsRoom === 'open' && party !== undefined && register.rooms.includes(party.id)).map((delivery) => delivery.id);
   const status = statusOf(entry, as<Millis>(Date.now()));
   const genuine = await genuineness(config, register, entry);
   return {
-    json: { ...entry, status, partner: register.server, partnerKey: register.key, genuine: genuine.ok, ...(genuine.ok ? {} : { why: genuine.error.message }), rooms: register.rooms },
+    json: { ...entry, status, partner: register.server, partnerKey: register.key, genuine: genuine.ok, ...(genuine.ok ? {} : { why: genuine.error.message }), rooms: register.rooms, keeping },
     text: [
       termsWords(entry.terms), `Status     ${status}${entry.revoked ? `: ${entry.revoked.reason}, by ${entry.revoked.by}, ${instant(entry.revoked.at)}` : ''}`,
       `Signed     ${genuine.ok ? `by ${register.server}, with the pinned key ${register.key}, and by ${config.homeserver.server_name}` : `NOT GOOD: ${genuine.error.message}`}`,
       `Added      ${instant(entry.addedAt)} by ${entry.addedBy}`, `Rooms      ${register.rooms.length > 0 ? register.rooms.join(', ') : 'none yet'}`,
+      ...keeping.map((delivery) => `Keeps      ${delivery}: an open critical result, see \`aceso held show ${delivery}\``),
     ].join('\n'),
   };
 }

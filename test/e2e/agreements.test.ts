@@ -1,0 +1,89 @@
+import { expect } from 'chai';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import { newAceso, type Aceso, type Person } from '../support/aceso.ts';
+import type { Client } from '../support/clients/client.ts';
+import { startJsClient } from '../support/clients/jssdk.ts';
+import { sharedHospitals, type Hospitals, type Slot } from '../support/lab.ts';
+import { asGuardian, heldList, membershipOf, sees, tell } from '../support/results.ts';
+import { until } from '../support/until.ts';
+
+const PASSWORD = 'password-of-agreements';
+const NPI = { ada: '1000000061', bob: '1000000062' } as const;
+const LONG = '2199-12-31';
+
+/** Two hospitals, each with an Aceso of its own to sign by; results go from Mercy to St. Anne. */
+describe('An agreement between two hospitals', function () {
+  this.timeout(240_000);
+  let hospitals: Hospitals;
+  let slot: Slot;
+  let mercy: Aceso;
+  let stAnne: Aceso; // its command line: it signs
+  let ada: Client;
+  let roomId: string;
+
+  const command = (aceso: Aceso, ...args: readonly string[]): Promise<Readonly<Record<string, unknown>>> => aceso.cli('agreements', ...args);
+  const homeserverSays = async (): Promise<unknown> => (await asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(roomId)}/state/m.room.member/${encodeURIComponent(ada.userId)}`))['membership'];
+
+  /** Drafted by Mercy, signed by St. Anne, taken into Mercy's register. */
+  async function agree(name: string, until_ = LONG): Promise<string> {
+    const file = join(mercy.folder, `${name}.json`);
+    writeFileSync(file, JSON.stringify(await command(mercy, 'draft', '--partner', hospitals.stAnne.serverName, '--kind', 'treatment', '--from', '2026-01-01', '--until', until_)));
+    const { key } = await command(stAnne, 'key');
+    await command(stAnne, 'sign', file);
+    const { added } = await command(mercy, 'add', file, '--confirm-key', String(key));
+    return String(added);
+  }
+
+  before(async () => {
+    hospitals = await sharedHospitals();
+    slot = hospitals.takeSlot();
+    const at = async (id: keyof typeof NPI, hospital: Hospitals['mercy']): Promise<Person> => ({ id, name: `Dr. ${id}`, user_id: await hospital.register(`agreed_${id}`, PASSWORD), npi: NPI[id] });
+    const people = [await at('ada', hospitals.stAnne), await at('bob', hospitals.mercy)];
+    ada = await startJsClient({ baseUrl: hospitals.stAnne.baseUrl, user: 'agreed_ada', password: PASSWORD });
+    mercy = await newAceso({ mercy: hospitals.mercy, slot, partners: [{ server_name: hospitals.stAnne.serverName, name: 'St. Anne' }], people });
+    stAnne = await newAceso({ mercy: hospitals.stAnne, slot: hospitals.takeSlot(), partners: [] });
+    writeFileSync(mercy.configFile, stringify({ ...(parse(readFileSync(mercy.configFile, 'utf8')) as object), agreements: { required: true } }));
+    await command(mercy, 'key');
+    await mercy.start();
+  });
+  after(async () => {
+    await Promise.all([ada.stop(), mercy.stop()]);
+    mercy.remove();
+    stAnne.remove();
+  });
+
+  it('that isn\'t there keeps a result back, owned by somebody; once both have signed, it is delivered by itself', async () => {
+    await tell(mercy, 'AGREED-1', NPI.ada);
+    const held = await mercy.delivery('no agreement', (each) => each.held?.code === 'no-agreement');
+    expect(held.held?.owner).to.not.equal('');
+    await agree('first');
+    ({ roomId } = await sees(ada, 'AGREED-1', 60_000));
+    await mercy.delivery('sent and seen in the room', ({ phase, held: hold }) => phase === 'sent' && hold === undefined);
+  });
+
+  it('that is revoked lets nothing new out, and leaves the recipient in the room until the open critical result is closed; then their membership ends within a minute', async () => {
+    const [{ agreement } = { agreement: '' }] = await mercy.cli<readonly { readonly agreement: string }[]>('agreements', 'list');
+    await command(mercy, 'revoke', agreement, '--reason', 'terminated');
+    const critical = await mercy.delivery('the open critical result, for somebody to call', (each) => each.held?.code === 'agreement-ended');
+    await tell(mercy, 'AGREED-2', NPI.ada);
+    await mercy.delivery('the new result, held', (each) => each.id !== critical.id && each.held?.code === 'no-agreement');
+    expect(await homeserverSays(), 'while a critical result is open').to.equal('join');
+    const closedAt = Date.now();
+    await mercy.cli('held', 'assign', critical.id, 'bob');
+    await until('her membership to end', async () => (await homeserverSays()) === 'leave', 60_000);
+    expect(Date.now() - closedAt).to.be.lessThan(60_000);
+    await until('Aceso to know it', async () => (await membershipOf(mercy, 'ada', ada.userId)) === 'left');
+    const other = await mercy.delivery('the result, for its new owner', ({ party, critical: isCritical }) => party === 'bob' && isCritical);
+    expect(other.supersedes).to.equal(critical.id);
+    expect((await heldList(mercy)).map(({ held }) => held?.code), 'only what came after the end').to.include('no-agreement');
+  });
+
+  it('that follows brings the recipient back, and what was held to them', async () => {
+    await agree('second');
+    await sees(ada, 'AGREED-2', 90_000);
+    expect(await homeserverSays()).to.equal('join');
+    expect(ada.undecryptable).to.deep.equal([]);
+  });
+});
