@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { newAceso, type Aceso } from '../support/aceso.ts';
+import { startJsClient } from '../support/clients/jssdk.ts';
 import { startHospitals, type Hospital, type Hospitals, type Session, type Slot } from '../support/lab.ts';
 import { matrix, matrixAnswer, text, type MatrixAnswer } from '../support/matrixHttp.ts';
 import { encryptedContent } from '../support/megolm.ts';
@@ -99,6 +100,18 @@ describe('The module in the hospital\'s own Synapse', function () {
     expect(ruleOf(await inRoom(bob, direct, 'invite', { user_id: dot.userId }))).to.equal('403 direct-for-two');
     expect(ruleOf(await inRoom(bob, direct, 'upgrade', { new_version: '11' }))).to.equal('403 state-guardian-only');
     expect(JSON.stringify((await inRoom(bob, direct, 'messages?dir=b&limit=100')).body)).not.to.include('in clear').and.not.to.include('Quintana');
+  });
+
+  it('is a room like any other to a stock client: one writes, the other reads, encrypted', async () => {
+    const [one, other] = await Promise.all(['bob', 'cy'].map((user) => startJsClient({ baseUrl: mercy.baseUrl, user, password: PASSWORD })));
+    try {
+      if (!one || !other) throw new Error('no clients');
+      await until('the other\'s device to be known', async () => Object.keys(((await as(bob, '/keys/query', { device_keys: { [cy.userId]: [] } })).body['device_keys'] as Readonly<Record<string, object>>)[cy.userId] ?? {}).includes(other.deviceId));
+      const sent = await one.send(direct, { msgtype: 'm.text', body: 'K 6.8, look at bed 4' });
+      expect(await other.waitForMessage(({ eventId }) => eventId === sent)).to.deep.include({ wasEncrypted: true });
+    } finally {
+      await Promise.all([one?.stop(), other?.stop()]);
+    }
   });
 
   it('lets only those make one whose role may, and with those whose role may', async () => {
