@@ -28,6 +28,7 @@ async function lane() {
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', 'test/support/lane.mjs', JSON.stringify({ grep: values.grep, retries: process.env.CI ? 1 : 0 })], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     let output = '';
     let file;
+    let isReady = false;
     child.stdout.on('data', (chunk) => (output += chunk));
     child.stderr.on('data', (chunk) => (output += chunk));
     const next = () => {
@@ -35,7 +36,10 @@ async function lane() {
       child.send({ file }); // none left: the lane stops its servers and ends
     };
     child.on('message', (message) => {
-      if (message.ready) return next();
+      if (message.ready) {
+        isReady = true;
+        return next();
+      }
       const { passes, failures, pending, ms } = message;
       total.done += 1;
       total.passes += passes;
@@ -56,6 +60,7 @@ async function lane() {
     total.failures += 1;
     failed.push(`${file ?? 'the end of a lane'}: the process ended with ${signal ?? code}`);
     print(`\n${file ?? 'the end of a lane'}: the process ended with ${signal ?? code}\n${output.trim()}`);
+    if (!isReady) return; // it can't even begin: neither can the next one
   }
 }
 

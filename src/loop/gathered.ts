@@ -15,7 +15,10 @@ export function createGathered(tell: (userIds: readonly string[]) => Promise<voi
     const userIds = [...gathered];
     gathered.clear();
     rest = setTimeout(told, EVERY_MS).unref();
-    void tell(userIds).catch(() => { for (const userId of userIds) gathered.add(userId); });
+    void tell(userIds).catch(() => {
+      for (const userId of userIds) gathered.add(userId);
+      rest ??= setTimeout(told, EVERY_MS).unref(); // it may have taken longer to fail than the rest lasts
+    });
   };
 
   return (userIds) => {

@@ -34,7 +34,7 @@ export function createLoop(given: LoopParts): Loop {
   const hands: Hands = { facts: new Set(), effects: new Set() };
   const parts = { ...given, hands };
   let isRunning = false;
-  let wakers: (() => void)[] = [];
+  const wakers = new Set<() => void>();
   let nudges = 0;
   const wakes = new Map<string, number>();
   let renewals: NodeJS.Timeout | undefined;
@@ -43,17 +43,20 @@ export function createLoop(given: LoopParts): Loop {
 
   const look = (): void => {
     nudges += 1;
-    const waiting = wakers;
-    wakers = [];
-    for (const wake of waiting) wake();
+    for (const wake of wakers) wake();
   };
   const nudge = (): void => {
     look();
     parts.announce();
   };
   const idle = (): Promise<void> => new Promise((resolve) => {
-    const timer = setTimeout(resolve, IDLE_MS);
-    wakers.push(() => { clearTimeout(timer); resolve(); });
+    const wake = (): void => {
+      clearTimeout(timer);
+      wakers.delete(wake);
+      resolve();
+    };
+    const timer = setTimeout(wake, IDLE_MS);
+    wakers.add(wake);
   });
 
   /** Repeats a verb while it finds work, and rests when it doesn't. What came while it looked, it may not have seen: then it looks again. */

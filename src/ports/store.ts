@@ -92,7 +92,7 @@ export type Store = {
 
   /** Undecided facts, the oldest of each aggregate only, leased to `worker`. */
   claimFacts(worker: string, now: Millis, leaseMs: number, limit: number): Promise<readonly Claim<Fact>[]>;
-  /** How many facts wait to be decided, up to `limit`. Those that were put off don't count. */
+  /** How many facts wait to be decided, up to `limit`. Those that were put off don't count, nor what waits behind them. */
   undecided(limit: number): Promise<number>;
   /** What a fact of this aggregate is decided on: its state, and what is to be looked up for that. It may not be on the disk yet: whatever comes of it is committed after it. */
   weigh(aggregate: Aggregate, lookups: (state: unknown) => readonly Lookup[]): Promise<{ readonly before?: { readonly state: unknown; readonly version: number }; readonly found: ReadonlyMap<string, FoundAggregate> }>;

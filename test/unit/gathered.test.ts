@@ -32,4 +32,16 @@ describe('What comes from people', () => {
     mock.timers.tick(5000);
     expect(told).to.deep.equal([['@ada:x']]);
   });
+
+  it('is told again when it took longer to fail than the rest lasts', async () => {
+    const told: (readonly string[])[] = [];
+    let fail: ((error: Error) => void) | undefined = undefined as ((error: Error) => void) | undefined;
+    const came = createGathered((userIds) => (fail === undefined ? new Promise<void>((_, reject) => { fail = reject; }) : Promise.resolve(void told.push(userIds))));
+    came(['@ada:x']);
+    mock.timers.tick(6000);
+    fail?.(new Error('away'));
+    await new Promise(setImmediate);
+    mock.timers.tick(5000);
+    expect(told).to.deep.equal([['@ada:x']]);
+  });
 });

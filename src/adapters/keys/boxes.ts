@@ -9,7 +9,12 @@ export function sealBytes(key: Uint8Array, plain: Uint8Array, aad: string): Uint
 
 export function openBytes(key: Uint8Array, box: Uint8Array, aad: string): Uint8Array {
   const decipher = createDecipheriv('aes-256-gcm', key, box.subarray(0, 12)).setAAD(Buffer.from(aad)).setAuthTag(box.subarray(-16));
-  return Buffer.concat([decipher.update(box.subarray(12, -16)), decipher.final()]);
+  const opened = decipher.update(box.subarray(12, -16));
+  decipher.final();
+  // In memory of its own: what is kept for long would else hold a slab that it shares with others, and a key would lie among their bytes.
+  const plain = new Uint8Array(opened);
+  opened.fill(0);
+  return plain;
 }
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';

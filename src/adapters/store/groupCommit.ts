@@ -8,8 +8,8 @@ export type GroupFile = {
 };
 
 /**
- * `relaxed`: what the unit wrote may be lost with the machine's power; what it read, may not. `early`: what is read may be lost, since nothing but a
- * later unit's commit, which would be lost with it, is made of it.
+ * `relaxed`: what the unit wrote may be lost with the machine's power; what it read, may not. `early`: what is read may be lost, with the power or
+ * with a commit that fails. For decisions only: their own state is checked by its version when they commit, and what else they looked up is decided again if it was lost.
  */
 export type Manner = 'durable' | 'relaxed' | 'early';
 

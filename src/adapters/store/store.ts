@@ -67,7 +67,9 @@ export function createStore(database: Database, keyRing: KeyRing, now: () => num
     ...createReads(db, codec),
 
     async undecided(limit) {
-      const row = await early.selectFrom((inner) => inner.selectFrom('inbox').select('seq').where('decided_at', 'is', null).where('attempts', '=', 0).limit(limit).as('due')).select(sql<number>`count(*)`.as('n')).executeTakeFirst();
+      const row = await early.selectFrom((inner) => inner.selectFrom('inbox as i').select('i.seq').where('i.decided_at', 'is', null).where('i.attempts', '=', 0)
+        .where(({ not, exists, selectFrom }) => not(exists(selectFrom('inbox as b').select('b.seq').whereRef('b.kind', '=', 'i.kind').whereRef('b.aggregate', '=', 'i.aggregate').where('b.decided_at', 'is', null).whereRef('b.seq', '<', 'i.seq').where('b.attempts', '>', 0))))
+        .limit(limit).as('due')).select(sql<number>`count(*)`.as('n')).executeTakeFirst();
       return row?.n ?? 0;
     },
 

@@ -190,6 +190,8 @@ for (const kind of STORE_KINDS) {
       await open.store.defer(first, 'later', at(1000));
       await open.store.commit(second, 0, nothing);
       expect(await open.store.undecided(10)).to.equal(1);
+      await open.store.receive([incoming('k4', first.work.aggregate.id)]);
+      expect(await open.store.undecided(10), 'what waits behind what was put off').to.equal(1);
     });
 
     it('never moves a name from one aggregate to another', async () => {
