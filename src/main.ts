@@ -13,6 +13,7 @@ import { askReload } from './main/reload/ask.ts';
 import { addPolicy } from './main/policy/commands.ts';
 import { ROLES, rolesFor, type Role } from './main/roles.ts';
 import type { Printed } from './main/print.ts';
+import { addRooms } from './main/rooms/commands.ts';
 import { sourceCertificate, sourceCheck, sourceJwks, sourceToken } from './main/sources.ts';
 import { status, statusOfServer } from './main/status.ts';
 import { addUpkeep } from './main/upkeep.ts';
@@ -186,6 +187,7 @@ configuration.command('schema').description('its JSON Schema').action(() => prin
 
 addPolicy(program, { config, print });
 addAgreements(program, { config, withStore, operator, print });
+addRooms(program, { withStore, operator });
 addUpkeep(program, { config, configFile: () => program.opts<{ readonly config: string }>().config, print });
 
 program.command('registration').description('the registration file that the homeserver loads').option('--renew', 'make new tokens').action(({ renew }: { readonly renew?: true }) => print(registration(config(), renew)));

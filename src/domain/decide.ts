@@ -4,6 +4,8 @@ import type { Context, Decision, Lookup } from './decision.ts';
 import { decideDelivery, lookupsOfDelivery } from './delivery/decide.ts';
 import type { DeliveryState } from './delivery/delivery.ts';
 import type { Fact } from './fact.ts';
+import { decideGoverned, lookupsOfGoverned } from './governed/decide.ts';
+import type { GovernedRoom } from './governed/governed.ts';
 import { decideParty, lookupsOfParty } from './people/decide.ts';
 import type { Party } from './people/party.ts';
 import { decideReport, lookupsOfReport } from './report/decide.ts';
@@ -24,6 +26,8 @@ export function lookupsFor(fact: Fact, state: unknown): readonly Lookup[] {
       return lookupsOfDelivery(fact);
     case 'agreement':
       return [];
+    case 'governed':
+      return lookupsOfGoverned(fact, state as GovernedRoom | undefined);
   }
 }
 
@@ -40,5 +44,7 @@ export function decide(state: unknown, fact: Fact, context: Context): Decision<u
       return decideParty(state as Party | undefined, fact, context);
     case 'agreement':
       return decideAgreement(state as Register | undefined, fact, context);
+    case 'governed':
+      return decideGoverned(state as GovernedRoom | undefined, fact, context);
   }
 }

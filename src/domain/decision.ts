@@ -3,6 +3,7 @@ import type { Effect } from './effect.ts';
 import type { Aggregate, AggregateKind, RaisedFact } from './fact.ts';
 import type { Organisation } from './policy/agreement.ts';
 import type { Judge } from './policy/question.ts';
+import type { RoomTemplates } from './rooms/template.ts';
 
 /** What a decision may know besides the state and the fact. */
 export type Context = {
@@ -30,6 +31,8 @@ export type Settings = {
   readonly organisations: readonly Organisation[];
   /** Whether there is a policy server: then rooms that leave the hospital are put under it. */
   readonly policyServer?: 'configured';
+  /** What rooms of each kind are made from; the own server alone, and members who all may write, for one that isn't here. */
+  readonly templates?: RoomTemplates;
   /** How many couriers there are: a new room is given one of this many seats. */
   readonly courierSeats: number;
   /** An invitation nobody accepted is held, loudly, after this long. */

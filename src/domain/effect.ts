@@ -3,6 +3,8 @@ import type { FileFacts, Refusal } from './clinical/attachment.ts';
 import type { RemoteFile } from './clinical/remoteFile.ts';
 import type { EncryptedEvent } from './encryptedEvent.ts';
 import type { Party } from './people/party.ts';
+import type { RoomKind } from './policy/words.ts';
+import type { Finding, RoomRule } from './rooms/assess.ts';
 import type { Sealed } from './sealed.ts';
 
 /**
@@ -22,6 +24,10 @@ export type Effect = {
 export type EffectBody =
   /** Makes the party's results room from its template, with the courier in it. */
   | { readonly type: 'room.create'; readonly party: Party }
+  /** Makes a room in which people talk, from its template. */
+  | { readonly type: 'room.open'; readonly template: RoomKind; readonly servers: readonly ServerName[]; readonly speakers: readonly UserId[] }
+  /** Holds a room to its template and the policy, as they are when it is done. */
+  | { readonly type: 'room.repair'; readonly roomId: RoomId; readonly room: { readonly kind: 'room' | 'governed'; readonly id: string } }
   | { readonly type: 'room.invite'; readonly roomId: RoomId; readonly userId: UserId }
   /** Sees whether the room that replaces `from` is the guardian's and as strict, and brings the courier there. */
   | { readonly type: 'room.follow'; readonly party: Party; readonly from: RoomId; readonly to: RoomId }
@@ -35,7 +41,7 @@ export type EffectBody =
   /** A person's new identity was confirmed: their devices may get keys again. */
   | { readonly type: 'courier.accept'; readonly userId: UserId }
   /** Puts the room under the policy server, or back under it. */
-  | { readonly type: 'room.protect'; readonly roomId: RoomId }
+  | { readonly type: 'room.protect'; readonly roomId: RoomId; /** Results rooms when left out. */ readonly template?: RoomKind }
   /** Ends somebody's membership, as the guardian. */
   | { readonly type: 'member.remove'; readonly roomId: RoomId; readonly userId: UserId; readonly reason: string }
   /** Takes an event's content out of the room, as the guardian. */
@@ -50,6 +56,9 @@ export type EffectResult =
   | { readonly type: 'room.redact'; readonly eventId: EventId }
   | { readonly type: 'member.remove'; readonly userId: UserId }
   | { readonly type: 'room.create'; readonly roomId: RoomId }
+  | { readonly type: 'room.open'; readonly roomId: RoomId }
+  /** `repaired`: rules that were put back. */
+  | { readonly type: 'room.repair'; readonly roomId: RoomId; readonly findings: readonly Finding[]; readonly repaired: readonly RoomRule[] }
   | { readonly type: 'room.invite'; readonly userId: UserId }
   /** `steps`: what was missing. */
   | { readonly type: 'room.protect'; readonly roomId: RoomId; readonly steps: number }

@@ -7,12 +7,12 @@ import type { EffectKind, EffectResult } from './effect.ts';
 import type { EncryptedEvent } from './encryptedEvent.ts';
 import type { Candidate } from './people/recipient.ts';
 import type { Party } from './people/party.ts';
-import type { Label } from './policy/words.ts';
+import type { Label, RoomKind } from './policy/words.ts';
 import type { OpenEdge } from './rooms/protection.ts';
 import type { Sealed } from './sealed.ts';
 
-/** What facts are about, and in whose order they are decided. A room's id is that of the party it serves, an agreement's the server of the partner. */
-export type AggregateKind = 'report' | 'delivery' | 'room' | 'party' | 'agreement';
+/** What facts are about, and in whose order they are decided. A room's id is that of the party it serves, an agreement's the server of the partner; a governed one, in which people talk, has a key of its own. */
+export type AggregateKind = 'report' | 'delivery' | 'room' | 'party' | 'agreement' | 'governed';
 export type Aggregate = { readonly kind: AggregateKind; readonly id: string };
 
 /** Something that happened. It can't be refused; what to make of it is decided once. */
@@ -98,6 +98,10 @@ export type FactBody =
   | { readonly type: 'effect.failed'; readonly effect: EffectId; readonly kind: EffectKind; readonly code: string; readonly message: string; readonly final: boolean }
   | { readonly type: 'timer.due'; readonly name: string }
   | { readonly type: 'party.changed'; readonly party: Party; readonly by: string; readonly room: 'now' | 'on-demand' }
+  /** A room of a kind is wanted, with these people; again, for those who are not in it. `inCare`: whoever asks says that the patient is in their care. */
+  | { readonly type: 'operator.open'; readonly by: string; readonly template: RoomKind; readonly members: readonly UserId[]; readonly inCare?: 'attested' }
+  /** Something of the room was changed, or may have been: it is looked at. `what`: the type of the event, or who asks. */
+  | { readonly type: 'room.changed'; readonly roomId: RoomId; readonly what: string; readonly by: string }
   /** Other rules are in force, or other agreements: who may be in the room is asked again. */
   | { readonly type: 'policy.changed'; readonly revision: string }
   /** A credential that both signed. `pin`: whether its key is the partner's because the register says so, or because somebody confirmed it now. `rooms`: those its people are in. */

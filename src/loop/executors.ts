@@ -4,11 +4,12 @@ import { noAgreement } from '../domain/agreements/agreed.ts';
 import { fail, ok, type Outcome } from '../domain/outcome.ts';
 import { serverOf } from '../domain/people/party.ts';
 import { keyHolders, type RoomState } from '../domain/rooms/room.ts';
-import { planRoom, type RoomPeople, type RoomTemplate } from '../domain/rooms/template.ts';
+import { planFor, planRoom, templateFor, type RoomPeople, type RoomTemplate, type RoomTemplates } from '../domain/rooms/template.ts';
 import { Sealed } from '../domain/sealed.ts';
 import { blobId } from './blobs.ts';
 import { follow } from './following.ts';
 import { protect } from './protecting.ts';
+import { loadRoom, repair } from './repairing.ts';
 import { isGone, type Courier } from '../ports/courier.ts';
 import type { Executors } from '../ports/executor.ts';
 import type { Faults } from '../ports/faults.ts';
@@ -26,7 +27,7 @@ export type ExecutorParts = {
   readonly sourceFiles: SourceFiles;
   readonly store: Store; readonly keys: KeyRing; readonly metrics: Pick<Metrics, 'count'>; readonly now: () => Millis; readonly faults: Faults;
   /** As the configuration says now. */
-  readonly template: () => RoomTemplate; readonly people: () => RoomPeople;
+  readonly template: () => RoomTemplate; readonly templates: () => RoomTemplates; readonly people: () => RoomPeople;
   /** The first of these servers without an agreement in force. */
   readonly strangerAmong: (servers: readonly string[]) => Promise<string | undefined>;
   /** Absent where none is configured. */
@@ -44,7 +45,7 @@ const PASSING: ReadonlySet<string> = new Set(['no-device', 'server-away', 'ident
 
 /** ACT: one function per kind of effect. */
 export function createExecutors(parts: ExecutorParts): Executors {
-  const { homeserver, couriers, sourceFiles, store, keys, metrics, now, faults, template, people, strangerAmong, policyServer, aliasPrefix } = parts;
+  const { homeserver, couriers, sourceFiles, store, keys, metrics, now, faults, template, templates, people, strangerAmong, policyServer, aliasPrefix } = parts;
   return {
     async 'room.create'({ id, body: { party } }) {
       const rooms = template();
@@ -64,8 +65,27 @@ export function createExecutors(parts: ExecutorParts): Executors {
       return ok({ type: 'room.create', roomId: created.value });
     },
 
-    async 'room.protect'({ body: { roomId } }) {
-      const guarded = policyServer === undefined ? ok(0) : await protect(homeserver, policyServer, template().id, roomId);
+    async 'room.open'({ id, body: { template: kind, servers, speakers } }) {
+      const plan = planFor(templateFor(templates(), kind), { servers, speakers }, people());
+      const created = await homeserver.createRoom({ ...plan, aliasLocalpart: `${aliasPrefix}${kind}_${keys.pseudonym('room', id)}` });
+      if (!created.ok) return created;
+      faults.at('room.created');
+      const guarded = policyServer === undefined ? ok(0) : await protect(homeserver, policyServer, kind, created.value);
+      if (!guarded.ok) return guarded;
+      faults.at('room.protected');
+      return ok({ type: 'room.open', roomId: created.value });
+    },
+
+    async 'room.repair'({ body: { roomId, room } }) {
+      const ours = { templates: templates(), people: people(), courier: homeserver.courier, aliasPrefix, ...(policyServer === undefined ? {} : { policyUser: policyServer.userId }) };
+      const held = await repair(homeserver, roomId, () => loadRoom(store, room), ours);
+      if (!held.ok) return held;
+      for (const { rule } of held.value.findings) metrics.count('room_findings', { rule, outcome: held.value.repaired.includes(rule) ? 'repaired' : 'told' });
+      return ok({ type: 'room.repair', roomId, ...held.value });
+    },
+
+    async 'room.protect'({ body: { roomId, template: kind = 'results' } }) {
+      const guarded = policyServer === undefined ? ok(0) : await protect(homeserver, policyServer, kind, roomId);
       return guarded.ok ? ok({ type: 'room.protect', roomId, steps: guarded.value }) : guarded;
     },
 

@@ -1,6 +1,8 @@
 import { as, type EventId, type Millis, type RoomId, type UserId } from '../domain/brand.ts';
+import type { FoundAggregate } from '../domain/decision.ts';
 import type { Aggregate, FactBody, FactOf } from '../domain/fact.ts';
 import { opens, type PolicyIdentity } from '../domain/rooms/protection.ts';
+import { plainType } from '../domain/rooms/assess.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { MatrixTransaction, RoomEvent } from '../ports/homeserver.ts';
 import type { IncomingFact, Store } from '../ports/store.ts';
@@ -16,11 +18,11 @@ export function createIntake(parts: IntakeParts): (transaction: MatrixTransactio
   const { store, now, metrics, faults } = parts;
   return async ({ events, ephemeral }) => {
     faults.at('matrix.received');
-    const ours = await store.lookup([...new Set([...events.map(({ room_id: room }) => room), ...ephemeral.map(({ room_id: room }) => room)])].map((name) => ({ kind: 'room', name })));
+    const ours = await roomsAmong(store, [...new Set([...events.map(({ room_id: room }) => room), ...ephemeral.map(({ room_id: room }) => room)])]);
     const facts: IncomingFact[] = [];
     const take = (room: RoomId, key: string, body: FactBody | undefined): void => {
       const aggregate: Aggregate | undefined = ours.get(room)?.aggregate;
-      if (aggregate && body) facts.push({ source: 'matrix', key, aggregate, body, at: now() });
+      if (aggregate && body && (aggregate.kind === 'room' || OF_GOVERNED.has(body.type))) facts.push({ source: 'matrix', key, aggregate, body, at: now() });
     };
     for (const event of events) {
       metrics.count('matrix_events', { type: KNOWN.has(event.type) ? event.type : 'other', ours: String(ours.has(event.room_id)) });
@@ -40,6 +42,16 @@ export function createIntake(parts: IntakeParts): (transaction: MatrixTransactio
   };
 }
 
+/** Results rooms, and those in which people talk. */
+async function roomsAmong(store: Pick<Store, 'lookup'>, names: readonly RoomId[]): Promise<ReadonlyMap<string, FoundAggregate>> {
+  const results = await store.lookup(names.map((name) => ({ kind: 'room', name })));
+  const others = names.filter((name) => !results.has(name));
+  return others.length === 0 ? results : new Map([...results, ...(await store.lookup(others.map((name) => ({ kind: 'governed', name }))))]);
+}
+
+/** What people say to each other, and when they read it, is none of Aceso's business. */
+const OF_GOVERNED: ReadonlySet<FactBody['type']> = new Set<FactBody['type']>(['room.member', 'room.changed', 'room.unprotected', 'room.clear-text']);
+
 const KNOWN = new Set(['m.room.member', 'm.room.encrypted', 'm.reaction', 'm.room.message', 'm.room.redaction', 'm.room.create', 'm.room.encryption', 'm.room.power_levels', 'm.room.tombstone']);
 
 function unprotectedBy({ policy, guardian }: IntakeParts, { type, state_key: stateKey, content, room_id: roomId, sender }: RoomEvent): FactOf<'room.unprotected'> | undefined {
@@ -56,6 +68,8 @@ function bodyOf({ guardian, ownUsers, policy }: IntakeParts, event: RoomEvent): 
     const { replacement_room: successor } = event.content;
     return { type: 'room.tombstone', roomId, eventId, sender, by: sender === guardian ? 'guardian' : 'another', ...(typeof successor === 'string' && successor.startsWith('!') ? { successor: as<RoomId>(successor) } : {}) };
   }
+  // Also as the guardian: an administrator of the homeserver can have it send what Aceso didn't.
+  if (event.state_key !== undefined && event.type !== 'm.room.create' && event.type !== 'm.room.member') return { type: 'room.changed', roomId, what: plainType(event.type), by: sender };
   if (ownUsers.includes(sender)) return undefined;
   if (event.type === 'm.room.encrypted') {
     return { type: 'room.encrypted', roomId, event: { event_id: eventId, sender, type: 'm.room.encrypted', origin_server_ts: event.origin_server_ts, content: ciphertextOf(event.content) } };

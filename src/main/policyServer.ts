@@ -7,6 +7,7 @@ import { createInspection } from '../adapters/matrix/inspect.ts';
 import { createRoomSource } from '../adapters/matrix/roomSource.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { as, type Millis, type UserId } from '../domain/brand.ts';
+import type { GovernedRoom } from '../domain/governed/governed.ts';
 import type { RoomState } from '../domain/rooms/room.ts';
 import type { RoomTemplates } from '../domain/rooms/template.ts';
 import { createRefusals } from '../loop/refusals.ts';
@@ -76,7 +77,10 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
 /** Rooms from before this policy server, or before this key of it, are put under it: each is asked for once. */
 export async function protectRooms(store: Store, { serverName, publicKey, userId }: PolicyServer, now: Millis): Promise<void> {
   const rooms = (await store.states('room')) as readonly RoomState[];
-  await store.receive(rooms.filter(({ servers }) => servers.length > 1).flatMap(({ party, roomId, former }) => [...(roomId === undefined ? [] : [roomId]), ...former].map((id) => ({
-    source: 'operator' as const, key: `protect:${serverName}:${publicKey}:${id}`, aggregate: { kind: 'room' as const, id: party.id }, at: now, body: { type: 'room.unprotected' as const, roomId: id, edge: 'start' as const, by: userId },
-  }))));
+  const governed = (await store.states('governed')) as readonly GovernedRoom[];
+  const wanted = [
+    ...rooms.filter(({ servers }) => servers.length > 1).flatMap(({ party, roomId, former }) => [...(roomId === undefined ? [] : [roomId]), ...former].map((id) => ({ room: { kind: 'room', id: party.id } as const, id }))),
+    ...governed.flatMap(({ key, roomId, servers }) => (roomId === undefined || servers.length === 0 ? [] : [{ room: { kind: 'governed', id: key } as const, id: roomId }])),
+  ];
+  await store.receive(wanted.map(({ room, id }) => ({ source: 'operator' as const, key: `protect:${serverName}:${publicKey}:${id}`, aggregate: room, at: now, body: { type: 'room.unprotected' as const, roomId: id, edge: 'start' as const, by: userId } })));
 }

@@ -10,20 +10,22 @@ import { createFoundEvents } from '../adapters/store/found.ts';
 import { createWakeUps } from '../adapters/store/wakeUps.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { printsOf } from '../config/sections.ts';
-import { as, type Millis, type UserId } from '../domain/brand.ts';
-import type { RoomPeople } from '../domain/rooms/template.ts';
+import { as, type Millis } from '../domain/brand.ts';
+import type { Ours } from '../domain/rooms/standard.ts';
 import { createCatchUp } from '../loop/catchUp.ts';
 import { startClock, type Clock } from '../loop/clock.ts';
 import { createExecutors } from '../loop/executors.ts';
 import { createGathered } from '../loop/gathered.ts';
 import { createIntake } from '../loop/intake.ts';
 import { createLoop } from '../loop/loop.ts';
+import { createSweep } from '../loop/sweep.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { StoreCounts } from '../ports/store.ts';
 import { errorCode, type LeveledLog, type Log } from '../ports/telemetry.ts';
 import { noWakeUps } from '../ports/wakeUps.ts';
 import { courierLocalpart, explained, guardianLocalpart, locationOf, openStore, partiesOf, readRegistration, type Opened } from './compose.ts';
 import { createAgreed } from './agreements/agreed.ts';
+import { oursOf, peopleOf } from './rooms/ours.ts';
 import { composeCouriers } from './couriers.ts';
 import { bringFromFile, checkFromFile } from './directory.ts';
 import { openOperations, startDoors, type PrepareDoor } from './doors.ts';
@@ -54,6 +56,9 @@ const CATCH_UP_MS = 3000;
 const RELOAD_MS = 1000;
 /** How soon the policy server hears of agreements; decisions and senders ask each time. */
 const AGREEMENTS_MS = 2000;
+/** Drift that no event told is to be found within ten seconds, as far as Aceso can know of it by itself; the homeserver is asked gently. */
+const SWEEP_MS = 5000;
+const LOOKS = 25;
 const HOURLY_MS = 3_600_000;
 const STOP_MS = 8000;
 /** What each part may take of it when those before it took all. */
@@ -126,12 +131,13 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     vouched: agreed.vouched,
     seats: () => couriers?.held() ?? [],
     executors: catchUp.around(createExecutors({
-      ...parts, homeserver, sourceFiles: createSourceFiles(() => reload.inForce().config), couriers: couriers ?? { at: () => undefined }, keys, template: () => reload.inForce().template, aliasPrefix: config.appservice.prefix,
+      ...parts, homeserver, sourceFiles: createSourceFiles(() => reload.inForce().config), couriers: couriers ?? { at: () => undefined }, keys, template: () => reload.inForce().template, templates: () => reload.inForce().templates, aliasPrefix: config.appservice.prefix,
       ...(policyServer === undefined ? {} : { policyServer: policyServer.server }),
       strangerAmong: agreed.strangerAmong,
       people: () => peopleOf(reload.inForce().config, homeserver.guardian),
     }), (id) => keys.pseudonym('txn', id)),
   });
+  const ours = (): Ours => oursOf(reload.inForce(), homeserver);
   async function wake(code: string, people?: readonly string[]): Promise<void> {
     try {
       await loop.wake(code, people);
@@ -164,6 +170,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   const catchingUp = repeat(CATCH_UP_MS, () => catchUp.run());
   const agreeing = repeat(AGREEMENTS_MS, agreed.look);
   const reloading = repeat(RELOAD_MS, () => reload.look().catch((error: unknown) => log.warn('config.not-looked', { error: errorCode(error) })));
+  const sweeping = roles.includes('janitor') ? startSweep(createSweep({ ...parts, notes, homeserver, worker, nudge: loop.nudge, vouched: agreed.vouched, judge: (question) => reload.inForce().policy.judge(question), settings: () => reload.inForce().settings, ours, looks: LOOKS })) : undefined;
   const pruning = setInterval(() => void couriers?.prune(now() - config.courier.keep_days * 86_400_000), HOURLY_MS).unref();
   const leave = keepPresent(store, clock, log, { id: worker, roles, address: `${config.operations.host}:${operations.port}` });
   log.info('aceso.started', { worker, roles: roles.join(' '), operations: operations.port, http: doors?.httpPort, appservice: doors?.appservicePort, policy: policyPort });
@@ -171,7 +178,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     operationsPort: operations.port,
     reloadTls: () => { doors?.reloadTls(); policyServer?.reloadTls(); },
     reload: reload.take,
-    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, agreeing.stop, reloading.stop, reload.leave, async () => doors?.stop(2000), async () => policyServer?.stop(), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => operations.stop(500), () => store.close(), async () => lock?.release()]),
+    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, agreeing.stop, reloading.stop, async () => sweeping?.stop(), reload.leave, async () => doors?.stop(2000), async () => policyServer?.stop(), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => operations.stop(500), () => store.close(), async () => lock?.release()]),
   };
 }
 
@@ -199,9 +206,7 @@ function whenThere<T>(config: LoadedConfig, waiting: Waiting, ask: () => Promise
   return config.store.postgres_url_file === undefined ? asked() : waiting.until(asked);
 }
 
-function peopleOf({ homeserver, partners, policy_server: policy }: LoadedConfig, guardian: UserId): RoomPeople {
-  return { ...(policy === undefined ? {} : { policyServer: policy.server_name }), ownServer: homeserver.server_name, guardian, partnerVersions: Object.fromEntries(partners.flatMap(({ server_name: name, room_version: version }) => (version === undefined ? [] : [[name, version]]))) };
-}
+const startSweep = (once: () => Promise<number>): ReturnType<typeof repeat> => repeat(SWEEP_MS, async () => { await once(); });
 
 /** Each part gets its turn, and none may hold up the stop of the next: one that waits for a database or homeserver that hangs is left behind. */
 async function stopInOrder(log: Log, steps: readonly (() => Promise<unknown>)[]): Promise<void> {

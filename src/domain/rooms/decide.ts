@@ -8,6 +8,7 @@ import { lookupsOfMembers, mayJoin, refusalWords, type Judged } from '../policy/
 import { sendLane } from '../delivery/send.ts';
 import { answeredEvents, arrived, isUnreadTimer, opened, pass, patienceEnded, unreadable } from './answers.ts';
 import { beginEnding, endingOver, released } from './ending.ts';
+import { findingEntries, LOOK_TIMER, lookEffect, lookSoon } from './look.ts';
 import { awaitJoin, awaitMissing, goOnWithout, MISSING_TIMER } from './missing.ts';
 import { creationOf, entitled, invitationOf, isComing, isInviting, OPEN_LIMIT, outside, roomLane, seatOf, serves, usable, type MemberChange, type RoomState } from './room.ts';
 import { seatAmong, seatFor } from './seat.ts';
@@ -55,6 +56,7 @@ export function decideRoom(before: RoomState | undefined, fact: Fact, context: C
       if (body.result.type === 'courier.member') return { state: { ...state, untold: untoldOf(state).filter(({ effect }) => effect !== body.effect) }, audit: [] };
       if (body.result.type === 'member.remove') return { state, audit: [{ action: 'member.removed', because: 'the agreement is over', detail: { user: body.result.userId, party: state.party.id } }] };
       if (body.result.type === 'room.protect') return { state, audit: [{ action: 'policy.in-force', because: 'its homeservers ask the policy server about every event', detail: { room: body.result.roomId, steps: body.result.steps } }] };
+      if (body.result.type === 'room.repair') return { state: { ...state, looked: { at: fact.at, findings: body.result.findings } }, audit: findingEntries(body.result) };
       if (body.result.type === 'event.decrypt') return opened(state, body.result, context);
       return ignored(state, body.type);
     case 'effect.failed':
@@ -67,6 +69,8 @@ export function decideRoom(before: RoomState | undefined, fact: Fact, context: C
       return accept(state, body, fact.id);
     case 'room.unprotected':
       return unprotected(state, fact.id, body);
+    case 'room.changed':
+      return body.roomId === state.roomId ? lookSoon(state, body, fact.at) : ignored(state, body.type);
     case 'room.tombstone':
       return tombstoned(state, body);
     case 'room.encrypted':
@@ -82,11 +86,14 @@ export function decideRoom(before: RoomState | undefined, fact: Fact, context: C
       return pass(state, context, [body.eventId], { type: 'receipt.seen', eventId: body.eventId, userId: body.userId, seenAt: body.seenAt });
     case 'timer.due':
       if (body.name === MISSING_TIMER) return { ...settle(goOnWithout(state)), audit: [{ action: 'member.missing', because: 'their invitation could not be brought to them in time: the rest of the team is told', detail: { party: state.party.id } }] };
+      if (body.name === LOOK_TIMER && state.roomId !== undefined) return { state: lookedAt(state), effects: [lookEffect({ kind: 'room', id: fact.aggregate.id }, state.roomId, fact.id)], audit: [] };
       return isUnreadTimer(body.name) ? patienceEnded(state, body.name) : ignored(state, body.type);
     default:
       return ignored(state, body.type);
   }
 }
+
+const lookedAt = ({ lookAt: _, ...state }: RoomState): RoomState => state;
 
 /** Nothing new is asked of a seat that is none any more. */
 function seated(state: RoomState, { courierSeats }: Settings): RoomState {
@@ -271,6 +278,7 @@ function failed(state: RoomState, body: FactOf<'effect.failed'>, at: Millis): Ro
   if (body.kind === 'courier.accept') return { state, audit: [{ ...audit, action: 'identity.not-accepted' }] };
   if (body.kind === 'room.protect') return { state, audit: [{ ...audit, action: 'policy.not-in-force' }] };
   if (body.kind === 'member.remove') return { state, audit: [{ ...audit, action: 'member.not-removed' }] };
+  if (body.kind === 'room.repair') return { state, audit: [{ ...audit, action: 'room.not-repaired' }] };
   if (body.kind === 'courier.member') return { state, audit: [{ ...audit, action: 'member.not-told' }] };
   if (body.kind === 'room.redact') return { state, audit: [{ ...audit, action: 'clear-text.not-removed' }] };
   const userId = body.kind === 'room.invite' ? invitee(state, body.effect) : undefined;

@@ -1,6 +1,7 @@
 import { as, type DeliveryId, type EffectId, type Millis, type RoomId, type ServerName, type UserId } from '../brand.ts';
 import type { Ending } from './ending.ts';
 import type { Membership } from '../fact.ts';
+import type { Finding } from './assess.ts';
 import { serversOf, type Party } from '../people/party.ts';
 
 /** The results room of one party: who is in it, who is on the way, and which deliveries wait for it or want to hear of it. */
@@ -34,6 +35,10 @@ export type RoomState = {
   readonly unread?: Readonly<Record<string, UnreadReply>>;
   /** Of a team: whether its messages wait for a member who hasn't accepted, or whose invitation can't be brought to them now (`missing.ts`). */
   readonly missing?: 'awaited' | 'given-up';
+  /** When it will be looked at: what changes until then needs no look of its own. */
+  readonly lookAt?: Millis;
+  /** What the last look found. */
+  readonly looked?: { readonly at: Millis; readonly findings: readonly Finding[] };
   /** Why the room can't be used at present; the effect that failed keeps trying. */
   readonly blocked?: { readonly code: string; readonly message: string };
 };

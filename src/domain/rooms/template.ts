@@ -47,14 +47,20 @@ export type RoomPeople = {
   readonly partnerVersions: Readonly<Record<string, string>>;
 };
 
+/** The results room of a party. */
+export const planRoom = (template: RoomTemplate, party: Party, people: RoomPeople): RoomPlan => planFor(template, { servers: serversOf(party), speakers: [] }, people);
+
+/** Whose servers a room admits, and who may write in it where not everybody may. */
+export type RoomFor = { readonly servers: readonly string[]; readonly speakers: readonly UserId[] };
+
 /**
- * The results room of a party. Encrypted from its first event; invite-only; only agreed servers; and the power levels leave members nothing to
+ * A room by its template. Encrypted from its first event; invite-only; only agreed servers; and the power levels leave members nothing to
  * send but messages, reactions and redactions. `m.room.message` must be among them: stock clients look at its level before they let people
  * write, though what they then send is ciphertext (docs/decisions/0004). What comes in clear all the same, the guardian takes out
  * (45 CFR 164.312(a)(1), (e)(1); Matrix client-server API §m.room.power_levels, §m.room.server_acl).
  */
-export function planRoom(template: RoomTemplate, party: Party, people: RoomPeople): RoomPlan {
-  const servers = [...new Set([people.ownServer, ...serversOf(party)])].sort();
+export function planFor(template: RoomTemplate, { servers: theirs, speakers }: RoomFor, people: RoomPeople): RoomPlan {
+  const servers = template.federation === 'local' ? [people.ownServer] : [...new Set([people.ownServer, ...theirs])].sort();
   const version = versionFor(template, servers, people);
   const isFederated = servers.length > 1;
   return {
@@ -70,7 +76,19 @@ export function planRoom(template: RoomTemplate, party: Party, people: RoomPeopl
       ...(isFederated ? [state('m.room.server_acl', { allow: admitted(people.policyServer === undefined ? servers : [...servers, people.policyServer].sort()), deny: [], allow_ip_literals: false })] : []),
       state('org.aceso.template', { id: template.id }),
     ],
-    powerLevels: powerLevels(version, people.guardian),
+    powerLevels: template.senders === 'members' ? powerLevels(version, people.guardian) : spokenLevels(version, people.guardian, speakers),
+  };
+}
+
+/** Of a room in which only some may write: they stand above the rest by just that. */
+const SPEAKER = 10;
+
+function spokenLevels(version: string, guardian: UserId, speakers: readonly UserId[]): RoomPlan['powerLevels'] {
+  const levels = powerLevels(version, guardian);
+  return {
+    ...levels,
+    users: { ...(levels['users'] as object), ...Object.fromEntries([...speakers].sort().map((user) => [user, SPEAKER])) },
+    events: { ...(levels['events'] as object), 'm.room.encrypted': SPEAKER, 'm.room.message': SPEAKER },
   };
 }
 

@@ -3,6 +3,7 @@ import type { Decision } from '../decision.ts';
 import type { Effect } from '../effect.ts';
 import type { FactOf } from '../fact.ts';
 import { roomLane, type RoomState } from './room.ts';
+import { isSame } from './same.ts';
 import type { RoomPlan } from './template.ts';
 
 type RoomDecision = Decision<RoomState | undefined>;
@@ -76,11 +77,4 @@ export function unfit(plan: RoomPlan, guardian: UserId, from: RoomId, before: St
   if (opened) return `members may send ${opened[0]}`;
   const closed = Object.entries(planned).find(([type, level]) => level === 0 && Number(actual[type] ?? levels['events_default']) > 0);
   return closed ? `members may not send ${closed[0]}` : undefined;
-}
-
-/** Equal as JSON, whatever the order of keys. */
-function isSame(one: unknown, other: unknown): boolean {
-  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return one === other;
-  const names = Object.keys(one);
-  return names.length === Object.keys(other).length && names.every((name) => isSame((one as Record<string, unknown>)[name], (other as Record<string, unknown>)[name]));
 }

@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { as } from '../../domain/brand.ts';
+import type { GovernedRoom } from '../../domain/governed/governed.ts';
 import type { Organisation } from '../../domain/policy/agreement.ts';
 import type { RoomState } from '../../domain/rooms/room.ts';
 import type { Notes } from '../../ports/notes.ts';
@@ -16,9 +17,11 @@ export async function applyPolicy(store: Store, notes: Notes, revision: string, 
   const basis = createHash('sha256').update(JSON.stringify([revision, organisations])).digest('hex');
   if ((await notes.read(APPLIED)) === basis) return 0;
   const rooms = (await store.states('room')) as readonly RoomState[];
+  const governed = (await store.states('governed')) as readonly GovernedRoom[];
   const held = (await store.deliveries({ held: true, limit: ALL })).filter((delivery) => delivery.held?.code === 'policy');
   const at = as<IncomingFact['at']>(Date.now());
   const facts: readonly IncomingFact[] = [
+    ...governed.map(({ key: id }): IncomingFact => ({ source: 'operator', key: randomUUID(), aggregate: { kind: 'governed', id }, at, body: { type: 'policy.changed', revision } })),
     ...rooms.map(({ party: { id } }): IncomingFact => ({ source: 'operator', key: randomUUID(), aggregate: { kind: 'room', id }, at, body: { type: 'policy.changed', revision } })),
     ...held.map(({ id }): IncomingFact => ({ source: 'operator', key: randomUUID(), aggregate: { kind: 'delivery', id }, at, body: { type: 'operator.retry', by: `policy ${revision.slice(0, 12)}` } })),
   ];

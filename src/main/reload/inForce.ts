@@ -12,7 +12,7 @@ export type InForce = { readonly config: LoadedConfig; /** Of the file, not of w
 /** Throws `ConfigError` when a template can't be used. */
 export function inForceOf(config: LoadedConfig, prints: Prints): Omit<InForce, 'policy'> {
   const templates = templatesOf(config);
-  return { config, prints, settings: settingsOf(config), template: templateFor(templates, 'results'), templates };
+  return { config, prints, settings: { ...settingsOf(config), templates }, template: templateFor(templates, 'results'), templates };
 }
 
 export type Proposed = { readonly file: Prints; readonly next: InForce };

@@ -1,0 +1,46 @@
+import { isAgreed, NO_AGREEMENT, noAgreement, organisationsNow } from '../agreements/agreed.ts';
+import type { UserId } from '../brand.ts';
+import type { AuditEntry, Context, Lookup } from '../decision.ts';
+import { personName, serverOf, type Party } from '../people/party.ts';
+import { NO_CIRCUMSTANCES } from '../policy/question.ts';
+import { said } from '../policy/said.ts';
+import { stranger, whoIs } from '../policy/standing.ts';
+import type { Verdict } from '../policy/verdict.ts';
+import type { GovernedRoom } from './governed.ts';
+
+type Known = Pick<Context, 'judge' | 'found' | 'settings' | 'now'>;
+export type Asked = Pick<GovernedRoom, 'key' | 'template' | 'people'> & { readonly inCare?: 'attested' | undefined };
+export type Admission = Pick<GovernedRoom, 'admitted' | 'refused' | 'speakers'> & { readonly audit: readonly AuditEntry[] };
+
+export const lookupsOfPeople = (people: readonly UserId[]): readonly Lookup[] => [
+  ...[...new Set(people)].map((userId): Lookup => ({ kind: 'party', name: personName(userId) })),
+  ...[...new Set(people.map(serverOf))].map((name): Lookup => ({ kind: 'agreement', name })),
+];
+
+/** Who of them may be in a room of this kind, and who may write in it (45 CFR 164.308(a)(4), 164.312(a)(1)). Whom the directory doesn't know has no role, and is let in nowhere. */
+export function admission({ key, template, people, inCare }: Asked, known: Known): Admission {
+  const { judge, found, settings, now } = known;
+  const organisations = organisationsNow(known);
+  const made = settings.templates?.get(template);
+  const answers = people.map((userId) => {
+    const entry = found.get(personName(userId))?.state as Party | undefined;
+    const who = entry ? whoIs(userId, entry.standing, organisations) : stranger(userId, organisations);
+    const ask = (action: 'join' | 'send'): Verdict => judge({ who, action, target: { type: 'room', kind: template }, circumstances: { ...NO_CIRCUMSTANCES, inCare: inCare === 'attested' }, at: now });
+    const verdict = outside(userId, made?.federation ?? 'local', known) ?? ask('join');
+    return { userId, who, verdict, speaks: verdict.allowed && made?.senders === 'permitted' && ask('send').allowed };
+  });
+  return {
+    admitted: answers.filter(({ verdict }) => verdict.allowed).map(({ userId }) => userId),
+    refused: answers.filter(({ verdict }) => !verdict.allowed).map(({ userId, verdict: { rules, message } }) => ({ userId, rules, message })),
+    speakers: answers.filter(({ speaks }) => speaks).map(({ userId }) => userId),
+    audit: answers.map(({ who, verdict }) => said({ who, action: 'join' }, verdict, { room: key })),
+  };
+}
+
+/** Whom no rule of the policy could let in: the room doesn't leave the hospital, or their server is no partner's. */
+function outside(userId: UserId, federation: 'agreed' | 'local', known: Known): Verdict | undefined {
+  const server = serverOf(userId);
+  const refusal = (rule: string, message: string): Verdict => ({ allowed: false, revision: 'rooms-1', rules: [rule], message, warnings: [] });
+  if (server !== known.settings.ownServer && federation === 'local') return refusal('local-room', 'Rooms of this kind never leave the hospital: make a consult or care-team room for people of other hospitals.');
+  return isAgreed(server, known) ? undefined : refusal(NO_AGREEMENT, noAgreement(server).message);
+}

@@ -1,0 +1,136 @@
+import { as, type EffectId, type FactId, type Millis, type RoomId, type UserId } from '../brand.ts';
+import type { AuditEntry, Context, Decision, Lookup } from '../decision.ts';
+import type { Effect } from '../effect.ts';
+import type { Fact, FactOf, Membership } from '../fact.ts';
+import { serverOf } from '../people/party.ts';
+import { findingEntries, LOOK_TIMER, lookEffect, lookSoon } from '../rooms/look.ts';
+import { admission, lookupsOfPeople } from './admission.ts';
+import type { GovernedRoom } from './governed.ts';
+
+type GovernedDecision = Decision<GovernedRoom | undefined>;
+
+export function lookupsOfGoverned({ body }: Fact, state: GovernedRoom | undefined): readonly Lookup[] {
+  if (body.type === 'operator.open') return lookupsOfPeople([...(state?.people ?? []), ...body.members]);
+  return body.type === 'policy.changed' ? lookupsOfPeople(state?.people ?? []) : [];
+}
+
+/** A room in which people talk: made on demand, its people invited as far as the policy lets them in, and held to its template from then on. */
+export function decideGoverned(before: GovernedRoom | undefined, fact: Fact, context: Context): GovernedDecision {
+  const { body } = fact;
+  if (body.type === 'operator.open') return open(before, body, fact.aggregate.id, context, fact.id);
+  if (!before) return { state: before, audit: [{ action: 'room.ignored', because: `${body.type} came for a room that was never asked for` }] };
+  switch (body.type) {
+    case 'policy.changed':
+      return ask(before, context, fact.id);
+    case 'effect.done':
+      return done(before, body, fact.at, context);
+    case 'effect.failed':
+      return failed(before, body);
+    case 'room.member':
+      return member(before, body, fact.id);
+    case 'room.changed':
+      return lookSoon(before, body, fact.at);
+    case 'room.unprotected':
+      return { state: before, effects: [{ id: as<EffectId>(`protect:${fact.id}`), lane: `protect:${body.roomId}`, body: { type: 'room.protect', roomId: body.roomId, template: before.template } }], audit: [{ action: body.edge === 'start' ? 'policy.wanted' : 'policy.opened', because: body.edge === 'start' ? 'a policy server is configured' : `its homeservers may let everything pass: ${body.edge}`, detail: { room: body.roomId, edge: body.edge, by: body.by } }] };
+    case 'room.clear-text':
+      return { state: before, effects: [{ id: as<EffectId>(`redact:${body.eventId}`), lane: `redact:${body.eventId}`, body: { type: 'room.redact', roomId: body.roomId, eventId: body.eventId, reason: 'Not encrypted: this room takes encrypted messages only.' } }], audit: [{ action: 'clear-text.removed', because: 'PHI rooms take ciphertext only (45 CFR 164.312(e)(1))', detail: { event: body.eventId, sender: body.sender } }] };
+    case 'timer.due':
+      return body.name === LOOK_TIMER && before.roomId !== undefined ? looking(before, before.roomId, fact.id) : ignored(before, body.type);
+    default:
+      return ignored(before, body.type);
+  }
+}
+
+const ignored = (state: GovernedRoom, type: string): GovernedDecision => ({ state, audit: [{ action: 'room.ignored', because: `a room in which people talk has no rule for ${type}` }] });
+
+const openingOf = (key: string): EffectId => as<EffectId>(`open:${key}`);
+const invitationOf = ({ key, invitations }: GovernedRoom, userId: UserId): EffectId => as<EffectId>(`ask:${key}:${userId}:${invitations[userId] ?? 0}`);
+
+function open(before: GovernedRoom | undefined, { by, template, members, inCare }: FactOf<'operator.open'>, key: string, context: Context, fact: FactId): GovernedDecision {
+  if (before && before.template !== template) return { state: before, audit: [{ action: 'room.refused', because: `${key} is a ${before.template} room`, detail: { room: key, by } }] };
+  const people = [...new Set([...(before?.people ?? []), ...members])];
+  // Whoever is asked for again may have left.
+  const asked = Object.fromEntries(Object.entries(before?.members ?? {}).filter(([userId, membership]) => !(members.some((each) => each === userId) && (membership === 'left' || membership === 'declined' || membership === 'refused'))));
+  const state: GovernedRoom = { phase: 'creating', servers: [], admitted: [], refused: [], speakers: [], invitations: {}, ...before, key, template, people, members: asked, ...(inCare === undefined ? {} : { inCare }) };
+  const { audit, ...decision } = ask(state, context, fact);
+  return { ...decision, audit: [{ action: 'room.asked', because: `by ${by}`, detail: { room: key, template, people: people.length, ...(inCare === undefined ? {} : { inCare }) } }, ...audit] };
+}
+
+/** Asks the policy about everybody, has the admitted invited, and the room looked at when somebody is no longer. */
+function ask(before: GovernedRoom, context: Context, fact: FactId): GovernedDecision {
+  const { admitted, refused, speakers, audit } = admission(before, context);
+  const { ownServer, templates } = context.settings;
+  const isFederated = (before.roomId === undefined ? admitted : []).some((userId) => serverOf(userId) !== ownServer) || before.servers.length > 0;
+  const servers = isFederated ? [...new Set(admitted.map(serverOf))].filter((server) => server !== ownServer).sort() : [];
+  const state: GovernedRoom = { ...before, admitted, refused, speakers, servers, members: Object.fromEntries(Object.entries(before.members).filter(([userId]) => admitted.some((each) => each === userId))) };
+  if (admitted.length === 0 && before.roomId === undefined) return { state: { ...state, blocked: { code: 'policy', message: refused.map(({ userId, message, rules }) => `${userId}: ${message} [${rules.join(' ')}]`).join('; ') } }, audit };
+  if (before.roomId === undefined) {
+    const { blocked: _, ...rest } = state;
+    return { state: rest, effects: [{ id: openingOf(state.key), lane: `governed:${state.key}`, body: { type: 'room.open', template: state.template, servers, speakers } }], wake: [`governed:${state.key}`], audit };
+  }
+  const late = templates?.get(state.template)?.federation === 'agreed' && servers.length === 0 ? admitted.filter((userId) => serverOf(userId) !== ownServer) : [];
+  const unreachable = late.map((userId) => ({ userId, rules: ['made-local'], message: 'This room was made for people of this hospital alone and never leaves it: make another for people of other hospitals.' }));
+  const inside: GovernedRoom = { ...state, admitted: admitted.filter((userId) => !late.includes(userId)), refused: [...refused, ...unreachable] };
+  const isSame = JSON.stringify([before.admitted, before.speakers, before.servers]) === JSON.stringify([inside.admitted, inside.speakers, inside.servers]);
+  const { state: next, effects } = invite(inside, before.roomId, ownServer);
+  // The access list and the levels must be there before whoever needs them comes: both are in one lane.
+  return { state: next, effects: [...(isSame ? [] : [lookEffect({ kind: 'governed', id: next.key }, before.roomId, fact)]), ...effects], audit: isSame && effects.length === 0 ? audit.filter(({ action }) => action === 'rules.refused') : audit };
+}
+
+function invite(state: GovernedRoom, roomId: RoomId, ownServer: string): { readonly state: GovernedRoom; readonly effects: readonly Effect[] } {
+  const outside = state.admitted.filter((userId) => state.members[userId] === undefined);
+  const next: GovernedRoom = {
+    ...state,
+    members: { ...state.members, ...Object.fromEntries(outside.map((userId) => [userId, 'wanted' as const])) },
+    invitations: { ...state.invitations, ...Object.fromEntries(outside.map((userId) => [userId, (state.invitations[userId] ?? 0) + 1])) },
+  };
+  const effects = outside.map((userId): Effect => ({ id: invitationOf(next, userId), lane: `ask:${state.key}:${userId}`, body: { type: 'room.invite', roomId, userId }, ...(serverOf(userId) === ownServer ? {} : { destination: serverOf(userId) }) }));
+  return { state: next, effects };
+}
+
+function done(before: GovernedRoom, { effect, result }: FactOf<'effect.done'>, at: Millis, context: Context): GovernedDecision {
+  switch (result.type) {
+    case 'room.open': {
+      const { blocked: _, ...rest } = before;
+      const { state, effects } = invite({ ...rest, phase: 'ready', roomId: result.roomId }, result.roomId, context.settings.ownServer);
+      return { state, effects, names: [result.roomId], audit: [{ action: 'room.created', because: 'made from its template', detail: { room: result.roomId, template: before.template } }] };
+    }
+    case 'room.invite':
+      return effect === invitationOf(before, result.userId) && before.members[result.userId] !== 'joined' ? moved(before, result.userId, 'invited') : { state: before, audit: [] };
+    case 'room.repair':
+      return { state: { ...before, looked: { at, findings: result.findings } }, audit: findingEntries(result) };
+    case 'room.protect':
+      return { state: before, audit: [{ action: 'policy.in-force', because: 'its homeservers ask the policy server about every event', detail: { room: result.roomId, steps: result.steps } }] };
+    default:
+      return { state: before, audit: [] };
+  }
+}
+
+function failed(before: GovernedRoom, { effect, kind, code, message, final }: FactOf<'effect.failed'>): GovernedDecision {
+  const audit: AuditEntry = { action: 'room.blocked', because: message, detail: { code, effect, final } };
+  if (kind === 'room.open') return { state: { ...before, blocked: { code, message } }, audit: [audit] };
+  if (kind === 'room.repair') return { state: before, audit: [{ ...audit, action: 'room.not-repaired' }] };
+  const userId = kind === 'room.invite' ? before.admitted.find((each) => invitationOf(before, each) === effect) : undefined;
+  if (userId === undefined) return { state: before, audit: [audit] };
+  const membership: Membership = final ? 'refused' : code === 'limited' ? 'limited' : 'unreachable';
+  return { state: { ...before, members: { ...before.members, [userId]: membership } }, audit: [audit] };
+}
+
+const moved = (state: GovernedRoom, userId: UserId, membership: Membership): GovernedDecision =>
+  ({ state: { ...state, members: { ...state.members, [userId]: membership } }, audit: state.members[userId] === membership ? [] : [{ action: `member.${membership}`, because: 'the homeserver said so', detail: { user: userId, room: state.key } }] });
+
+/** Somebody who isn't admitted is taken out at once. */
+function member(before: GovernedRoom, { roomId, userId, membership, sender }: FactOf<'room.member'>, fact: FactId): GovernedDecision {
+  const isIn = membership === 'join' || membership === 'invite';
+  if (before.admitted.includes(userId)) {
+    if (membership === 'knock') return ignored(before, 'knock');
+    const now: Membership = membership === 'join' ? 'joined' : membership === 'invite' ? 'invited' : before.members[userId] === 'invited' && sender === userId ? 'declined' : 'left';
+    return moved(before, userId, now);
+  }
+  const audit: AuditEntry = { action: isIn ? 'member.unexpected' : 'member.other', because: isIn ? 'the policy doesn\'t let them in: they are taken out' : 'not one of its people', detail: { user: userId, membership, by: sender } };
+  return { state: before, effects: isIn ? [lookEffect({ kind: 'governed', id: before.key }, roomId, fact)] : [], audit: [audit] };
+}
+
+function looking({ lookAt: _, ...state }: GovernedRoom, roomId: RoomId, fact: FactId): GovernedDecision {
+  return { state, effects: [lookEffect({ kind: 'governed', id: state.key }, roomId, fact)], audit: [] };
+}

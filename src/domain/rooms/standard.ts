@@ -1,0 +1,29 @@
+import type { UserId } from '../brand.ts';
+import type { GovernedRoom } from '../governed/governed.ts';
+import { serversOf } from '../people/party.ts';
+import type { Standard, StateOfRoom } from './assess.ts';
+import type { RoomState } from './room.ts';
+import { planFor, templateFor, type RoomPeople, type RoomTemplates } from './template.ts';
+
+/** A room of ours, as Aceso knows it. */
+export type OurRoom = { readonly kind: 'room'; readonly state: RoomState } | { readonly kind: 'governed'; readonly state: GovernedRoom };
+
+export type Ours = { readonly templates: RoomTemplates; readonly people: RoomPeople; readonly courier: UserId; /** The policy server's user. */ readonly policyUser?: UserId; /** Beginning of every alias of ours. */ readonly aliasPrefix: string };
+
+/** What a room that is there is held to: its template as it is now, in the version that the room has. */
+export function standardFor(room: OurRoom, state: StateOfRoom, { templates, people, courier, policyUser, aliasPrefix }: Ours): Standard {
+  const { room_version: version } = state.find(({ type }) => type === 'm.room.create')?.content ?? {};
+  const own = [people.guardian, ...(policyUser === undefined ? [] : [policyUser])];
+  const asMade = { ...people, partnerVersions: {} };
+  const as = { roomVersion: typeof version === 'string' ? version : '1' };
+  switch (room.kind) {
+    case 'room': return {
+      plan: planFor({ ...templateFor(templates, 'results'), ...as }, { servers: room.state.servers.length > 0 ? room.state.servers : serversOf(room.state.party), speakers: [] }, asMade),
+      guardian: people.guardian, mayBe: [...own, courier, ...room.state.party.members], strangers: 'told', aliasPrefix,
+    };
+    case 'governed': return {
+      plan: planFor({ ...templateFor(templates, room.state.template), ...as }, room.state, asMade),
+      guardian: people.guardian, mayBe: [...own, ...room.state.admitted], strangers: 'removed', aliasPrefix,
+    };
+  }
+}

@@ -1,0 +1,35 @@
+import type { RoomId } from '../domain/brand.ts';
+import { fail, ok, type Outcome } from '../domain/outcome.ts';
+import { assess, planRepairs, type Finding, type RoomRule, type StateOfRoom } from '../domain/rooms/assess.ts';
+import { standardFor, type OurRoom, type Ours } from '../domain/rooms/standard.ts';
+import type { Homeserver } from '../ports/homeserver.ts';
+import type { Store } from '../ports/store.ts';
+
+/** Looks at a room and puts back what isn't as its template and the policy would have it. Repeated, or broken off anywhere, it goes on from what is there. */
+export async function repair(homeserver: Homeserver, roomId: RoomId, load: () => Promise<OurRoom | undefined>, ours: Ours): Promise<Outcome<{ readonly findings: readonly Finding[]; readonly repaired: readonly RoomRule[] }>> {
+  const state = await homeserver.state(roomId);
+  if (!state.ok) return state;
+  // After the look: whoever was let in meanwhile is among its people by now, and isn't taken out.
+  const room = await load();
+  if (!room) return fail('not-found', 'the room is not one of Aceso\'s any more');
+  const standard = standardFor(room, state.value, ours);
+  const findings = assess(state.value, standard);
+  const repaired: RoomRule[] = [];
+  for (const { rule, ...event } of planRepairs(findings, standard)) {
+    const set = await homeserver.setState(roomId, event);
+    if (!set.ok) return set;
+    repaired.push(rule);
+  }
+  return ok({ findings, repaired });
+}
+
+/** What of a room drifted, without touching it; undefined where there is nothing to hold it to. */
+export function findingsIn(room: OurRoom, state: StateOfRoom, ours: Ours): readonly Finding[] {
+  return assess(state, standardFor(room, state, ours));
+}
+
+/** The room as it is in the database now. */
+export async function loadRoom(store: Pick<Store, 'load'>, { kind, id }: { readonly kind: 'room' | 'governed'; readonly id: string }): Promise<OurRoom | undefined> {
+  const state = (await store.load({ kind, id }))?.state;
+  return state === undefined ? undefined : ({ kind, state } as OurRoom);
+}

@@ -1,0 +1,115 @@
+import type { Millis, UserId } from '../domain/brand.ts';
+import type { Register } from '../domain/agreements/register.ts';
+import type { FoundAggregate, Settings } from '../domain/decision.ts';
+import { admission } from '../domain/governed/admission.ts';
+import type { GovernedRoom } from '../domain/governed/governed.ts';
+import { personName, type Party } from '../domain/people/party.ts';
+import type { Judge } from '../domain/policy/question.ts';
+import type { RoomRule } from '../domain/rooms/assess.ts';
+import type { RoomState } from '../domain/rooms/room.ts';
+import type { OurRoom, Ours } from '../domain/rooms/standard.ts';
+import type { Homeserver } from '../ports/homeserver.ts';
+import type { Notes } from '../ports/notes.ts';
+import type { IncomingFact, Store } from '../ports/store.ts';
+import { errorCode, type Log } from '../ports/telemetry.ts';
+import { findingsIn, loadRoom } from './repairing.ts';
+
+export type SweepParts = {
+  readonly store: Pick<Store, 'states' | 'load' | 'receive' | 'lease'>; readonly notes: Pick<Notes, 'read' | 'write'>; readonly homeserver: Pick<Homeserver, 'state'>; readonly log: Log; readonly now: () => Millis; readonly worker: string; readonly nudge: () => void;
+  readonly judge: Judge; /** As for decisions. */ readonly vouched: (found: ReadonlyMap<string, FoundAggregate>) => Promise<ReadonlyMap<string, FoundAggregate>>; readonly settings: () => Settings; readonly ours: () => Ours;
+  /** Rooms whose whole state is read in one round. */
+  readonly looks: number;
+};
+
+/** Which room was read last: the next worker, or the next start, goes on from there. */
+const CURSOR = 'rooms.sweep';
+const LEASE_MS = 30_000;
+const AT_ONCE = 4;
+
+type Named = { readonly kind: OurRoom['kind']; readonly id: string };
+
+/**
+ * The sweep, a round at each call. Everybody in every room where people talk is asked about again, from what events told: who drifted (a role, an agreement, a rule
+ * changed) is found in the same round. A few rooms of each kind are read at the homeserver, in turn, for what no event told. What is found becomes a fact; what is as
+ * it must be leaves no trace. Gives how many rooms that concerns.
+ */
+export function createSweep(parts: SweepParts): () => Promise<number> {
+  const { store, notes, log, now, worker } = parts;
+  // Which rooms there are is read once for each time around: there may be thousands.
+  let rest: readonly Named[] = [];
+
+  async function next(governed: readonly GovernedRoom[]): Promise<readonly Named[]> {
+    if (rest.length === 0) {
+      const results = (await store.states('room')) as readonly RoomState[];
+      const all = [...governed.map(({ key }): Named => ({ kind: 'governed', id: key })), ...results.map(({ party }): Named => ({ kind: 'room', id: party.id }))].sort((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1));
+      const last = (await notes.read(CURSOR)) ?? '';
+      const after = all.filter((room) => nameOf(room) > last);
+      rest = after.length > 0 ? after : all;
+    }
+    const due = rest.slice(0, parts.looks);
+    rest = rest.slice(parts.looks);
+    return due;
+  }
+
+  return async () => {
+    try {
+      if (!(await store.lease('rooms.sweep', worker, now(), LEASE_MS))) return 0;
+      const governed = (await store.states('governed')) as readonly GovernedRoom[];
+      const due = await next(governed);
+      const facts = [...await drifted(parts, governed), ...await looked(parts, due)];
+      if (facts.length > 0) {
+        await store.receive(facts);
+        parts.nudge();
+      }
+      const end = due.at(-1);
+      if (end) await notes.write(CURSOR, nameOf(end));
+      return facts.length;
+    } catch (error) {
+      rest = [];
+      log.warn('rooms.not-swept', { error: errorCode(error) });
+      return 0;
+    }
+  };
+}
+
+const nameOf = ({ kind, id }: Named): string => `${kind}/${id}`;
+
+async function drifted({ store, judge, vouched, settings, now }: SweepParts, rooms: readonly GovernedRoom[]): Promise<readonly IncomingFact[]> {
+  if (rooms.length === 0) return [];
+  // All at once: to ask for each of them would cost more than the rest of the round.
+  const [parties, registers] = await Promise.all([store.states('party'), store.states('agreement')]) as readonly [readonly Party[], readonly Register[]];
+  const found = await vouched(new Map<string, FoundAggregate>([
+    ...parties.filter(({ kind }) => kind === 'person').flatMap((party) => party.members.map((userId) => [personName(userId), { aggregate: { kind: 'party', id: party.id }, state: party }] as const)),
+    ...registers.map((register) => [register.server, { aggregate: { kind: 'agreement', id: register.server }, state: register }] as const),
+  ]));
+  const by = { judge, settings: settings(), now: now(), found };
+  return rooms.filter((room) => {
+    const { admitted, speakers } = admission(room, by);
+    const left = new Set(room.refused.filter(({ rules }) => rules.includes('made-local')).map(({ userId }) => userId));
+    return JSON.stringify([admitted.filter((userId) => !left.has(userId)), speakers]) !== JSON.stringify([room.admitted, room.speakers]);
+  }).map(({ key }) => ({ source: 'operator', key: `sweep:${now()}:${key}`, aggregate: { kind: 'governed', id: key }, at: now(), body: { type: 'policy.changed', revision: 'sweep' } }));
+}
+
+async function looked({ store, homeserver, ours, log, now }: SweepParts, due: readonly Named[]): Promise<readonly IncomingFact[]> {
+  const facts: IncomingFact[] = [];
+  const look = async (named: Named): Promise<void> => {
+    const room = await loadRoom(store, named);
+    const roomId = room?.state.roomId;
+    if (!room || roomId === undefined) return;
+    const state = await homeserver.state(roomId);
+    // That it is away says nothing of the room.
+    if (!state.ok && state.error.code !== 'forbidden' && state.error.code !== 'not-found') return;
+    const rules = (state.ok ? findingsIn(room, state.value, ours()) : [{ rule: 'guardian' as const }]).filter((finding) => !isKnown(room, finding));
+    if (rules.length === 0) return;
+    log.warn('room.drifted', { room: roomId, rules: [...new Set(rules.map(({ rule }) => rule))].join(' ') });
+    facts.push({ source: 'operator', key: `sweep:${now()}:${roomId}`, aggregate: named, at: now(), body: { type: 'room.changed', roomId, what: 'sweep', by: 'aceso' } });
+  };
+  for (let at = 0; at < due.length; at += AT_ONCE) await Promise.all(due.slice(at, at + AT_ONCE).map(look));
+  return facts;
+}
+
+/** What was told already and nobody but a person can mend isn't told again with each round. */
+function isKnown({ kind, state }: OurRoom, { rule, user }: { readonly rule: RoomRule; readonly user?: UserId }): boolean {
+  const isMended = rule !== 'federation' && rule !== 'state-unknown' && rule !== 'guardian' && !(rule === 'member' && kind === 'room');
+  return !isMended && state.looked?.findings.some((known) => known.rule === rule && known.user === user) === true;
+}

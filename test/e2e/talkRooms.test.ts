@@ -1,0 +1,99 @@
+import { expect } from 'chai';
+import { newAceso, type Aceso } from '../support/aceso.ts';
+import type { Client } from '../support/clients/client.ts';
+import { startJsClient } from '../support/clients/jssdk.ts';
+import { sharedHospitals, type Hospitals, type Slot } from '../support/lab.ts';
+import { asGuardian } from '../support/results.ts';
+import { until } from '../support/until.ts';
+
+const PASSWORD = 'password-of-talk-rooms';
+type Shown = { readonly roomId?: string; readonly members: Readonly<Record<string, string>>; readonly refused: readonly { readonly userId: string; readonly rules: readonly string[]; readonly message: string }[]; readonly looked?: { readonly findings: readonly unknown[] } };
+
+describe('A consult room between two hospitals, on real servers', function () {
+  this.timeout(180_000);
+  let hospitals: Hospitals;
+  let slot: Slot;
+  let aceso: Aceso;
+  let ada: Client;
+  let ben: Client;
+  let clerk: string;
+  let room: string;
+  const shown = (): Promise<Shown> => aceso.cli('rooms', 'show', 'cardiology');
+  const stateOf = async (type: string, key = ''): Promise<Record<string, unknown>> => asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(room)}/state/${type}/${encodeURIComponent(key)}`);
+  const set = (type: string, content: unknown): Promise<unknown> => asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(room)}/state/${type}/`, { method: 'PUT', body: content });
+  const dryRun = (): Promise<{ readonly findings: readonly unknown[]; readonly repairs: readonly unknown[] }> => aceso.cli('rooms', 'repair', 'cardiology', '--dry-run');
+
+  before(async () => {
+    hospitals = await sharedHospitals();
+    slot = hospitals.takeSlot();
+    const { mercy, stAnne } = hospitals;
+    const [adaId, benId] = [await stAnne.register('talk-ada', PASSWORD), await mercy.register('talk-ben', PASSWORD)];
+    clerk = await mercy.register('talk-clerk', PASSWORD);
+    ada = await startJsClient({ baseUrl: stAnne.baseUrl, user: 'talk-ada', password: PASSWORD });
+    ben = await startJsClient({ baseUrl: mercy.baseUrl, user: 'talk-ben', password: PASSWORD });
+    const people = [{ id: 'ada', name: 'Dr. Ada', user_id: adaId, roles: ['partner-clinician'] }, { id: 'ben', name: 'Dr. Ben', user_id: benId, roles: ['physician'] }, { id: 'clerk', name: 'Claire', user_id: clerk, roles: ['billing'] }];
+    aceso = await newAceso({ mercy, slot, people, partners: [{ server_name: stAnne.serverName, name: 'St. Anne' }] });
+    await aceso.start();
+  });
+  after(async () => {
+    await Promise.all([ada.stop(), ben.stop(), aceso.stop()]);
+    aceso.remove();
+  });
+
+  it('is made once, with whom the policy lets in; who isn\'t let in is said with the rule', async () => {
+    const create = (): Promise<Pick<Shown, 'refused'>> => aceso.cli('rooms', 'create', 'consult', '--key', 'cardiology', '--member', ada.userId, '--member', ben.userId, '--member', clerk);
+    const { refused: [clerkRefused] } = await create();
+    expect(clerkRefused).to.include({ userId: clerk }).and.have.property('message').that.includes('Billing staff don\'t enter rooms where care is discussed');
+    expect(clerkRefused?.rules).to.deep.equal(['billing-never-in-clinical-rooms']);
+    room = await until('both to be in it', async () => { const { roomId, members } = await shown(); return Object.values(members).filter((each) => each === 'joined').length === 2 ? roomId : undefined; }, 60_000);
+    await create();
+    const { members, refused, roomId } = await shown();
+    expect([roomId, members, refused.map(({ userId }) => userId)]).to.deep.equal([room, { [ada.userId]: 'joined', [ben.userId]: 'joined' }, [clerk]]);
+  });
+
+  it('is theirs: they talk encrypted, and no member is a server', async () => {
+    await until('both to see the room', () => ada.joinedRooms.has(room) && ben.joinedRooms.has(room), 60_000);
+    await ben.send(room, { msgtype: 'm.text', body: 'Is this ST elevation?' });
+    const asked = await ada.waitForMessage(({ roomId }) => roomId === room, 30_000);
+    expect(asked.content['body']).to.equal('Is this ST elevation?');
+    await ada.reply(room, asked.eventId, 'It is. Call the lab.');
+    expect((await ben.waitForMessage(({ roomId }) => roomId === room, 30_000)).content['body']).to.include('It is. Call the lab.');
+    const { joined } = (await asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(room)}/joined_members`)) as { readonly joined: Readonly<Record<string, unknown>> };
+    expect(Object.keys(joined).sort()).to.deep.equal([`@${slot.prefix}guardian:${hospitals.mercy.serverName}`, ada.userId, ben.userId].sort());
+  });
+
+  it('is as it must be from the start', async () => {
+    expect((await dryRun()).findings).to.deep.equal([]);
+    expect(await aceso.cli('rooms', 'check')).to.have.length(1);
+  });
+
+  it('whose levels, topic and access list somebody changed at the homeserver is put back within seconds', async () => {
+    const levels = await stateOf('m.room.power_levels');
+    await set('m.room.power_levels', { ...levels, users: { ...(levels['users'] as object), [ben.userId]: 100 } });
+    await set('m.room.topic', { topic: 'Somebody\'s name' });
+    await set('m.room.server_acl', { allow: ['*'], deny: [] });
+    await set('m.room.history_visibility', { history_visibility: 'world_readable' });
+    await until('the room to be put back', async () => (await dryRun()).findings.length === 0 && String((await stateOf('m.room.topic'))['topic']).startsWith('A question'), 30_000, 500);
+    expect((await stateOf('m.room.power_levels'))['users']).to.deep.equal({});
+    expect((await stateOf('m.room.server_acl'))['allow']).to.not.include('*');
+    expect(aceso.log()).to.include('"room.repaired"').and.not.include('Somebody\'s name');
+  });
+
+  it('says in a dry run what would be put back, and in a check what nobody but a person can mend', async () => {
+    await set('org.example.note', { text: 'anything' });
+    expect(await dryRun()).to.deep.include({ findings: [{ rule: 'state-unknown', type: 'org.example.note' }], repairs: [] });
+    const refused: unknown = await aceso.cli('rooms', 'check').catch((error: unknown) => error);
+    expect(refused).to.be.instanceOf(Error);
+    await set('org.example.note', {});
+    expect((await dryRun()).findings).to.deep.equal([]);
+  });
+
+  it('loses somebody whom the homeserver\'s administrator let in, and somebody whose role doesn\'t allow it any more', async () => {
+    await asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(room)}/invite`, { body: { user_id: clerk } });
+    await until('the clerk to be out', async () => (await stateOf('m.room.member', clerk))['membership'] === 'leave', 30_000, 300);
+    await aceso.cli('people', 'enrol', 'ben', '--role', 'billing');
+    await until('Ben to be out', async () => (await stateOf('m.room.member', ben.userId))['membership'] === 'leave', 30_000, 300);
+    expect((await stateOf('m.room.member', ben.userId))['reason']).to.equal(undefined);
+    expect((await shown()).members).to.deep.equal({ [ada.userId]: 'joined' });
+  });
+});

@@ -1,0 +1,110 @@
+import { expect } from 'chai';
+import { as, type RoomId, type UserId } from '../../../src/domain/brand.ts';
+import type { Context, Decision } from '../../../src/domain/decision.ts';
+import type { FactBody } from '../../../src/domain/fact.ts';
+import { decideGoverned, lookupsOfGoverned } from '../../../src/domain/governed/decide.ts';
+import type { GovernedRoom } from '../../../src/domain/governed/governed.ts';
+import { personName, type Party } from '../../../src/domain/people/party.ts';
+import type { Judge } from '../../../src/domain/policy/question.ts';
+import type { RoomKind } from '../../../src/domain/policy/words.ts';
+import type { RoomTemplate, RoomTemplates } from '../../../src/domain/rooms/template.ts';
+import { organisations, T0 } from '../../support/reports.ts';
+
+const [ada, ben, cleo, far] = [as<UserId>('@ada:stanne.example'), as<UserId>('@ben:mercy.example'), as<UserId>('@cleo:mercy.example'), as<UserId>('@x:far.example')];
+const roomId = as<RoomId>('!talk:m');
+const template = (id: RoomKind, change: Partial<RoomTemplate> = {}): readonly [RoomKind, RoomTemplate] => [id, { id, roomVersion: '12', name: id, topic: '', federation: 'agreed', senders: 'members', history: 'invited', rotation: { periodMs: 1, messages: 1 }, ...change }];
+const templates: RoomTemplates = new Map([template('consult'), template('shift', { federation: 'local' }), template('broadcast', { federation: 'local', senders: 'permitted' })]);
+/** Clinicians may; the clerk of billing may not; nurses may not announce. */
+const judge: Judge = ({ who: { roles }, action }) => {
+  const allowed = roles.includes('physician') || (roles.includes('nurse') && action === 'join');
+  return { allowed, revision: 'r7', rules: [allowed ? 'clinicians' : 'default-deny'], message: allowed ? '' : 'Ask somebody else.', warnings: [] };
+};
+const person = (userId: UserId, role: string): Party => ({ id: as(userId.slice(1, 4)), kind: 'person', name: userId, members: [userId], identifiers: [], standing: { roles: [role] } });
+const contextWith = (...directory: readonly Party[]): Context => ({
+  now: T0, judge, settings: { organisations, organisation: 'Mercy', recipientOrder: [], ownServer: 'mercy.example', courierSeats: 1, agreedServers: ['mercy.example', 'stanne.example'], invitationPatienceMs: 1, templates },
+  found: new Map(directory.map((party) => [personName(party.members[0] ?? ben), { aggregate: { kind: 'party', id: party.id }, state: party }])),
+});
+const everybody = contextWith(person(ada, 'physician'), person(ben, 'physician'), person(cleo, 'nurse'));
+type Step = FactBody | readonly [FactBody, Context];
+const run = (...steps: readonly Step[]): Decision<GovernedRoom | undefined> => steps.reduce<Decision<GovernedRoom | undefined>>((before, step, index) => {
+  const [body, context] = 'type' in step ? [step, everybody] : step;
+  return decideGoverned(before.state, { id: as(`f${index}`), aggregate: { kind: 'governed', id: 'k' }, at: T0, body }, context);
+}, { state: undefined, audit: [] });
+const open = (kind: RoomKind, ...members: readonly UserId[]): FactBody => ({ type: 'operator.open', by: 'it', template: kind, members });
+const made: FactBody = { type: 'effect.done', effect: as('open:k'), kind: 'room.open', result: { type: 'room.open', roomId } };
+const member = (userId: UserId, membership: 'join' | 'invite' | 'leave', sender = userId): FactBody => ({ type: 'room.member', roomId, userId, membership, sender, eventId: as(`$${userId}${membership}`) });
+const changed: FactBody = { type: 'room.changed', roomId, what: 'm.room.topic', by: ben };
+const doneBy = ({ effects = [] }: Decision<unknown>): readonly string[] => effects.map(({ id }) => id);
+
+describe('A room in which people talk', () => {
+  it('is made once, and its people invited when it is there', () => {
+    const first = run(open('consult', ada, ben));
+    expect(first.effects?.map(({ id, body }) => [id, body])).to.deep.equal([['open:k', { type: 'room.open', template: 'consult', servers: ['stanne.example'], speakers: [] }]]);
+    const ready = run(open('consult', ada, ben), made);
+    expect(doneBy(ready)).to.deep.equal([`ask:k:${ada}:1`, `ask:k:${ben}:1`]);
+    expect(ready.names).to.deep.equal([roomId]);
+  });
+
+  it('asked for again, nothing is done again, but whoever left is invited again', () => {
+    const both = [open('consult', ada, ben), made, member(ada, 'join'), member(ben, 'join')] as const;
+    expect(doneBy(run(...both, open('consult', ada, ben)))).to.deep.equal([]);
+    expect(doneBy(run(...both, member(ben, 'leave'), open('consult', ben)))).to.deep.equal([`ask:k:${ben}:2`]);
+  });
+
+  it('lets in nobody whom the policy refuses, whom the directory doesn\'t know, or whose server has no agreement, and says so', () => {
+    const { state, effects } = run([open('consult', ada, ben, cleo, far), contextWith(person(ada, 'physician'), person(ben, 'billing'))]);
+    expect(effects?.length).to.equal(1);
+    expect(state?.admitted).to.deep.equal([ada]);
+    expect(state?.refused.map(({ userId, rules }) => [userId, ...rules])).to.deep.equal([[ben, 'default-deny'], [cleo, 'default-deny'], [far, 'no-agreement']]);
+  });
+
+  it('is not made for nobody', () => {
+    const { state, effects } = run([open('consult', ben), contextWith()]);
+    expect([effects, state?.blocked?.code]).to.deep.equal([undefined, 'policy']);
+  });
+
+  it('of a local kind takes nobody of another hospital', () => {
+    const { state, effects } = run(open('shift', ada, ben));
+    expect(state?.refused.map(({ rules }) => rules)).to.deep.equal([['local-room']]);
+    expect(effects?.[0]?.body).to.include({ type: 'room.open' }).and.deep.include({ servers: [] });
+  });
+
+  it('that was made for the hospital alone stays so', () => {
+    const { state, effects = [] } = run(open('consult', ben), made, open('consult', ada));
+    expect(state?.refused.map(({ rules }) => rules)).to.deep.equal([['made-local']]);
+    expect(effects.map(({ body }) => body.type)).to.not.include('room.invite');
+  });
+
+  it('for announcements is written in by those who may send', () => expect(run(open('broadcast', ben, cleo)).state).to.deep.include({ admitted: [ben, cleo], speakers: [ben] }));
+
+  it('whose member\'s role changes is looked at, and no longer counts them', () => {
+    const billing = contextWith(person(ada, 'physician'), person(ben, 'billing'));
+    const { state, effects, audit } = run(open('consult', ada, ben), made, member(ben, 'join'), [{ type: 'policy.changed', revision: 'r8' }, billing]);
+    expect(effects?.map(({ body }) => body)).to.deep.equal([{ type: 'room.repair', roomId, room: { kind: 'governed', id: 'k' } }]);
+    expect([state?.admitted, Object.keys(state?.members ?? {})]).to.deep.equal([[ada], [ada]]);
+    expect(audit.map(({ detail }) => detail?.['rules'])).to.include('default-deny');
+  });
+
+  it('into which somebody else came is looked at at once', () => {
+    expect(run(open('consult', ada, ben), made, member(cleo, 'join')).effects?.map(({ body }) => body.type)).to.deep.equal(['room.repair']);
+    expect(doneBy(run(open('consult', ada, ben), made, member(cleo, 'leave')))).to.deep.equal([]);
+  });
+
+  it('that changes several times in a row is looked at once', () => {
+    const first = run(open('consult', ada), made, changed);
+    expect(first.timers).to.deep.equal([{ name: 'look', dueAt: T0 + 500 }]);
+    expect(run(open('consult', ada), made, changed, changed).timers).to.equal(undefined);
+    const looking = run(open('consult', ada), made, changed, { type: 'timer.due', name: 'look' });
+    expect([looking.effects?.map(({ body }) => body.type), looking.state?.lookAt]).to.deep.equal([['room.repair'], undefined]);
+  });
+
+  it('tells the audit what was found, by its rule, and what was put back', () => {
+    const { audit, state } = run(open('consult', ada), made, { type: 'effect.done', effect: as('look:f'), kind: 'room.repair', result: { type: 'room.repair', roomId, findings: [{ rule: 'topic', type: 'm.room.topic' }, { rule: 'state-unknown', type: 'other' }], repaired: ['topic'] } });
+    expect(audit.map(({ action, detail }) => [action, detail?.['rule']])).to.deep.equal([['room.repaired', 'topic'], ['room.drift', 'state-unknown']]);
+    expect(state?.looked?.findings.length).to.equal(2);
+  });
+
+  it('asks the directory about all of its people', () => {
+    expect(lookupsOfGoverned({ id: as('f'), aggregate: { kind: 'governed', id: 'k' }, at: T0, body: open('consult', ada) }, run(open('consult', ben)).state).map(({ kind, name }) => `${kind} ${name}`)).to.deep.equal([`party ${personName(ben)}`, `party ${personName(ada)}`, 'agreement mercy.example', 'agreement stanne.example']);
+  });
+});
