@@ -77,7 +77,7 @@ function settlementOf(claim: EffectClaim, outcome: Outcome<EffectResult>, now: M
   const { code, message, retry, retryAfterMs } = outcome.error;
   const fact = { type: 'effect.failed', effect: id, kind, code, message, final: !retry } as const;
   if (!retry) return { state: 'failed', code, fact };
-  const wait = nextWait(code, claim.attempts, claim.createdAt, now);
+  const wait = nextWait(code, claim.attempts, claim.askedAt, now);
   if (wait === undefined) return { state: 'failed', code, fact: { ...fact, final: true } };
   return { state: 'waiting', notBefore: as<Millis>(now + Math.max(retryAfterMs ?? 0, wait)), code, ...(claim.lastCode === code || code === NO_COURIER ? {} : { fact }) };
 }

@@ -16,9 +16,9 @@ const RARE: ReadonlyMap<string, { readonly longestMs: number; readonly endMs: nu
   ['source-refuses', { longestMs: LONGEST_WAIT_MS, endMs: HOUR_MS }],
 ]);
 
-/** How long to wait before the next try; undefined: it isn't tried any more. Each wait is twice the one before, up to a minute, or up to hours where waiting ends by itself. */
-export function nextWait(code: string, attempts: number, createdAt: Millis, now: Millis): number | undefined {
+/** How long to wait before the next try; undefined: it isn't tried any more. Each wait is twice the one before, up to a minute, or up to hours where waiting ends by itself, counted from when it was asked for last. */
+export function nextWait(code: string, attempts: number, askedAt: Millis, now: Millis): number | undefined {
   const rare = RARE.get(code);
-  if (rare && now - createdAt >= rare.endMs) return undefined;
+  if (rare && now - askedAt >= rare.endMs) return undefined;
   return Math.min(FIRST_WAIT_MS * 2 ** Math.min(attempts, 20), rare?.longestMs ?? LONGEST_WAIT_MS);
 }

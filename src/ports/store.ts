@@ -39,6 +39,8 @@ export type EffectClaim = Claim<Effect> & {
   readonly lastCode?: string;
   /** When it was first decided. */
   readonly createdAt: Millis;
+  /** When it was asked for last: patience goes by it. */
+  readonly askedAt: Millis;
 };
 
 /** Which effects are meant by the other server that they may wait for (`Effect.destination`): all but those of some, or those of one, or (undefined) those that wait for none. */

@@ -12,4 +12,8 @@ describe('What failed is tried again', () => {
     const month = as<Millis>(30 * 86_400_000);
     expect([nextWait('keys-missing', 9, at, month), nextWait('unavailable', 9, at, month)]).to.deep.equal([undefined, 60_000]);
   });
+  it('a file of a source for an hour from when it was asked for last, and no more after that', () => {
+    const hour = as<Millis>(3_600_000);
+    expect([nextWait('source-away', 0, at, hour), nextWait('source-away', 0, hour, hour)]).to.deep.equal([undefined, 500]);
+  });
 });

@@ -90,6 +90,7 @@ export function createClaims({ db, relaxed, dialect }: Database, codec: Codec): 
         attempts: row.attempts,
         aggregate: aggregateOf(row),
         createdAt: as<Millis>(row.created_at),
+        askedAt: as<Millis>(row.asked_at ?? row.created_at),
         ...(row.code === null ? {} : { lastCode: row.code }),
       }), async (row, code) => {
         const fact = { type: 'effect.failed', effect: as<EffectId>(row.id), kind: row.type as EffectKind, code, message: UNOPENED[code], final: false } as const;

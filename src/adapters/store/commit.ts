@@ -72,8 +72,9 @@ async function writeEffects(tx: Transaction<Tables>, codec: Codec, { aggregate }
     await tx.insertInto('outbox')
       .values({ id, lane, kind: aggregate.kind, aggregate: aggregate.id, type: body.type, body: text, state: 'waiting', created_at: now, not_before: 0, lease_owner: null, lease_until: 0, generation: 0, attempts: 0, code: null, seat, destination })
       // Asked for again: what is done stays done; what failed or waits is tried at once, under the same id. Whoever has it in hand has it as it was: their outcome is of a former
-      // generation and settles nothing, and their lease runs on for as long as they are at it, so that nobody does both at one time (decision 17).
-      .onConflict((conflict) => conflict.column('id').doUpdateSet({ state: 'waiting', body: text, not_before: 0, code: null, seat: keptSeat, destination, generation: sql`outbox.generation + 1` }).where('outbox.state', '<>', 'done'))
+      // generation and settles nothing, and their lease runs on for as long as they are at it, so that nobody does both at one time (decision 17). Patience begins anew; by
+      // `created_at` it is still looked for what a former device may have sent.
+      .onConflict((conflict) => conflict.column('id').doUpdateSet({ state: 'waiting', body: text, not_before: 0, asked_at: now, attempts: 0, code: null, seat: keptSeat, destination, generation: sql`outbox.generation + 1` }).where('outbox.state', '<>', 'done'))
       .execute();
   }
 }

@@ -86,5 +86,10 @@ export function migrations(dialect: Dialect): Record<string, Migration> {
         await finish(count(text(schema.createTable('policy_revision'), 'revision', 'text'), 'first_loaded_at', 'last_loaded_at').addPrimaryKeyConstraint('policy_revision_pk', ['revision'])).execute();
       },
     },
+    '0008_asked_again': {
+      async up({ schema }: Kysely<unknown>) {
+        await schema.alterTable('outbox').addColumn('asked_at', dialect.integer).execute();
+      },
+    },
   };
 }

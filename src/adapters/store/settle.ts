@@ -34,9 +34,10 @@ export function settleEffect(db: Kysely<Tables>, codec: Codec, { id, generation 
   });
 }
 
+/** What a decision wakes is tried with new patience, as what it asks for again. */
 export async function wakeLanes(db: Kysely<Tables>, lanes: readonly string[], now: number): Promise<void> {
   if (lanes.length === 0) return;
-  await db.updateTable('outbox').set({ not_before: now }).where('lane', 'in', lanes).where('state', '=', WAITING).where('not_before', '>', now).execute();
+  await db.updateTable('outbox').set({ not_before: now, asked_at: now, attempts: 0 }).where('lane', 'in', lanes).where('state', '=', WAITING).where('not_before', '>', now).execute();
 }
 
 /** A due timer becomes a fact, in the transaction that removes it. */

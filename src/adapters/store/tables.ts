@@ -12,7 +12,8 @@ export type Tables = {
   readonly inbox_name: { source: string; name: string; fact: string };
   readonly outbox: {
     seq: Generated<number>; id: string; lane: string; kind: string; aggregate: string; type: string; body: string; state: string; created_at: number;
-    not_before: number; lease_owner: string | null; lease_until: number; generation: number; attempts: number; code: string | null;
+    /** When it was asked for again; null: never. */
+    asked_at: number | null; not_before: number; lease_owner: string | null; lease_until: number; generation: number; attempts: number; code: string | null;
     seat: number | null; destination: string | null;
   };
   readonly lease: { name: string; worker: string | null; generation: number; lease_until: number };

@@ -304,6 +304,38 @@ for (const kind of STORE_KINDS) {
       expect(only(await open.store.claimEffects('w', at(99_999), LEASE, 10, [])).work.id).to.equal('e1');
     });
 
+    it('tries with new patience what is asked for again, and still knows when it was decided first', async () => {
+      let now = 0;
+      const store = createStore(open.database, open.keys, () => at(now));
+      const decide = async (key: string, version: number, decision: Partial<Decision<unknown>>): Promise<void> => {
+        await store.receive([incoming(key)]);
+        for (const claim of await store.claimFacts('w', at(now), LEASE, 10)) expect(await store.commit(claim, version, { ...nothing, ...decision })).to.equal(true);
+      };
+      /** Tries it, and lets it wait; gives how it stood. */
+      const tried = async (): Promise<{ readonly attempts: number; readonly createdAt: number; readonly waitedMs: number }> => {
+        const claim = only(await store.claimEffects('w', at(now), LEASE, 10, []));
+        await store.settle(claim, claim.aggregate, { state: 'waiting', code: 'source-away', notBefore: at(now + 10) }, at(now));
+        return { attempts: claim.attempts, createdAt: claim.createdAt, waitedMs: claim.askedAt - claim.createdAt };
+      };
+      await decide('k1', 0, { effects: [effect('e1')] });
+      const first = await tried();
+      now = 50;
+      expect(await tried(), 'tried again by itself').to.deep.equal({ ...first, attempts: 1, waitedMs: 0 });
+      await open.database.db.updateTable('outbox').set({ created_at: first.createdAt - 5000 }).execute();
+      await decide('k2', 1, { effects: [effect('e1')] });
+      const again = await tried();
+      expect({ ...again, waitedMs: 0 }, 'asked for again').to.deep.equal({ attempts: 0, createdAt: first.createdAt - 5000, waitedMs: 0 });
+      expect(again.waitedMs).to.be.within(4900, 9000);
+      now = 55;
+      await open.database.db.updateTable('outbox').set({ not_before: at(10_000_000_000_000), asked_at: null }).execute();
+      await decide('k3', 2, { wake: ['l'] });
+      now = 70;
+      await open.database.db.updateTable('outbox').set({ not_before: 0 }).execute();
+      const woken = await tried();
+      expect(woken.attempts, 'woken by a decision').to.equal(0);
+      expect(woken.waitedMs).to.be.within(4900, 9000);
+    });
+
     it('does what was asked for last: the outcome of what a sender had in hand when it was asked for again settles nothing', async () => {
       await commit(open, [effect('e1')]);
       const former = only(await open.store.claimEffects('w1', T0, LEASE, 10, []));
