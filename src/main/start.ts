@@ -161,7 +161,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   late.problems = health.known;
   operations.serve(operationsRoutes({ couriers, health, metrics, steady: () => performance.now() }));
   const heard: typeof take = async (transaction) => { policyServer?.server.heard(transaction.events); await take(transaction); };
-  const door = doors?.open({ ...parts, keys, nudge: loop.nudge, validator: await createFhirValidator(), appservice: { hsToken, isOurs, take: heard }, ...(moduleToken === undefined ? {} : { module: (door_) => moduleRoutes(moduleToken, { ...parts, ...door_, guardian: homeserver.guardian, courier: homeserver.courier, source: createRoomSource(homeserverOptions), ...(policyServer === undefined ? {} : { policyUser: policyServer.server.userId }), inForce: reload.inForce }) }) });
+  const door = doors?.open({ ...parts, keys, nudge: loop.nudge, validator: await createFhirValidator(), appservice: { hsToken, isOurs, take: heard }, ...(moduleToken === undefined ? {} : { module: (door_) => moduleRoutes(moduleToken, { ...parts, ...door_, guardian: homeserver.guardian, courier: homeserver.courier, source: createRoomSource(homeserverOptions), ...(policyServer === undefined ? {} : { policyUser: policyServer.server.userId }), inForce: () => ({ ...reload.inForce(), settings: agreed.settings() }) }) }) });
   if (door !== undefined) late.door = door;
   const policyPort = roles.includes('ingress') ? await policyServer?.listen() : undefined;
   if (policyServer && isDecider) await protectRooms(store, policyServer.server, now());

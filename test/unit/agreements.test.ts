@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseConfig, type LoadedConfig } from '../../src/config/load.ts';
 import type { Register } from '../../src/domain/agreements/register.ts';
 import { as } from '../../src/domain/brand.ts';
+import { inForce } from '../../src/domain/policy/agreement.ts';
 import { decide } from '../../src/domain/decide.ts';
 import { settingsOf } from '../../src/main/compose.ts';
 import { createAgreed, type Agreed } from '../../src/main/agreements/agreed.ts';
@@ -110,6 +111,40 @@ describe('aceso agreements', function () {
     expect(made.servers()).to.deep.equal(['mercy.example', 'clinic.example', 'stanne.example']);
     expect(await made.strangerAmong(['mercy.example', 'stanne.example', 'nobody.example'])).to.equal('nobody.example');
     expect(made.problem()).to.equal(undefined);
+  });
+
+  it('counts for the homeserver\'s module too, by what its people\'s organisation has in force', async () => {
+    await add();
+    await settle();
+    const { agreedServers, organisations } = (await agreed()).settings();
+    expect(agreedServers).to.include('stanne.example');
+    expect(organisations.find(({ id }) => id === 'stanne.example')?.agreements.map(({ kind }) => kind)).to.deep.equal(['treatment']);
+    await revokeAgreement(open.store, 'ag_', { reason: 'breach', by: 'eve' });
+    await settle();
+    const after = (await agreed()).settings();
+    expect(after.agreedServers).not.to.include('stanne.example');
+    expect(after.organisations.flatMap((each) => (each.id === 'stanne.example' ? inForce(each, as(Date.now())) : []))).to.deep.equal([]);
+  });
+
+  it('is heard of by all at once, when a sender of the same process asks', async () => {
+    const made = await agreed();
+    await add();
+    await settle();
+    expect(made.servers()).not.to.include('stanne.example');
+    expect(await made.strangerAmong(['stanne.example'])).to.equal(undefined);
+    expect(made.servers()).to.include('stanne.example');
+  });
+
+  it('lets its people go on answering while they are in rooms, when it is over', async () => {
+    await add();
+    await settle();
+    await open.store.receive([{ source: 'operator', key: 'used', aggregate: { kind: 'agreement', id: 'stanne.example' }, at: as(Date.now()), body: { type: 'agreement.used', party: as('dr-okafor') } }]);
+    await settle();
+    await revokeAgreement(open.store, 'ag_', { reason: 'breach', by: 'eve' });
+    await settle();
+    const made = await agreed();
+    expect(made.servers()).to.include('stanne.example');
+    expect(await made.strangerAmong(['stanne.example']), 'nothing new').to.equal('stanne.example');
   });
 
   it('counts for nobody once a byte of it was changed in the database, or the hospital\'s key isn\'t there, and that is a problem', async () => {

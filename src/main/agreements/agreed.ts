@@ -1,7 +1,7 @@
 import { checkGenuine } from '../../adapters/auth/agreementFile.ts';
 import { hasAgreementKey, readAgreementKey } from '../../adapters/auth/agreementKey.ts';
 import type { LoadedConfig } from '../../config/load.ts';
-import { isAgreed } from '../../domain/agreements/agreed.ts';
+import { isAgreed, organisationsNow } from '../../domain/agreements/agreed.ts';
 import { endingSoon, type Entry, type Register } from '../../domain/agreements/register.ts';
 import type { Millis } from '../../domain/brand.ts';
 import type { FoundAggregate, Settings } from '../../domain/decision.ts';
@@ -20,6 +20,8 @@ export type Agreed = {
   strangerAmong(servers: readonly string[]): Promise<string | undefined>;
   /** Those whose events may stand in rooms, as they were read last: the own one first; with an agreement in force, which ends by the clock; and those whose people are still in rooms, so that they can answer what is open until they are led out. */
   servers(): readonly string[];
+  /** The settings, with the servers and organisations as they were read last: for who can't look up for each question. */
+  settings(): Settings;
   /** Reads the register anew. */
   look(): Promise<void>;
   problem(): Omit<Problem, 'since'> | undefined;
@@ -57,18 +59,23 @@ export function createAgreed({ store, config, settings, now, log }: AgreedParts)
     return new Map(await Promise.all([...found].map(async ([name, each]) => [name, each.aggregate.kind === 'agreement' ? { ...each, state: await genuine(each.state as Register) } : each] as const)));
   }
 
+  function servers(): readonly string[] {
+    const found = foundIn(registers);
+    const { ownServer, agreedServers } = settings();
+    return [...new Set([ownServer, ...agreedServers, ...registers.map(({ server }) => server)])].filter((server) => isAgreed(server, { found, settings: settings(), now: now() }) || registers.some((register) => register.server === server && register.rooms.length > 0));
+  }
+
   return {
     vouched,
+    servers,
+    settings: () => ({ ...settings(), agreedServers: servers(), organisations: organisationsNow({ found: foundIn(registers), settings: settings() }) }),
     async strangerAmong(servers) {
       const others = [...new Set(servers)].filter((server) => server !== settings().ownServer);
       if (others.length === 0) return undefined;
       const found = await vouched(await store.lookup(others.map((name) => ({ kind: 'agreement', name }))));
+      // Who is asked about what comes of it hears of it no later.
+      registers = [...registers.filter(({ server }) => !found.has(server)), ...[...found.values()].map(({ state }) => state as Register)];
       return others.find((server) => !isAgreed(server, { found, settings: settings(), now: now() }));
-    },
-    servers() {
-      const found = foundIn(registers);
-      const { ownServer, agreedServers } = settings();
-      return [...new Set([ownServer, ...agreedServers, ...registers.map(({ server }) => server)])].filter((server) => isAgreed(server, { found, settings: settings(), now: now() }) || registers.some((register) => register.server === server && register.rooms.length > 0));
     },
     async look() {
       try {

@@ -3,12 +3,15 @@ import { existsSync } from 'node:fs';
 import { checkGenuine } from '../../adapters/auth/agreementFile.ts';
 import { readAgreementKey } from '../../adapters/auth/agreementKey.ts';
 import type { LoadedConfig } from '../../config/load.ts';
+import { withRegister } from '../../domain/agreements/agreed.ts';
 import { REVOCATION_REASONS, statusOf, type Entry, type Register } from '../../domain/agreements/register.ts';
 import { endOf, partnerIn, type Terms } from '../../domain/agreements/terms.ts';
 import { as, type Millis } from '../../domain/brand.ts';
+import type { Organisation } from '../../domain/policy/agreement.ts';
 import type { FactBody } from '../../domain/fact.ts';
 import type { RoomState } from '../../domain/rooms/room.ts';
 import type { Store } from '../../ports/store.ts';
+import { organisationsOf } from '../compose.ts';
 import { instant, table, type Printed } from '../print.ts';
 import { keyPath, partnerOf, readSigned, signedByUs, termsWords } from './document.ts';
 
@@ -108,6 +111,9 @@ async function genuineness(config: LoadedConfig, { server, key }: Register, { te
 }
 
 const registerOf = async (store: Store, server: string): Promise<Register | undefined> => (await store.load({ kind: 'agreement', id: server }))?.state as Register | undefined;
+/** The organisations as rules see them now. */
+export const organisationsIn = async (store: Pick<Store, 'states'>, config: LoadedConfig): Promise<readonly Organisation[]> => (await registersOf(store)).reduce(withRegister, organisationsOf(config));
+
 export const registersOf = async (store: Pick<Store, 'states'>): Promise<readonly Register[]> => (await store.states('agreement')) as readonly Register[];
 
 async function one(store: Store, id: string): Promise<{ readonly register: Register; readonly entry: Entry }> {

@@ -4,7 +4,8 @@ import type { LoadedConfig } from '../../config/load.ts';
 import { as, type Millis, type UserId } from '../../domain/brand.ts';
 import type { Who } from '../../domain/policy/question.ts';
 import { ACTIONS, LABELS, RECORDS, ROOM_KINDS } from '../../domain/policy/words.ts';
-import { openStore, organisationsOf, type Opened } from '../compose.ts';
+import { organisationsIn } from '../agreements/register.ts';
+import { openStore, type Opened } from '../compose.ts';
 import { table, type Printed } from '../print.ts';
 import type { ExplainOptions } from './explain.ts';
 
@@ -63,7 +64,7 @@ export function addPolicy(program: Command, { config, print }: PolicyParts): voi
       const rules = options.rules === 'in-force or configured' ? await named('in-force', opened).catch(() => named('configured', opened)) : await named(options.rules, opened);
       if (role !== undefined && !rules.roles.includes(role)) throw new Error(`${role} is not a role. There are ${rules.roles.join(', ')}.`);
       const at = now();
-      const asker: Who = role === undefined ? await whoNamed((await opened()).store, who, organisationsOf(config())) : { ...asTheyShouldBe(role), userId: as<UserId>(`@any-${role}:example`), trainedAt: at };
+      const asker: Who = role === undefined ? await whoNamed((await opened()).store, who, await organisationsIn((await opened()).store, config())) : { ...asTheyShouldBe(role), userId: as<UserId>(`@any-${role}:example`), trainedAt: at };
       return explain(rules, questionFrom(asker, action, what, { ...options, given: options.given ?? ['responsible', 'in-care'] }, at));
     }));
 
@@ -78,7 +79,7 @@ export function addPolicy(program: Command, { config, print }: PolicyParts): voi
     .argument('[rules]', 'the rules to try', 'configured').addOption(new Option('--against <rules>', 'the rules to compare with').default('in-force')).addHelpText('after', SOURCES_HELP)
     .action((after: string, { against }: { readonly against: string }) => withDatabase(async (opened) => {
       const { simulate } = await import('./simulate.ts');
-      return simulate((await opened()).store, await named(against, opened), await named(after, opened), organisationsOf(config()), now());
+      return simulate((await opened()).store, await named(against, opened), await named(after, opened), await organisationsIn((await opened()).store, config()), now());
     }));
 
   policy.command('history').description('every revision that was in force, and when').action(() => withDatabase(async (opened) => (await import('./history.ts')).policyHistory((await opened()).policies)));
