@@ -106,6 +106,11 @@ export type Admission = { readonly reply: HttpReply } | Admitted;
 export type Admitted = {
   readonly maxBytes: number;
   readonly tooLarge: () => HttpReply;
+  /**
+   * Where nobody has proven themselves before the body is there: room of its own, beside the route's, taken by the bytes that came and not by those
+   * announced; at most `perPeer` of its `bytes` from one address.
+   */
+  readonly room?: { readonly name: string; readonly bytes: number; readonly perPeer: number };
   /** The answer when the door has as much in hand as it may; 503 without a body when absent. */
   readonly busy?: () => HttpReply;
   readonly take: (body: Uint8Array) => Promise<HttpReply>;

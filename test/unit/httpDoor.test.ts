@@ -177,6 +177,25 @@ describe('The door', () => {
     }
   });
 
+  it('keeps no room for what strangers only announce: what came counts, in room of its own, and one address gets a part of it', async () => {
+    const taking = (path: string, bytes: number): HttpRoute['admit'] => (head) => ({ maxBytes: 900, tooLarge: () => ({ status: 413 }), take: async () => ({ status: 201 }), room: { name: head.path === path ? 'own' : 'other', bytes, perPeer: 1000 } });
+    const { server, refusals } = await start({ routes: [{ prefix: '/', admit: taking('/sign', 2000) }] });
+    const statusOf = (path: string, size: number): Promise<number | undefined> => new Promise((resolve, reject) => { httpRequest({ port: server.port, path, method: 'POST' }, (answer) => { answer.resume(); resolve(answer.statusCode); }).on('error', reject).end('x'.repeat(size)); });
+    const strangers = Array.from({ length: 4 }, () => connect(server.port, '127.0.0.1'));
+    try {
+      for (const each of strangers) each.write('POST /send HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n');
+      expect(await statusOf('/send', 800), 'announced is not taken').to.equal(201);
+      strangers[0]?.write('x'.repeat(600));
+      await until('what came to be counted', async () => (await statusOf('/send', 800)) === 503);
+      expect(await statusOf('/sign', 800)).to.equal(201);
+      expect(refusals.at(-1)).to.include({ code: 'busy', status: 503 });
+      strangers[0]?.destroy();
+      await until('its room to be free again', async () => (await statusOf('/send', 800)) === 201);
+    } finally {
+      for (const each of strangers) each.destroy();
+    }
+  });
+
   it('has no more in hand than it may: 503 with Retry-After for the next, and room again afterwards', async () => {
     const waiting: (() => void)[] = [];
     const ended: string[] = [];

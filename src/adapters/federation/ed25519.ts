@@ -5,7 +5,7 @@ export const unpadded = (bytes: Uint8Array): string => Buffer.from(bytes).toStri
 
 /** Undefined for what isn't base64 of so many bytes. */
 export function decoded(text: unknown, length: number): Buffer | undefined {
-  if (typeof text !== 'string' || !/^[A-Za-z0-9+/]+=*$/u.test(text)) return undefined;
+  if (typeof text !== 'string' || text.length > Math.ceil(length / 3) * 4 || !/^[A-Za-z0-9+/]+=*$/u.test(text)) return undefined;
   const bytes = Buffer.from(text, 'base64');
   return bytes.length === length ? bytes : undefined;
 }

@@ -56,10 +56,13 @@ export function contentHash(event: JsonObject): { readonly bytes: number; readon
   return { bytes: text.length, sha256: unpadded(createHash('sha256').update(text).digest()) };
 }
 
+/** A hash as it is written in JSON (unpadded base64; some pad it). */
+export const isSha256 = (value: unknown): value is string => typeof value === 'string' && /^[A-Za-z0-9+/]{43}=?$/u.test(value);
+
 export function isHashRight(event: JsonObject, sha256: string): boolean {
   const { hashes } = event;
   const said = isObject(hashes) ? hashes['sha256'] : undefined;
-  return typeof said === 'string' && said.replace(/=+$/u, '') === sha256;
+  return isSha256(said) && said.replace('=', '') === sha256;
 }
 
 /** Adds hash and signature. */

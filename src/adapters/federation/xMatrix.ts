@@ -7,14 +7,34 @@ export type Credentials = { readonly origin: string; readonly destination?: stri
 
 export type SignedRequest = { readonly method: string; /** Path and query, as they are sent. */ readonly uri: string; readonly content?: unknown };
 
-/** Undefined when the header is none, or not of this form. */
+/** Of four parameters: names of 255 characters, a signature of 88. */
+const MOST_CHARACTERS = 2048;
+const SPACE = /[ \t]*/uy;
+const NAME = /[!#$%&'*+.^_`|~\w-]+/uy;
+const EQUALS = /[ \t]*=[ \t]*/uy;
+const QUOTED = /"(?:[^"\\]|\\.)*"/uy;
+const TOKEN = /[^\s,"]+/uy;
+const NEXT = /[ \t]*(?:,|$)/uy;
+
+/** Undefined when the header is none, or not of this form. Reads it once from its beginning to its end, whatever is in it. */
 export function parseXMatrix(header: string | undefined): Credentials | undefined {
-  const [, text] = /^X-Matrix +(.+)$/iu.exec(header ?? '') ?? [];
-  if (text === undefined) return undefined;
+  if (header === undefined || header.length > MOST_CHARACTERS || !/^X-Matrix +/iu.test(header)) return undefined;
+  let at = 'X-Matrix '.length;
+  const take = (pattern: RegExp): string | undefined => {
+    pattern.lastIndex = at;
+    const [text] = pattern.exec(header) ?? [];
+    at += text?.length ?? 0;
+    return text;
+  };
   const parameters = new Map<string, string>();
-  for (const part of text.matchAll(/([!#$%&'*+.^_`|~\w-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))[ \t]*(?:,|$)/gu)) {
-    const [, name = '', quoted, token = ''] = part;
-    parameters.set(name.toLowerCase(), quoted === undefined ? token : quoted.replaceAll(/\\(.)/gu, '$1'));
+  while (at < header.length) {
+    take(SPACE);
+    const name = take(NAME);
+    if (name === undefined || take(EQUALS) === undefined) return undefined;
+    const quoted = take(QUOTED);
+    const value = quoted === undefined ? take(TOKEN) : quoted.slice(1, -1).replaceAll(/\\(.)/gu, '$1');
+    if (value === undefined || take(NEXT) === undefined) return undefined;
+    parameters.set(name.toLowerCase(), value);
   }
   const [origin, destination, key, sig] = ['origin', 'destination', 'key', 'sig'].map((name) => parameters.get(name));
   return origin === undefined || key === undefined || sig === undefined ? undefined : { origin, key, sig, ...(destination === undefined ? {} : { destination }) };

@@ -3,7 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Admission, Admitted, HttpReply, HttpRoute } from '../../ports/bridge.ts';
-import { createBudget, type Budget } from './budget.ts';
+import { createBudget, type Budget, type Share } from './budget.ts';
 import { createPeerOf, type Seen, type TrustedProxies } from './peer.ts';
 import { readTls, watchTls, type TlsFiles } from './tls.ts';
 
@@ -41,6 +41,8 @@ export type HttpServer = {
   stop(withinMs: number): Promise<void>;
 };
 
+type BudgetOf = (prefix: string, room: Admitted['room']) => Budget;
+
 type Door = { readonly seen: (request: Request) => Seen; readonly refused: (refusal: DoorRefusal) => void };
 
 /** Serves routes; admits or refuses each request before its body is read, and never reads more of it than its route allows. */
@@ -49,9 +51,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const door: Door = { seen: createPeerOf(options.proxies), refused };
   const budgets = new Map<string, Budget>();
   // Each its own: where nobody has to prove themselves before the body comes, nobody can take the room of those who did.
-  const budgetOf = (prefix: string): Budget => {
-    const budget = budgets.get(prefix) ?? createBudget(options.maxBytesInFlight ?? MOST_IN_FLIGHT);
-    budgets.set(prefix, budget);
+  const budgetOf: BudgetOf = (prefix, room) => {
+    const name = room === undefined ? prefix : `${prefix} ${room.name}`;
+    const budget = budgets.get(name) ?? (room === undefined ? createBudget(options.maxBytesInFlight ?? MOST_IN_FLIGHT) : createBudget(room.bytes, room.perPeer));
+    budgets.set(name, budget);
     return budget;
   };
   let app = appOf(door, failed, budgetOf, options.routes);
@@ -77,11 +80,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   };
 }
 
-function appOf(door: Door, failed: HttpServerOptions['failed'], budgetOf: (prefix: string) => Budget, routes: readonly HttpRoute[]): express.Express {
+function appOf(door: Door, failed: HttpServerOptions['failed'], budgetOf: BudgetOf, routes: readonly HttpRoute[]): express.Express {
   const app = express();
   app.disable('x-powered-by').disable('etag');
   for (const route of routes) {
-    app.use(route.prefix, (request, response) => serve(door, budgetOf(route.prefix), route, request, response).catch((error: unknown) => {
+    app.use(route.prefix, (request, response) => serve(door, budgetOf, route, request, response).catch((error: unknown) => {
       failed(error);
       if (!response.headersSent) send(response, { status: 500 });
     }));
@@ -93,33 +96,34 @@ function appOf(door: Door, failed: HttpServerOptions['failed'], budgetOf: (prefi
   return app;
 }
 
-async function serve(door: Door, budget: Budget, route: HttpRoute, request: Request, response: Response): Promise<void> {
+async function serve(door: Door, budgetOf: BudgetOf, route: HttpRoute, request: Request, response: Response): Promise<void> {
   const url = new URL(`http://localhost${request.url}`);
   const { headers, peer } = door.seen(request);
   const admission: Admission = await route.admit({ method: request.method, path: url.pathname, query: url.searchParams, uri: request.originalUrl, headers, peer });
   if ('reply' in admission) { refuse(request, response, admission.reply); return; }
   try {
-    await take(door, budget, admission, peer.address, request, response);
+    await take(door, budgetOf(route.prefix, admission.room).share(peer.address), admission, peer.address, request, response);
   } finally {
     admission.done?.();
   }
 }
 
-async function take({ refused }: Door, budget: Budget, admission: Admitted, peer: string, request: Request, response: Response): Promise<void> {
-  // What isn't said beforehand may be as much as is allowed.
-  const bytes = Math.min(Number(request.headers['content-length'] ?? admission.maxBytes), admission.maxBytes);
-  if (!budget.take(bytes)) {
+async function take({ refused }: Door, share: Share, admission: Admitted, peer: string, request: Request, response: Response): Promise<void> {
+  const busy = (): void => {
     if (admission.busy === undefined) refused({ code: 'busy', status: 503, peer });
     refuse(request, response, admission.busy?.() ?? { status: 503, headers: { 'retry-after': '2' } });
-    return;
-  }
+  };
+  // What isn't said beforehand may be as much as is allowed. Who hasn't proven themselves has no room kept for what they only announce.
+  const isKept = admission.room === undefined;
+  if (isKept && !share.take(Math.min(Number(request.headers['content-length'] ?? admission.maxBytes), admission.maxBytes))) { busy(); return; }
   try {
-    const body = await read(request, admission);
+    const body = await read(request, admission, (bytes) => isKept || share.take(bytes));
     if (body === 'too-large') { refuse(request, response, admission.tooLarge()); return; }
+    if (body === 'busy') { busy(); return; }
     if (body === 'gone') return;
     send(response, await admission.take(body));
   } finally {
-    budget.give(bytes);
+    share.end();
   }
 }
 
@@ -147,17 +151,17 @@ function refuse(request: Request, response: Response, reply: HttpReply): void {
   send(response, reply);
 }
 
-function read(request: Request, { maxBytes }: Admitted): Promise<Uint8Array | 'too-large' | 'gone'> {
+function read(request: Request, { maxBytes }: Admitted, mayHold: (bytes: number) => boolean): Promise<Uint8Array | 'too-large' | 'busy' | 'gone'> {
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) return Promise.resolve('too-large');
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > maxBytes) {
-        request.removeAllListeners('data');
-        resolve('too-large');
-      } else chunks.push(chunk);
+      const trouble = size > maxBytes ? 'too-large' : mayHold(chunk.length) ? undefined : 'busy';
+      if (trouble === undefined) { chunks.push(chunk); return; }
+      request.removeAllListeners('data');
+      resolve(trouble);
     });
     request.on('end', () => resolve(Buffer.concat(chunks)));
     request.on('close', () => resolve('gone'));

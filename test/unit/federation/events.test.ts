@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { canonicalJson, NotCanonical } from '../../../src/adapters/federation/canonicalJson.ts';
+import { canonicalJson, hasFewValues, NotCanonical } from '../../../src/adapters/federation/canonicalJson.ts';
 import { isSignedBy, publicKeyOf, signerOf } from '../../../src/adapters/federation/ed25519.ts';
 import { contentHash, eventIdOf, isHashRight, signableBytes, signedEvent, type RoomVersion } from '../../../src/adapters/federation/event.ts';
 import { signedBytes, type JsonObject } from '../../../src/adapters/federation/signedJson.ts';
@@ -28,6 +28,14 @@ const CANONICAL = [
 describe('Canonical JSON', () => {
   for (const [text, expected] of CANONICAL) it(`of ${text} is the specification's`, () => expect(canonicalJson(JSON.parse(text))).to.equal(expected));
   for (const [what, value] of [['a fraction', 1.5], ['an integer of more than 53 bits', 2 ** 53], ['not JSON', undefined]] as const) it(`is refused to ${what}`, () => expect(() => canonicalJson({ a: value })).to.throw(NotCanonical));
+  it('is refused to what has more values than any transaction, long before they are all written', () => {
+    for (const many of [Array.from({ length: 50_000 }, () => 1), Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`k${index}`, 1]))]) expect(() => canonicalJson({ a: many })).to.throw(NotCanonical, 'more than 50000 values');
+    expect(canonicalJson({ a: Array.from({ length: 49_000 }, () => 1) }).length).to.be.greaterThan(49_000);
+  });
+  for (const [what, text, few] of [
+    ['many names', `{${'"a":1,'.repeat(60_000)}"b":1}`, false], ['many objects', `[${'{},'.repeat(60_000)}{}]`, false], ['depth', '['.repeat(60_000), false],
+    ['a long text with commas and quotes', JSON.stringify({ a: '",\\{['.repeat(60_000) }), true], ['a common event', '{"a":{"b":[1,2]}}', true],
+  ] as const) it(`of ${what} is seen to have ${few ? 'few' : 'too many'} values before it is parsed`, () => expect(hasFewValues(Buffer.from(text))).to.equal(few));
   it('is refused to what is nested without end, instead of ending the process', () => {
     expect(() => canonicalJson(JSON.parse(`${'['.repeat(5000)}${']'.repeat(5000)}`))).to.throw(NotCanonical);
   });
@@ -59,6 +67,17 @@ describe('An event', () => {
       expect(signedEvent(version, bare, 'domain', 'ed25519:1', signer)['signatures']).to.deep.equal(event.signatures);
     });
   }
+
+  it('has a hash of 43 characters, padded or not; anything else is none, and costs nothing', () => {
+    const { event } = cases[0] ?? {};
+    if (!event) throw new Error('no case');
+    const { sha256 } = contentHash(event);
+    for (const [said, is] of [[sha256, true], [`${sha256}=`, true], [`${sha256}==`, false], [` ${sha256}`, false], [`${'='.repeat(200_000)}x`, false]] as const) {
+      const began = performance.now();
+      expect(isHashRight({ ...event, hashes: { sha256: said } }, sha256), said.slice(0, 50)).to.equal(is);
+      expect(performance.now() - began).to.be.lessThan(1000);
+    }
+  });
 
   it('has another hash when a word of it was changed', () => {
     const { event } = cases[0] ?? {};

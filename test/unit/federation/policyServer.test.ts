@@ -214,6 +214,25 @@ describe('The policy server', () => {
     ] as const) expect((await call('PUT', uri, { origin, body: given })).status).to.be.oneOf([400, 403]);
   });
 
+  it('says how much of a body it takes before anybody has proven themselves, and keeps room for questions to sign', async () => {
+    const admitted = (method: string, uri: string): { readonly maxBytes: number; readonly room: string | undefined } => {
+      const admission = server.route.admit({ method, path: uri, uri, query: new URLSearchParams(), headers: { authorization: xMatrix({ method, uri }, 'stanne.example', NAME, 'ed25519:a', servers['stanne.example']) }, peer: { address: '127.0.0.1' } });
+      if ('then' in admission || 'reply' in admission) throw new Error('not admitted');
+      return { maxBytes: admission.maxBytes, room: admission.room?.name };
+    };
+    expect(admitted('POST', '/_matrix/policy/v1/sign')).to.deep.equal({ maxBytes: 128 * 1024, room: 'sign' });
+    expect(admitted('PUT', '/_matrix/federation/v1/send/1')).to.deep.equal({ maxBytes: 4 * 1024 * 1024, room: 'other' });
+    expect(admitted('PUT', '/_matrix/federation/v2/invite/x/y')).to.deep.equal({ maxBytes: 512 * 1024, room: 'other' });
+  });
+
+  it('looks at no body for whose request there is no key', async () => {
+    published = (name) => keysOf(name, servers[name === 'stanne.example' ? 'evil.example' : name]);
+    const uri = '/_matrix/policy/v1/sign';
+    const admission = await server.route.admit({ method: 'POST', path: uri, uri, query: new URLSearchParams(), headers: { authorization: 'X-Matrix origin="stanne.example",key="ed25519:made_up",sig="x"' }, peer: { address: '127.0.0.1' } });
+    if ('reply' in admission) throw new Error('not admitted');
+    expect((await admission.take(Buffer.from('{'))).status, 'the body is no JSON').to.equal(401);
+  });
+
   it('answers truly what its membership brings', async () => {
     expect((await call('GET', '/.well-known/matrix/server', { headers: {} })).body).to.deep.equal({ 'm.server': `${NAME}:443` });
     expect((await call('PUT', '/_matrix/federation/v1/send/1', { body: { pdus: [message()] } })).body).to.deep.equal({ pdus: {} });
@@ -267,6 +286,14 @@ describe('X-Matrix', () => {
     ['X-Matrix origin=a.example,key="ed25519:1",sig="ab+/c"', { origin: 'a.example', key: 'ed25519:1', sig: 'ab+/c' }],
     ['x-matrix ORIGIN="a.example:8448" , key="ed25519:1",sig="a\\"b"', { origin: 'a.example:8448', key: 'ed25519:1', sig: 'a"b' }],
     ['X-Matrix origin=a.example:8448,key=ed25519:1,sig=ab+/c=', { origin: 'a.example:8448', key: 'ed25519:1', sig: 'ab+/c=' }],
-    ['X-Matrix origin="a.example"', undefined], ['Bearer x', undefined], [undefined, undefined],
+    ['X-Matrix origin="a.example",key="ed25519:1",sig="abc" and more', undefined], ['X-Matrix origin="a.example",key="ed25519:1",sig="abc', undefined], ['X-Matrix origin="a.example"', undefined], ['Bearer x', undefined], [undefined, undefined],
   ] as const) it(`of ${header ?? 'nothing'} is read as ${JSON.stringify(expected)}`, () => expect(parseXMatrix(header)).to.deep.equal(expected));
+
+  it('is read in one go, whatever is in it, and not at all when it is longer than any', () => {
+    const began = performance.now();
+    for (const hostile of [`X-Matrix ${'a'.repeat(16_000)}`, `X-Matrix ${'a=b,'.repeat(4000)}`, `X-Matrix ${'a'.repeat(2000)}`, `X-Matrix a="${'\\\\'.repeat(900)}`]) for (let count = 0; count < 200; count += 1) expect(parseXMatrix(hostile)).to.equal(undefined);
+    expect(performance.now() - began).to.be.lessThan(1000);
+    const long = `X-Matrix origin="a.example",key="ed25519:1",sig="abc",more="${'x'.repeat(2048)}"`;
+    expect(parseXMatrix(long)).to.equal(undefined);
+  });
 });
