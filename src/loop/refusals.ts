@@ -3,6 +3,7 @@ import type { KeyRing } from '../ports/keys.ts';
 import type { Refusal } from '../ports/refusal.ts';
 import type { AuditNote, Store } from '../ports/store.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
+import { createAllowance } from './allowance.ts';
 
 export type RefusalParts = { readonly store: Pick<Store, 'audit'>; readonly keys: Pick<KeyRing, 'pseudonym'>; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics };
 
@@ -31,7 +32,6 @@ const APART = 200;
 export function createRefusals({ store, keys, now, log, metrics }: RefusalParts): Refusals {
   const apart = new Map<string, Count>();
   const sums = new Map<string, Count>();
-  let rows = { left: ROWS, at: now() as number };
   let summed = -Infinity;
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
@@ -43,12 +43,7 @@ export function createRefusals({ store, keys, now, log, metrics }: RefusalParts)
     else { known.times += times; known.last = now(); }
   };
   const addToSum = ({ door, code, status, first, times }: Omit<Count, 'last'>): void => add(sums, `${door} ${code}`, { door, code, status, first, times });
-  const mayTell = (): boolean => {
-    rows = { left: Math.min(ROWS, rows.left + (now() - rows.at) / ROW_MS), at: now() };
-    if (rows.left < 1) return false;
-    rows.left -= 1;
-    return true;
-  };
+  const mayTell = createAllowance(now, ROWS, ROW_MS);
 
   async function write(): Promise<void> {
     const told: Count[] = [];

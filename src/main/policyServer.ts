@@ -10,6 +10,7 @@ import { as, type Millis, type UserId } from '../domain/brand.ts';
 import type { GovernedRoom } from '../domain/governed/governed.ts';
 import type { RoomState } from '../domain/rooms/room.ts';
 import type { RoomTemplates } from '../domain/rooms/template.ts';
+import { createAllowance } from '../loop/allowance.ts';
 import { createRefusals } from '../loop/refusals.ts';
 import type { KeyRing } from '../ports/keys.ts';
 import type { PolicyServer } from '../ports/policyServer.ts';
@@ -35,6 +36,8 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
   const { policy_server: settings, homeserver: { url, server_name: ownServer }, organisation } = config;
   if (settings === undefined) return undefined;
   const { server_name: serverName, localpart, host, port, tls } = settings;
+  // Beyond it they are in the figures and, summed, in the audit.
+  const mayTell = createAllowance(now, 100, 10_000);
   const refusals = createRefusals({ store, keys, log, metrics, now });
   const failed = (error: unknown): void => log.error('policy.failed', { error: errorCode(error) });
   const refused = (refusal: { readonly code: string; readonly status: number; readonly peer: string }): void => refusals.note({ door: 'policy', ...refusal });
@@ -47,7 +50,7 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
       metrics.count('policy_signs', { answer: allowed ? 'signed' : 'refused', rule });
       metrics.observe('policy_seconds', seconds);
       if (allowed) return;
-      log.warn('policy.refused', { rule, origin, room: roomId, event: eventId });
+      if (mayTell()) log.warn('policy.refused', { rule, origin, room: roomId, event: eventId });
       refusals.note({ door: 'policy', code: rule, status: 403, source: as(origin) });
     },
   });

@@ -49,11 +49,10 @@ export function signableBytes(version: RoomVersion, event: JsonObject): Buffer {
 /** Since room version 4 an event's id is the hash of what is signed. */
 export const eventIdOf = (signable: Uint8Array): EventId => as<EventId>(`$${createHash('sha256').update(signable).digest('base64url')}`);
 
-/** Bytes of an event as it is sent, and its content hash (server-server API §"Calculating the content hash for an event"). */
-export function contentHash(event: JsonObject): { readonly bytes: number; readonly sha256: string } {
+/** The hash of an event as it is sent (server-server API §"Calculating the content hash for an event"). */
+export function contentHash(event: JsonObject): string {
   const { unsigned: _, signatures: __, hashes: ___, age_ts: ____, outlier: _____, destinations: ______, ...rest } = event;
-  const text = Buffer.from(canonicalJson(rest));
-  return { bytes: text.length, sha256: unpadded(createHash('sha256').update(text).digest()) };
+  return unpadded(createHash('sha256').update(canonicalJson(rest)).digest());
 }
 
 /** A hash as it is written in JSON (unpadded base64; some pad it). */
@@ -67,6 +66,6 @@ export function isHashRight(event: JsonObject, sha256: string): boolean {
 
 /** Adds hash and signature. */
 export function signedEvent(version: RoomVersion, event: JsonObject, name: string, keyId: string, signer: Signer): JsonObject {
-  const hashed = { ...event, hashes: { sha256: contentHash(event).sha256 } };
+  const hashed = { ...event, hashes: { sha256: contentHash(event) } };
   return { ...hashed, signatures: { [name]: { [keyId]: signer.sign(signableBytes(version, hashed)) } } };
 }

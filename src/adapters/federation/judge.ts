@@ -1,9 +1,10 @@
 import { as, type EventId, type Millis, type RoomId, type UserId } from '../../domain/brand.ts';
-import { admit, dependsOnRoom, isHistory, refuse, targetOf, type AdmissionTerms, type Asked, type Pdu } from '../../domain/policy/admit.ts';
+import { admit, dependsOnRoom, isHistory, isServerAdmitted, LARGEST_BYTES, refuse, targetOf, type AdmissionTerms, type Asked, type Pdu } from '../../domain/policy/admit.ts';
+import type { RoomView } from '../../domain/policy/roomView.ts';
 import type { Verdict } from '../../domain/policy/verdict.ts';
 import { canonicalJson, NotCanonical } from './canonicalJson.ts';
 import { isSignedBy } from './ed25519.ts';
-import { contentHash, eventIdOf, isHashRight, isRoomVersion, redacted, signableBytes, type RoomVersion } from './event.ts';
+import { contentHash, eventIdOf, isHashRight, isRoomVersion, isSha256, redacted, signableBytes, type RoomVersion } from './event.ts';
 import type { OriginKeys } from './originKeys.ts';
 import { isObject, keyIdsIn, signatureIn, type JsonObject } from './signedJson.ts';
 import type { Views } from './views.ts';
@@ -17,50 +18,74 @@ export type JudgeParts = {
   readonly passed: { has(eventId: EventId): boolean };
 };
 
-/** Finds out what the rules ask about an event, and asks them. Never throws for what the event says. */
-export async function judge({ views, keys, passed, terms: termsNow, now }: JudgeParts, event: JsonObject): Promise<Judgement> {
+/** Finds out what the rules ask about an event, and asks them; what isn't found out by the deadline is `too-slow`. Never throws for what the event says. */
+export async function judge({ passed, terms: termsNow, now, ...parts }: JudgeParts, event: JsonObject, deadline: AbortSignal): Promise<Judgement> {
+  const [views, keys] = [viewsBy(deadline, parts.views), keysBy(deadline, parts.keys)];
   try {
     const terms = termsNow();
-    const pdu = pduOf(event);
+    const pdu = pduOf(event, terms);
+    if (!pdu) return { verdict: refuse('malformed') };
+    // Before it is hashed.
+    const bytes = sizeOf(event);
+    if (bytes > LARGEST_BYTES) return { verdict: refuse('oversized') };
     const roomId = roomOf(event);
-    if (!pdu || roomId === undefined) return { verdict: refuse('malformed') };
+    if (roomId === undefined) return { verdict: refuse('malformed') };
     const room = await views.room(roomId);
     if (room === 'away') return { roomId, verdict: refuse('homeserver-away') };
     if (!room) return { roomId, verdict: refuse('room-unknown') };
     if (!isRoomVersion(room.version)) return { roomId, verdict: refuse('room-version') };
     const signable = signableBytes(room.version, event);
     const eventId = eventIdOf(signable);
-    const { bytes, sha256 } = contentHash(event);
-    const hash = isHashRight(event, sha256) ? 'right' : isRedactedForm(room.version, event) ? 'redacted' : 'wrong';
+    const hash = isHashRight(event, contentHash(event)) ? 'right' : isRedactedForm(room.version, event) ? 'redacted' : 'wrong';
     const target = targetOf(pdu, room);
     const isOld = isHistory(pdu, now()) || hash === 'redacted';
-    const asked: Omit<Asked, 'room'> = {
-      now: now(), hash, fields: fieldsOf(event),
-      bytes: bytes + Buffer.byteLength(canonicalJson({ hashes: event['hashes'] ?? null, signatures: event['signatures'] ?? null })),
-      signature: await isSignedByOrigin(keys, event, pdu, signable) ? 'right' : 'wrong',
+    const asked: Omit<Asked, 'room' | 'signature'> = {
+      now: now(), hash, bytes, fields: fieldsOf(event),
       // What was let pass once passes again; what the homeserver accepted is history. But state can become current where the room's graph forks, though it was
       // refused (docs/policy-server.md): of state that shows its redacted form alone, only our own word counts.
       accepted: passed.has(eventId) || (!(hash === 'redacted' && pdu.state_key !== undefined) && (room.current.has(eventId) || (isOld && await views.sender(roomId, eventId) === pdu.sender))),
       ...(target === undefined ? {} : await senderOf(views, roomId, target)),
     };
-    const verdict = admit(pdu, { ...asked, room }, terms);
+    const decide = async (seen: RoomView | undefined): Promise<Verdict> =>
+      admit(pdu, { ...asked, room: seen, signature: seen && isServerAdmitted(pdu.sender, seen, terms) && await isSignedByOrigin(keys, event, pdu, signable) ? 'right' : 'wrong' }, terms);
+    const verdict = await decide(room);
     // What has changed since this was read may turn it: the room is looked at once more before somebody is refused for it.
     const again = dependsOnRoom(verdict) ? await views.fresh(roomId) : undefined;
-    const last = !dependsOnRoom(verdict) ? verdict : again === 'away' ? refuse('homeserver-away') : admit(pdu, { ...asked, room: again }, terms);
+    const last = !dependsOnRoom(verdict) ? verdict : again === 'away' ? refuse('homeserver-away') : await decide(again);
     return { verdict: last, roomId, eventId, sender: pdu.sender, signable };
   } catch (error) {
     if (error instanceof NotCanonical) return { verdict: refuse('malformed') };
+    if (error instanceof TooLate) return { verdict: refuse('too-slow') };
     throw error;
   }
 }
 
-async function senderOf(views: Views, roomId: RoomId, target: EventId): Promise<{ readonly target?: UserId }> {
+class TooLate extends Error {}
+
+/** What is waited for goes on for others who wait for it; nothing more is begun for this one. */
+function by<Value>(deadline: AbortSignal, step: Promise<Value>): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    step.then(resolve, reject);
+    const late = (): void => reject(new TooLate());
+    if (deadline.aborted) late();
+    else deadline.addEventListener('abort', late, { once: true });
+  });
+}
+
+const viewsBy = (deadline: AbortSignal, views: Views): Pick<Views, 'room' | 'fresh' | 'sender'> => ({
+  room: (roomId) => by(deadline, views.room(roomId)), fresh: (roomId) => by(deadline, views.fresh(roomId)), sender: (roomId, eventId) => by(deadline, views.sender(roomId, eventId)),
+});
+const keysBy = (deadline: AbortSignal, keys: JudgeParts['keys']): JudgeParts['keys'] => ({ find: (server, keyId, at) => by(deadline, keys.find(server, keyId, at)) });
+
+const sizeOf = ({ unsigned: _, ...event }: JsonObject): number => Buffer.byteLength(canonicalJson(event));
+
+async function senderOf(views: Pick<Views, 'sender'>, roomId: RoomId, target: EventId): Promise<{ readonly target?: UserId }> {
   const sender = await views.sender(roomId, target);
   return sender === undefined ? {} : { target: sender };
 }
 
 async function isSignedByOrigin(keys: Pick<OriginKeys, 'find'>, event: JsonObject, { sender, origin_server_ts: at }: Pdu, signable: Buffer): Promise<boolean> {
-  const server = sender.slice(sender.indexOf(':') + 1);
+  const server = serverOf(sender);
   for (const keyId of keyIdsIn(event, server).filter((id) => id.startsWith('ed25519:')).slice(0, 4)) {
     const key = await keys.find(server, keyId, at);
     if (key && isSignedBy(key, signable, signatureIn(event, server, keyId))) return true;
@@ -79,13 +104,24 @@ function fieldsOf(event: JsonObject): readonly string[] {
 }
 
 const isUserId = (value: unknown): value is UserId => typeof value === 'string' && value.length <= 255 && /^@[^:\s]*:[A-Za-z0-9.:[\]-]+$/u.test(value);
-const isReferences = (value: unknown): boolean => Array.isArray(value) && value.length <= 20 && value.every((each) => typeof each === 'string');
+/** The form of ids since room version 4; at most so many (server-server API §"PDUs"). */
+const isReferences = (value: unknown, most: number): boolean => Array.isArray(value) && value.length <= most && value.every((each) => typeof each === 'string' && /^\$[A-Za-z0-9_-]{43}$/u.test(each));
+const isHashes = (value: unknown): boolean => isObject(value) && Object.keys(value).length === 1 && isSha256(value['sha256']);
+const MOST_SIGNATURES = 4;
 
-function pduOf(event: JsonObject): Pdu | undefined {
-  const { type, sender, state_key: key, origin_server_ts: at, content, depth, prev_events: previous, auth_events: auth, redacts } = event;
+/** Signatures of servers that are known, and nothing that reads like words. */
+function isSignatures(value: unknown, sender: UserId, { servers, policyUser }: AdmissionTerms): boolean {
+  const names = [serverOf(sender), serverOf(policyUser), ...servers];
+  return isObject(value) && Object.entries(value).every(([name, ofName]) => names.includes(name) && isObject(ofName) && Object.keys(ofName).length <= MOST_SIGNATURES
+    && Object.entries(ofName).every(([id, signature]) => /^ed25519:[A-Za-z0-9_]{1,32}$/u.test(id) && typeof signature === 'string' && /^[A-Za-z0-9+/]{86}(?:==)?$/u.test(signature)));
+}
+const serverOf = (userId: UserId): string => userId.slice(userId.indexOf(':') + 1);
+
+function pduOf(event: JsonObject, terms: AdmissionTerms): Pdu | undefined {
+  const { type, sender, state_key: key, origin_server_ts: at, content, depth, prev_events: previous, auth_events: auth, hashes, signatures, redacts } = event;
   if (typeof type !== 'string' || type.length > 255 || !isUserId(sender) || !Number.isSafeInteger(at) || !isObject(content)) return undefined;
   if (key !== undefined && (typeof key !== 'string' || key.length > 255)) return undefined;
-  if (!Number.isSafeInteger(depth) || !isReferences(previous) || !isReferences(auth)) return undefined;
+  if (!Number.isSafeInteger(depth) || !isReferences(previous, 20) || !isReferences(auth, 10) || !isHashes(hashes) || !isSignatures(signatures, sender, terms)) return undefined;
   return { type, sender, origin_server_ts: Number(at), content, ...(key === undefined ? {} : { state_key: key }), ...(redacts === undefined ? {} : { redacts }) };
 }
 
@@ -93,5 +129,5 @@ function pduOf(event: JsonObject): Pdu | undefined {
 function roomOf(event: JsonObject): RoomId | undefined {
   const { room_id: room, type } = event;
   if (room === undefined && type === 'm.room.create') return as<RoomId>(`!${eventIdOf(signableBytes('12', event)).slice(1)}`);
-  return typeof room === 'string' ? as<RoomId>(room) : undefined;
+  return typeof room === 'string' && /^![^\s\p{C}]{1,254}$/u.test(room) ? as<RoomId>(room) : undefined;
 }

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, type KeyObject } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { z } from 'zod';
-import { decoded, signerOf, unpadded, type Signer } from './ed25519.ts';
+import { decoded, publicKeyOf, signerOf, unpadded, type Signer } from './ed25519.ts';
 import { canonicalJson } from './canonicalJson.ts';
 import type { JsonObject } from './signedJson.ts';
 
@@ -24,6 +24,8 @@ export type ServerKeys = {
   readonly signingKeyId: string;
   readonly signing: Signer;
   readonly policy: Signer;
+  /** The public half by which it was a server at that time (milliseconds): what an earlier key signed stays true. */
+  verifying(keyId: string, at: number): KeyObject | undefined;
   /** The answer of `/_matrix/key/v2/server` (server-server API §"Publishing Keys"). */
   published(serverName: string, now: number): JsonObject;
 };
@@ -39,6 +41,7 @@ export function openServerKeys(path: string): ServerKeys {
   return {
     signingKeyId, signing,
     policy: signerOf(Buffer.from(policySeed, 'base64')),
+    verifying: (keyId, at) => publicKeyOf(keyId === signingKeyId ? signing.publicKey : old.find(({ id, expired_ts: expired }) => id === keyId && at <= expired)?.key),
     published(serverName, now) {
       const keys = {
         server_name: serverName, valid_until_ts: now + VALID_MS,

@@ -56,7 +56,7 @@ export function createMembership(parts: MembershipParts): Membership {
       if (!isObject(event) || !isObject(event['content'])) return { status: 400, body: { errcode: 'M_INVALID_PARAM', error: 'The body holds no invitation.' } };
       if (event['type'] !== 'm.room.member' || event['state_key'] !== userId || event['content']['membership'] !== 'invite' || event['sender'] !== parts.guardian) return FORBIDDEN('Only Aceso\'s guardian invites, and only the policy server\'s own user.');
       const signable = signableBytes(version, event);
-      if (!isHashRight(event, contentHash(event).sha256) || !await isSignedByHomeserver(parts, event, signable)) return FORBIDDEN('The invitation is not signed by the homeserver, or was changed.');
+      if (!isHashRight(event, contentHash(event)) || !await isSignedByHomeserver(parts, event, signable)) return FORBIDDEN('The invitation is not signed by the homeserver, or was changed.');
       const signatures = isObject(event['signatures']) ? event['signatures'] : {};
       return { status: 200, body: { event: { ...event, signatures: { ...signatures, [serverName]: { [signingKeyId]: signing.sign(signable) } } } } };
     },
@@ -64,7 +64,7 @@ export function createMembership(parts: MembershipParts): Membership {
 }
 
 async function isSignedByHomeserver({ keys, ownServer, now }: MembershipParts, event: JsonObject, signable: Buffer): Promise<boolean> {
-  for (const keyId of keyIdsIn(event, ownServer)) {
+  for (const keyId of keyIdsIn(event, ownServer).slice(0, 4)) {
     const key = await keys.find(ownServer, keyId, now());
     if (key && isSignedBy(key, signable, signatureIn(event, ownServer, keyId))) return true;
   }

@@ -1,7 +1,8 @@
 import type { KeyObject } from 'node:crypto';
 import type { Ask } from './client.ts';
-import { publicKeyOf } from './ed25519.ts';
-import { isObject, isObjectSignedBy, keyIdsIn, type JsonObject } from './signedJson.ts';
+import { isSignedBy, publicKeyOf } from './ed25519.ts';
+import { keep } from './keep.ts';
+import { isObject, keyIdsIn, signatureIn, signedBytes, type JsonObject } from './signedJson.ts';
 
 /** Public keys of the servers that may ask. */
 export type OriginKeys = {
@@ -17,12 +18,19 @@ export type OriginKeyParts = {
 };
 
 type Kept = { readonly key: KeyObject; readonly until: number };
-type ServerKeys = { readonly keys: ReadonlyMap<string, Kept>; readonly fetchedAt: number; readonly until: number };
+/** `said`: till when its newest document counts, as that says itself; `until`: till when it is believed. */
+type ServerKeys = { readonly keys: ReadonlyMap<string, Kept>; readonly fetchedAt: number; readonly said: number; readonly until: number };
 
 /** Nothing is believed for longer, whatever it says (server-server API §"Publishing Keys"). */
 const LONGEST_MS = 7 * 24 * 3_600_000;
-/** A key that isn't there is asked for again after this long: who makes up ids can't make us ask. */
+/** The keys of a server are asked for again after this long, whatever ids are named: who makes them up can't make us ask. */
 const AGAIN_MS = 5000;
+/** An event that was made longer ago is history: only servers that proved themselves bring any, so that requests of strangers never take its turn. */
+const PAST_MS = 60_000;
+const WITHIN_MS = 10_000;
+const MOST_SERVERS = 1000;
+const MOST_DOCUMENTS = 20;
+const MOST_KEYS = 100;
 
 /**
  * Keys come from the hospital's own homeserver: its own directly, those of partners through its notary (`/_matrix/key/v2/query`), which every homeserver
@@ -34,28 +42,34 @@ export function createOriginKeys({ ask, ownServer, now }: OriginKeyParts): Origi
   const tried = new Map<string, number>();
   const fetching = new Map<string, Promise<void>>();
 
-  const fetchOwn = async (): Promise<JsonObject | undefined> => {
-    const answer = await ask('GET', '/_matrix/key/v2/server');
-    return answer.ok && answer.value.status === 200 ? answer.value.body : undefined;
+  const fetchOwn = async (): Promise<readonly JsonObject[]> => {
+    const answer = await ask('GET', '/_matrix/key/v2/server', { withinMs: WITHIN_MS });
+    return answer.ok && answer.value.status === 200 ? [answer.value.body] : [];
   };
-  const fetchPartner = async (server: string, keyId: string): Promise<JsonObject | undefined> => {
-    const answer = await ask('POST', '/_matrix/key/v2/query', { content: { server_keys: { [server]: { [keyId]: { minimum_valid_until_ts: now() } } } } });
-    const list = answer.ok && answer.value.status === 200 && Array.isArray(answer.value.body['server_keys']) ? (answer.value.body['server_keys'] as readonly unknown[]) : [];
-    const own = known.get(ownServer) ?? (await fetched(ownServer, ''), known.get(ownServer));
-    const isOurs = (keys: JsonObject): boolean => keyIdsIn(keys, ownServer).some((id) => { const key = own?.keys.get(id)?.key; return key !== undefined && isObjectSignedBy(keys, ownServer, id, key); });
-    return list.filter(isObject).filter((keys) => keys['server_name'] === server && isOurs(keys)).sort((one, other) => Number(other['valid_until_ts']) - Number(one['valid_until_ts']))[0];
+  const query = async (server: string, wanted: JsonObject): Promise<readonly JsonObject[]> => {
+    const answer = await ask('POST', '/_matrix/key/v2/query', { content: { server_keys: { [server]: wanted } }, withinMs: WITHIN_MS });
+    return answer.ok && answer.value.status === 200 && Array.isArray(answer.value.body['server_keys']) ? (answer.value.body['server_keys'] as readonly unknown[]).filter(isObject) : [];
+  };
+  /** A key that the notary doesn't hold makes it ask the server, which brings all; then all are taken, so that it doesn't matter for which of them the question was. */
+  const fetchPartner = async (server: string, keyId: string): Promise<readonly JsonObject[]> => {
+    const documents = [...await query(server, { [keyId]: { minimum_valid_until_ts: now() } }), ...await query(server, {})];
+    const own = known.get(ownServer) ?? (await fetched(ownServer, ownServer, ''), known.get(ownServer));
+    const isOurs = (document: JsonObject): boolean => isSignedByAny(document, ownServer, (id) => own?.keys.get(id)?.key);
+    const newestFirst = documents.filter(({ server_name: name }) => name === server).sort((one, other) => Number(other['valid_until_ts']) - Number(one['valid_until_ts']));
+    return newestFirst.slice(0, MOST_DOCUMENTS).filter(isOurs);
   };
 
-  function fetched(server: string, keyId: string): Promise<void> {
-    const running = fetching.get(server);
+  function fetched(slot: string, server: string, keyId: string): Promise<void> {
+    const running = fetching.get(slot);
     if (running) return running;
-    tried.set(`${server} ${keyId}`, now());
-    const run = (server === ownServer ? fetchOwn() : fetchPartner(server, keyId)).then((keys) => {
-      const read = keys && readKeys(server, keys, now());
-      // Keys that were known and are told no more count for what they signed till then.
-      if (read) known.set(server, { ...read, keys: new Map([...expired(known.get(server), read, now()), ...read.keys]) });
-    }).catch(() => undefined).finally(() => fetching.delete(server));
-    fetching.set(server, run);
+    keep(tried, slot, now(), 2 * MOST_SERVERS);
+    const run = (server === ownServer ? fetchOwn() : fetchPartner(server, keyId)).then((documents) => {
+      for (const document of documents) {
+        const read = readKeys(server, document, now());
+        if (read) keep(known, server, joined(known.get(server), read, now()), MOST_SERVERS);
+      }
+    }).catch(() => undefined).finally(() => fetching.delete(slot));
+    fetching.set(slot, run);
     return run;
   }
 
@@ -68,15 +82,15 @@ export function createOriginKeys({ ask, ownServer, now }: OriginKeyParts): Origi
     async find(server, keyId, at) {
       const keys = known.get(server);
       const key = lookUp(server, keyId, at);
-      const mayAsk = now() - (tried.get(`${server} ${keyId}`) ?? -Infinity) >= AGAIN_MS;
+      const slot = at < now() - PAST_MS ? `${server} past` : server;
+      const mayAsk = now() - (tried.get(slot) ?? -Infinity) >= AGAIN_MS;
       if (key && keys) {
         // Half its life is over: the next are brought while these still count.
-        if (mayAsk && now() > (keys.fetchedAt + keys.until) / 2) void fetched(server, keyId);
+        if (mayAsk && now() > (keys.fetchedAt + keys.until) / 2) void fetched(slot, server, keyId);
         return key;
       }
-      if (!mayAsk && !fetching.has(server)) return undefined;
-      if (tried.size > 10_000) tried.clear();
-      await fetched(server, keyId);
+      if (!mayAsk && !fetching.has(slot)) return undefined;
+      await fetched(slot, server, keyId);
       return lookUp(server, keyId, at);
     },
   };
@@ -88,19 +102,36 @@ function readKeys(server: string, body: JsonObject, now: number): ServerKeys | u
   if (name !== server || typeof valid !== 'number' || !isObject(current)) return undefined;
   const until = Math.min(valid, now + LONGEST_MS);
   const keys = new Map<string, Kept>();
-  for (const [id, each] of Object.entries(isObject(old) ? old : {})) {
+  for (const [id, each] of Object.entries(isObject(old) ? old : {}).slice(0, MOST_KEYS)) {
     const key = isObject(each) ? publicKeyOf(each['key']) : undefined;
     if (key && isObject(each) && typeof each['expired_ts'] === 'number') keys.set(id, { key, until: each['expired_ts'] });
   }
-  let isSigned = false;
-  for (const [id, each] of Object.entries(current)) {
+  const signing = new Map<string, KeyObject>();
+  for (const [id, each] of Object.entries(current).slice(0, MOST_KEYS)) {
     const key = isObject(each) ? publicKeyOf(each['key']) : undefined;
     if (!key) continue;
     keys.set(id, { key, until });
-    isSigned ||= isObjectSignedBy(body, server, id, key);
+    signing.set(id, key);
   }
-  return isSigned ? { keys, fetchedAt: now, until } : undefined;
+  return isSignedByAny(body, server, (id) => signing.get(id)) ? { keys, fetchedAt: now, said: valid, until } : undefined;
 }
 
-const expired = (before: ServerKeys | undefined, after: ServerKeys, now: number): readonly (readonly [string, Kept])[] =>
-  [...(before?.keys ?? [])].filter(([id]) => !after.keys.has(id)).map(([id, { key, until }]) => [id, { key, until: Math.min(until, now) }]);
+/** Its bytes are made once, and only when there is a key to try. */
+function isSignedByAny(document: JsonObject, name: string, keyOf: (id: string) => KeyObject | undefined): boolean {
+  const ids = keyIdsIn(document, name).filter((id) => keyOf(id) !== undefined);
+  if (ids.length === 0) return false;
+  const bytes = signedBytes(document);
+  return ids.some((id) => { const key = keyOf(id); return key !== undefined && isSignedBy(key, bytes, signatureIn(document, name, id)); });
+}
+
+/** Only what is newer ends keys that it names no more: they count for what they signed till now. What is older adds those that weren't known. */
+function joined(before: ServerKeys | undefined, read: ServerKeys, now: number): ServerKeys {
+  if (before === undefined) return read;
+  const isNewer = read.said > before.said || before.until < now;
+  if (isNewer) return { ...read, keys: bounded([...read.keys, ...[...before.keys].filter(([id]) => !read.keys.has(id)).map(([id, { key, until }]) => [id, { key, until: Math.min(until, now) }] as const)]) };
+  if (read.said === before.said) return { ...read, keys: bounded([...read.keys, ...[...before.keys].filter(([id]) => !read.keys.has(id))]) };
+  return { ...before, keys: bounded([...before.keys, ...[...read.keys].filter(([id]) => !before.keys.has(id))]) };
+}
+
+/** The newest documents' come first, and stay. */
+const bounded = (keys: readonly (readonly [string, Kept])[]): ReadonlyMap<string, Kept> => new Map(keys.slice(0, 4 * MOST_KEYS));

@@ -4,7 +4,6 @@ import type { HttpRoute } from '../../ports/bridge.ts';
 import type { RoomEvent } from '../../ports/homeserver.ts';
 import type { PolicyServer, RoomSource } from '../../ports/policyServer.ts';
 import { createClient } from './client.ts';
-import { publicKeyOf } from './ed25519.ts';
 import { createFacade, type FacadeParts } from './facade.ts';
 import type { ServerKeys } from './keyFile.ts';
 import { createMembership } from './membership.ts';
@@ -25,12 +24,11 @@ export type RunningPolicyServer = PolicyServer & { readonly route: HttpRoute; /*
 
 /** A policy server of its own server name: its keys, its one membership in each room, and what it signs. */
 export function createPolicyServer(options: PolicyServerOptions): RunningPolicyServer {
-  const { serverName, displayName, keys: { signingKeyId, signing, policy, published }, ownServer, guardian, courier, servers, reactions, now } = options;
+  const { serverName, displayName, keys: { signingKeyId, signing, policy, published, verifying }, ownServer, guardian, courier, servers, reactions, now } = options;
   const userId = as<UserId>(`@${options.localpart}:${serverName}`);
   const { ask, close } = createClient(options.federationUrl, options.ca);
   const origins = createOriginKeys({ ask, ownServer, now });
-  const own = publicKeyOf(signing.publicKey);
-  const keys: OriginKeys = { find: async (server, keyId, at) => (server === serverName ? (keyId === signingKeyId ? own : undefined) : origins.find(server, keyId, at)) };
+  const keys: OriginKeys = { find: async (server, keyId, at) => (server === serverName ? verifying(keyId, at) : origins.find(server, keyId, at)) };
   const views = createViews(options.source, now);
   const terms = (): AdmissionTerms => ({ guardian, courier, policyUser: userId, servers: servers(), reactions });
   const membership = createMembership({ ask, keys, now, serverName, userId, displayName, signingKeyId, signing, ownServer, guardian });

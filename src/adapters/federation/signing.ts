@@ -15,6 +15,8 @@ export type SigningParts = Omit<JudgeParts, 'passed'> & { readonly serverName: s
 /** Longer than this nobody is kept waiting: their message would seem to hang (issue: "deadline 1 s, then a refusal with a reason"). */
 const DEADLINE_MS = 1000;
 const PASSED = 50_000;
+/** Of one server at one time: many times what a busy one asks. */
+const AT_ONE_TIME = 256;
 const RETRY_MS = 2000;
 
 export type SignAnswer = { readonly status: number; readonly body: JsonObject };
@@ -22,10 +24,25 @@ export type SignAnswer = { readonly status: number; readonly body: JsonObject };
 /** `POST /_matrix/policy/v1/sign` (server-server API §"Policy Servers"): the signature, or why not, within a second. */
 export function createSigning(parts: SigningParts): (event: JsonObject, origin: string) => Promise<SignAnswer> {
   const passed = new Set<EventId>();
-  const judging = { ...parts, passed };
+  const underWay = new Map<string, number>();
+  const judged = async (event: JsonObject, origin: string): Promise<Judgement> => {
+    const others = underWay.get(origin) ?? 0;
+    if (others >= AT_ONE_TIME) return { verdict: refuse('too-slow') };
+    underWay.set(origin, others + 1);
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(), DEADLINE_MS);
+    try {
+      return await judge({ ...parts, passed }, event, deadline.signal);
+    } finally {
+      clearTimeout(timer);
+      const left = (underWay.get(origin) ?? 1) - 1;
+      if (left === 0) underWay.delete(origin);
+      else underWay.set(origin, left);
+    }
+  };
   return async (event, origin) => {
     const began = performance.now();
-    const { verdict, signable, roomId, eventId, sender } = await within(DEADLINE_MS, judge(judging, event));
+    const { verdict, signable, roomId, eventId, sender } = await judged(event, origin);
     parts.answered({ verdict, origin, seconds: (performance.now() - began) / 1000, ...(roomId === undefined ? {} : { roomId }), ...(eventId === undefined ? {} : { eventId }) });
     if (!verdict.allowed || signable === undefined || eventId === undefined || sender === undefined) return refusal(verdict);
     remember(passed, eventId);
@@ -38,12 +55,6 @@ function remember(passed: Set<EventId>, eventId: EventId): void {
   passed.delete(eventId);
   passed.add(eventId);
   if (passed.size > PASSED) for (const oldest of passed) { passed.delete(oldest); break; }
-}
-
-function within(ms: number, judging: Promise<Judgement>): Promise<Judgement> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Judgement>((resolve) => { timer = setTimeout(() => resolve({ verdict: refuse('too-slow') }), ms); });
-  return Promise.race([judging, late]).finally(() => clearTimeout(timer));
 }
 
 /**

@@ -2,6 +2,7 @@ import type { EventId, RoomId, UserId } from '../../domain/brand.ts';
 import { viewOf, type RoomView } from '../../domain/policy/roomView.ts';
 import type { RoomEvent } from '../../ports/homeserver.ts';
 import type { RoomSource } from '../../ports/policyServer.ts';
+import { keep } from './keep.ts';
 
 /** Rooms as the homeserver holds them, kept in memory: the database is not asked, so that it may be away. */
 export type Views = {
@@ -74,11 +75,4 @@ export function createViews(source: RoomSource, now: () => number, limits: ViewL
       }
     },
   };
-}
-
-/** The oldest makes room. */
-function keep<Key, Value>(map: Map<Key, Value>, key: Key, value: Value, most: number): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size > most) for (const oldest of map.keys()) { map.delete(oldest); break; }
 }

@@ -50,4 +50,4 @@ export type AdmissionRuleId = keyof typeof ADMISSION_RULES;
 export const PASSING_REFUSALS: ReadonlySet<string> = new Set<AdmissionRuleId>(['too-slow', 'homeserver-away']);
 
 /** Names this text of the rules: change it with them. */
-export const ADMISSION_REVISION = 'admission-1';
+export const ADMISSION_REVISION = 'admission-2';

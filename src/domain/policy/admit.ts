@@ -43,7 +43,8 @@ export type AdmissionTerms = {
   readonly reactions: (template: string) => readonly string[];
 };
 
-const LARGEST_BYTES = 65_536;
+/** Client-server API §"Size limits". */
+export const LARGEST_BYTES = 65_536;
 const SKEW_MS = 300_000;
 const FIELDS = new Set(['type', 'room_id', 'sender', 'state_key', 'content', 'hashes', 'signatures', 'depth', 'prev_events', 'auth_events', 'origin_server_ts', 'unsigned']);
 const FIELDS_OF_10 = new Set([...FIELDS, 'redacts']);
@@ -55,6 +56,12 @@ export const isHistory = ({ origin_server_ts: at }: Pdu, now: Millis): boolean =
 export function targetOf({ type, content, redacts }: Pdu, { version }: Pick<RoomView, 'version'>): EventId | undefined {
   const target = version === '10' ? redacts : content['redacts'];
   return type === 'm.room.redaction' && typeof target === 'string' ? (target as EventId) : undefined;
+}
+
+/** Whether a sender's server has an agreement and is let into the room; the guardian and the policy server's own user are of no partner. */
+export function isServerAdmitted(sender: UserId, room: RoomView, { guardian, policyUser, servers }: AdmissionTerms): boolean {
+  const server = serverOf(sender);
+  return sender === guardian || sender === policyUser || (servers.includes(server) && admits(room.admitted, server));
 }
 
 /** Whether another look at the room might turn the refusal. */
@@ -72,11 +79,11 @@ export function admit(pdu: Pdu, asked: Asked, terms: AdmissionTerms): Verdict {
   if (asked.fields.some((name) => !(room.version === '10' ? FIELDS_OF_10 : FIELDS).has(name))) return refuse('unknown-field');
   // What is signed of an event is its redacted form: signing one whose whole nobody saw would let the whole pass.
   if (asked.hash === 'wrong' || (asked.hash === 'redacted' && !asked.accepted)) return refuse('content-hash');
+  // Before its signature: nobody's keys are looked for but those of servers that may speak here.
+  if (!isServerAdmitted(pdu.sender, room, terms)) return refuse('server-not-admitted');
   if (asked.signature === 'wrong') return refuse('bad-signature');
   if (pdu.type === 'org.aceso.probe') return refuse('probe');
   if (pdu.sender === terms.guardian) return allow('guardian');
-  const server = serverOf(pdu.sender);
-  if (pdu.sender !== terms.policyUser && !(terms.servers.includes(server) && admits(room.admitted, server))) return refuse('server-not-admitted');
   if (pdu.origin_server_ts > asked.now + SKEW_MS || (isHistory(pdu, asked.now) && !asked.accepted)) return refuse('clock-skew');
   if (pdu.type === 'm.room.member') return membership(pdu, asked, room, terms);
   if (pdu.state_key !== undefined) return refuse('state-guardian-only');
@@ -144,8 +151,8 @@ function isRelation(relation: unknown): boolean {
   return type === undefined && event === undefined ? isReply : RELATIONS.some((known) => known === type) && isEventId(event);
 }
 
-/** Colours of skin and the mark "as a picture" change nothing of what it says. */
-const plain = (emoji: string): string => emoji.replaceAll(/[\u{fe0f}\u{1f3fb}-\u{1f3ff}]/gu, '');
+/** A colour of skin and the mark "as a picture" change nothing of what it says; one of each after what they change, since a row of them could spell words. */
+const plain = (emoji: string): string => emoji.replaceAll(/([^\u{fe0f}\u{1f3fb}-\u{1f3ff}])(?:\u{fe0f}?[\u{1f3fb}-\u{1f3ff}]|[\u{1f3fb}-\u{1f3ff}]?\u{fe0f})/gu, '$1');
 
 function reaction(content: Pdu['content'], reactions: readonly string[]): Verdict {
   const { 'm.relates_to': relation, ...more } = content;

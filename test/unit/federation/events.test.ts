@@ -59,7 +59,7 @@ describe('An event', () => {
   for (const { version, name, event, eventId, policy } of cases) {
     it(`in room version ${version} (${name}) has the hash, id and signatures that Synapse gives it`, () => {
       const signable = signableBytes(version, event);
-      expect(isHashRight(event, contentHash(event).sha256)).to.equal(true);
+      expect(isHashRight(event, contentHash(event))).to.equal(true);
       expect(eventIdOf(signable)).to.equal(eventId);
       expect(signer.sign(signable)).to.equal(event.signatures.domain['ed25519:1']);
       expect(signer.sign(signable)).to.equal(policy);
@@ -71,7 +71,7 @@ describe('An event', () => {
   it('has a hash of 43 characters, padded or not; anything else is none, and costs nothing', () => {
     const { event } = cases[0] ?? {};
     if (!event) throw new Error('no case');
-    const { sha256 } = contentHash(event);
+    const sha256 = contentHash(event);
     for (const [said, is] of [[sha256, true], [`${sha256}=`, true], [`${sha256}==`, false], [` ${sha256}`, false], [`${'='.repeat(200_000)}x`, false]] as const) {
       const began = performance.now();
       expect(isHashRight({ ...event, hashes: { sha256: said } }, sha256), said.slice(0, 50)).to.equal(is);
@@ -82,6 +82,6 @@ describe('An event', () => {
   it('has another hash when a word of it was changed', () => {
     const { event } = cases[0] ?? {};
     if (!event) throw new Error('no case');
-    expect(isHashRight(event, contentHash({ ...event, content: { body: 'changed' } }).sha256)).to.equal(false);
+    expect(isHashRight(event, contentHash({ ...event, content: { body: 'changed' } }))).to.equal(false);
   });
 });

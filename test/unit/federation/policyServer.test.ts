@@ -33,6 +33,7 @@ describe('The policy server', () => {
   let state: readonly RoomEvent[];
   let source: { state: () => Promise<ReturnType<typeof ok<readonly RoomEvent[]>> | ReturnType<typeof fail<'unavailable'>>>; reads: number };
   let answered: string[];
+  let rooms: (RoomId | undefined)[];
   let clock: number;
   let notarySigner: Signer;
 
@@ -42,15 +43,15 @@ describe('The policy server', () => {
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'aceso-policy-'));
     notarySigner = servers['mercy.example'];
-    [asked, answered, clock] = [[], [], 1_800_000_000_000];
+    [asked, answered, rooms, clock] = [[], [], [], 1_800_000_000_000];
     state = [event('m.room.create', { room_version: '12' }), event('org.aceso.template', { id: 'results' }), member(ada, 'join')];
     source = { reads: 0, state: async () => { source.reads += 1; return ok(state); } };
     published = (name) => keysOf(name, servers[name]);
     notary = createServer((request, response) => {
-      asked.push(`${request.method ?? ''} ${request.url ?? ''}`);
       let body = '';
       request.on('data', (chunk: Buffer) => { body += chunk.toString(); });
       request.on('end', () => {
+        asked.push(`${request.method ?? ''} ${request.url ?? ''} ${body}`);
         const answer = request.url === '/_matrix/key/v2/server' ? published('mercy.example')
           : { server_keys: Object.keys((JSON.parse(body) as { readonly server_keys: object }).server_keys).map((name) => notarised(published(name as ServerName))) };
         response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
@@ -61,7 +62,7 @@ describe('The policy server', () => {
       serverName: NAME, delegate: `${NAME}:443`, displayName: 'Mercy (policy)', version: '0', localpart: 'policy', ownServer: 'mercy.example', federationUrl: `http://127.0.0.1:${(notary.address() as AddressInfo).port}`,
       guardian, courier: as('@aceso_courier:mercy.example'), servers: () => ['mercy.example', 'stanne.example'], reactions: () => ['👍'],
       keys: openServerKeys(join(folder, 'keys.json')), source: { state: () => source.state(), event: async () => fail('not-found', 'none') }, now: () => as<Millis>(clock),
-      failed: (error) => { throw error; }, refused: ({ code }) => { answered.push(code); }, answered: ({ verdict: { rules } }) => { answered.push(rules.join(' ')); },
+      failed: (error) => { throw error; }, refused: ({ code }) => { answered.push(code); }, answered: ({ verdict: { rules }, roomId }) => { answered.push(rules.join(' ')); rooms.push(roomId); },
     });
   });
   afterEach(async () => {
@@ -74,10 +75,12 @@ describe('The policy server', () => {
   const signed = (object: JsonObject, name: string, signer: Signer): JsonObject => ({ ...object, signatures: { ...(object['signatures'] as object | undefined), [name]: { 'ed25519:a': signer.sign(signedBytes(object)) } } });
   const notarised = (object: JsonObject): JsonObject => signed(object, 'mercy.example', notarySigner);
   const message = (content: JsonObject = encryptedContent(), change: JsonObject & { readonly sender?: string } = {}): JsonObject => {
-    const event_ = { type: 'm.room.encrypted', room_id: ROOM, sender: ada, content, depth: 5, prev_events: ['$a'], auth_events: ['$b'], origin_server_ts: clock, ...change };
+    const event_ = { type: 'm.room.encrypted', room_id: ROOM, sender: ada, content, depth: 5, prev_events: [`$${'a'.repeat(43)}`], auth_events: [`$${'b'.repeat(43)}`], origin_server_ts: clock, ...change };
     const by = event_.sender.slice(event_.sender.indexOf(':') + 1) as ServerName;
     return signedEvent('12', event_, by, 'ed25519:a', servers[by]);
   };
+
+  const withSignature = (more: JsonObject): JsonObject => { const pdu = message(); return { ...pdu, signatures: { ...(pdu['signatures'] as object), ...more } }; };
 
   type Call = { readonly origin?: ServerName; readonly destination?: string; readonly signer?: Signer; readonly headers?: Readonly<Record<string, string>>; readonly body?: JsonObject; readonly sent?: JsonObject };
   async function call(method: string, uri: string, { origin = 'stanne.example', destination = NAME, signer = servers[origin], headers, body, sent = body }: Call = {}): Promise<{ readonly status: number; readonly body: JsonObject }> {
@@ -118,6 +121,17 @@ describe('The policy server', () => {
     ['a sender who is none', () => ({ ...message(), sender: 'ada' }), 'malformed'], ['no room', () => (({ room_id: _, ...rest }) => rest)(message()), 'malformed'],
     ['another\'s signature', () => ({ ...message(), signatures: signedEvent('12', message(), 'stanne.example', 'ed25519:a', servers['evil.example'])['signatures'] }), 'bad-signature'],
     ['no signature', () => ({ ...message(), signatures: {} }), 'bad-signature'],
+    ['words for an event before it', () => message(undefined, { prev_events: ['K 6.8'] }), 'malformed'],
+    ['more events before it than there may be', () => message(undefined, { auth_events: Array.from({ length: 11 }, () => `$${'b'.repeat(43)}`) }), 'malformed'],
+    ['words beside the hash', () => { const pdu = message(); return { ...pdu, hashes: { ...(pdu['hashes'] as object), note: 'K 6.8' } }; }, 'malformed'],
+    ['words for a hash', () => ({ ...message(), hashes: { sha256: 'K 6.8' } }), 'malformed'],
+    ['words for a server that signs', () => withSignature({ 'K 6.8': { 'ed25519:a': 'A'.repeat(86) } }), 'malformed'],
+    ['words for a key', () => withSignature({ 'mercy.example': { 'ed25519:K 6.8': 'A'.repeat(86) } }), 'malformed'],
+    ['words for a signature', () => withSignature({ 'mercy.example': { 'ed25519:a': 'K 6.8' } }), 'malformed'],
+    ['words for a room', () => message(undefined, { room_id: '!Mr Quintana: K 6.8' }), 'malformed'],
+    ['a room of more than 255 characters', () => message(undefined, { room_id: `!${'r'.repeat(300)}` }), 'malformed'],
+    ['more than 64 KiB', () => message(undefined, { more: 'x'.repeat(66_000) }), 'oversized'],
+    ['a server without an agreement', () => message(undefined, { sender: '@eve:evil.example' }), 'server-not-admitted'],
     ['a field of its own', () => message(undefined, { note: 'K 6.8' }), 'unknown-field'],
   ] as const) it(`answers 403 ${rule} to ${what}`, async () => { const { status, body } = await sign(pdu()); expect([status, body['org.aceso.rule']]).to.deep.equal([403, rule]); });
 
@@ -199,7 +213,49 @@ describe('The policy server', () => {
   it('doesn\'t let made-up key ids make it ask again and again', async () => {
     for (let count = 0; count < 20; count += 1) await sign(message(), { signer: servers['evil.example'] });
     await sign(message());
-    expect(asked.filter((each) => each.startsWith('POST')).length).to.equal(1);
+    expect(asked.filter((each) => each.startsWith('POST')).length, 'for the key, and for all').to.equal(2);
+  });
+
+  it('looks for nobody\'s keys but those of servers that may speak in the room', async () => {
+    await sign(message(undefined, { sender: '@eve:evil.example' }));
+    expect(asked.length, 'the asking server\'s').to.be.greaterThan(0);
+    expect(asked.filter((each) => each.includes('evil'))).to.deep.equal([]);
+  });
+
+  it('refuses what is too large before it is hashed, or anybody is asked', async () => {
+    expect((await sign(message({ a: 'x'.repeat(66_000) }))).body).to.include({ 'org.aceso.rule': 'oversized' });
+    expect(source.reads).to.equal(0);
+  });
+
+  it('says no room for what can\'t be one, so that no words come into the log', async () => {
+    await sign(message(undefined, { room_id: '!Mr Quintana: K 6.8' }));
+    expect(rooms).to.deep.equal([undefined]);
+  });
+
+  it('judges so many at one time of one server, and of another beside them', async () => {
+    await sign(message());
+    let go = (): void => undefined;
+    const waits = new Promise<void>((resolve) => { go = resolve; });
+    source.state = async () => { await waits; return ok(state); };
+    server.heard([member('@bob:mercy.example', 'invite')]);
+    const many = Array.from({ length: 300 }, () => sign(message()));
+    const tooMany = await Promise.race(many);
+    expect(tooMany.body).to.include({ errcode: 'M_LIMIT_EXCEEDED', 'org.aceso.rule': 'too-slow' });
+    const other = sign(message(undefined, { sender: guardian }), { origin: 'mercy.example' });
+    go();
+    expect((await other).status).to.equal(200);
+    expect((await Promise.all(many)).filter(({ status }) => status === 200).length).to.equal(256);
+  });
+
+  it('verifies what it signed itself before its keys were changed', async () => {
+    const keys = join(folder, 'keys.json');
+    const before = openServerKeys(keys);
+    rotateServerKeys(keys, 'signing', 5000);
+    const after = openServerKeys(keys);
+    expect(after.verifying(before.signingKeyId, 5000)?.export({ format: 'jwk' })).to.deep.equal(publicKeyOf(before.signing.publicKey)?.export({ format: 'jwk' }));
+    expect(after.verifying(before.signingKeyId, 5001), 'it was over').to.equal(undefined);
+    expect(after.verifying(after.signingKeyId, 6000)?.export({ format: 'jwk' })).to.deep.equal(publicKeyOf(after.signing.publicKey)?.export({ format: 'jwk' }));
+    expect(after.verifying('ed25519:made_up', 1)).to.equal(undefined);
   });
 
   it('takes an invitation from its own homeserver\'s guardian alone, and signs it', async () => {
