@@ -29,8 +29,6 @@ export type Settings = {
   readonly ownServer: string;
   /** The own one and the partners, with their agreements. */
   readonly organisations: readonly Organisation[];
-  /** Whether there is a policy server: then rooms that leave the hospital are put under it. */
-  readonly policyServer?: 'configured';
   /** What rooms of each kind are made from; the own server alone, and members who all may write, for one that isn't here. */
   readonly templates?: RoomTemplates;
   /** How many couriers there are: a new room is given one of this many seats. */

@@ -5,6 +5,7 @@ import { fail, ok, type Outcome } from '../domain/outcome.ts';
 import { serverOf } from '../domain/people/party.ts';
 import { keyHolders, type RoomState } from '../domain/rooms/room.ts';
 import { planFor, planRoom, templateFor, type RoomPeople, type RoomTemplate, type RoomTemplates } from '../domain/rooms/template.ts';
+import { UNPROTECTED } from '../domain/rooms/underPolicy.ts';
 import { Sealed } from '../domain/sealed.ts';
 import { blobId } from './blobs.ts';
 import { follow } from './following.ts';
@@ -105,12 +106,13 @@ export function createExecutors(parts: ExecutorParts): Executors {
       return ok({ type: 'member.remove', userId });
     },
 
-    'room.follow': ({ body }) => follow(homeserver, template(), people(), body),
+    'room.follow': ({ body }) => follow(homeserver, policyServer, template(), people(), body),
 
     async 'room.send'({ id, createdAt, seat = 0, body }) {
       const courier = couriers.at(seat);
       if (!courier) return noCourier(seat);
       const room = (await store.load({ kind: 'room', id: body.party }))?.state as RoomState | undefined;
+      if (room?.unprotected) return fail(UNPROTECTED, room.unprotected.message, { retry: true });
       const members = room?.roomId === body.roomId ? keyHolders(room) : [];
       const recipients = body.recipients.filter((userId) => members.includes(userId));
       if (recipients.length === 0) return fail('no-member', 'none of the recipients is in the results room: they were invited and left or declined', { retry: true });

@@ -108,7 +108,6 @@ export function settingsOf(config: LoadedConfig): Settings {
     agreedServers: [config.homeserver.server_name, ...partners.map(({ server_name: name }) => name)],
     ownServer: config.homeserver.server_name,
     organisations: organisationsOf(config),
-    ...(config.policy_server === undefined ? {} : { policyServer: 'configured' as const }),
     courierSeats: config.courier.devices,
     invitationPatienceMs: config.invitations.patience_minutes * 60_000,
   };

@@ -118,11 +118,12 @@ export async function listPeople(store: Store): Promise<Printed> {
 
 const rolesWords = ({ kind, standing }: Party): string => (kind === 'team' ? '' : standing?.roles.join(', ') || RECIPIENT);
 
-const roomView = (room: RoomState | undefined): unknown => room && { roomId: room.roomId, phase: room.phase, members: room.members, blocked: room.blocked };
+const roomView = (room: RoomState | undefined): unknown => room && { roomId: room.roomId, phase: room.phase, members: room.members, blocked: room.blocked, unprotected: room.unprotected };
 
 function roomWords(room: RoomState | undefined): string {
   if (!room) return 'on demand';
   if (room.blocked) return `blocked: ${room.blocked.code}`;
+  if (room.unprotected) return 'blocked: unprotected';
   return room.phase === 'creating' ? 'being made' : [...new Set(Object.values(room.members))].join(', ') || 'made';
 }
 

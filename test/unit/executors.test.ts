@@ -44,6 +44,12 @@ describe('An effect that needs a device', () => {
     expect(calls).to.deep.equal([`${user} join`, 'send']);
   });
 
+  it('sends nothing into a room that is not under the policy server, where it must be', async () => {
+    const outcome = await executors(2, room({ unprotected: { message: 'not under it', final: true } }))['room.send'](send);
+    expect(outcome).to.deep.equal({ ok: false, error: { code: 'room-unprotected', message: 'not under it', retry: true } });
+    expect(calls).to.deep.equal([]);
+  });
+
   it('is not taken for told when the device was stopped meanwhile', async () => {
     for (state of ['stopped', 'lost'] as const) {
       const outcome = await executors(2)['courier.member'](told);

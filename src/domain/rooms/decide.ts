@@ -1,6 +1,6 @@
 import { as, type DeliveryId, type EffectId, type FactId, type Millis, type RoomId, type UserId } from '../brand.ts';
 import type { AuditEntry, Context, Decision, Lookup, Settings } from '../decision.ts';
-import type { Effect } from '../effect.ts';
+import type { Effect, EffectResult } from '../effect.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import { NO_AGREEMENT, noAgreement, strangersAmong, unawareOf } from '../agreements/agreed.ts';
 import { entryName, serverOf, serversOf, type Party } from '../people/party.ts';
@@ -12,6 +12,7 @@ import { findingEntries, LOOK_TIMER, lookEffect, lookSoon } from './look.ts';
 import { awaitJoin, awaitMissing, goOnWithout, MISSING_TIMER } from './missing.ts';
 import { creationOf, entitled, invitationOf, isComing, isInviting, OPEN_LIMIT, outside, roomLane, seatOf, serves, usable, type MemberChange, type RoomState } from './room.ts';
 import { seatAmong, seatFor } from './seat.ts';
+import { notProtected, protectedAnew, protection, UNPROTECTED } from './underPolicy.ts';
 import { isFollowing, moved as movedTo, notFollowed, tombstoned } from './upgrade.ts';
 
 type RoomDecision = Decision<RoomState | undefined>;
@@ -41,22 +42,22 @@ export function lookupsOfRoom(fact: Fact, state: RoomState | undefined): readonl
 export function decideRoom(before: RoomState | undefined, fact: Fact, context: Context): RoomDecision {
   const { body } = fact;
   const state = before && seated(before, context.settings);
-  if (body.type === 'room.wanted') return wanted(state, body, context);
+  if (body.type === 'room.wanted') return wanted(state, body, context, fact.id);
   if (!state) return { state, audit: [{ action: 'room.ignored', because: `${body.type} came for a room that was never wanted` }] };
   switch (body.type) {
     case 'party.changed':
-      return wanted(state, { type: 'room.wanted', party: body.party }, context);
+      return wanted(state, { type: 'room.wanted', party: body.party }, context, fact.id);
     case 'policy.changed':
-      return wanted(state, { type: 'room.wanted', party: state.party }, context);
+      return wanted(state, { type: 'room.wanted', party: state.party }, context, fact.id);
     case 'effect.done':
       if (body.result.type === 'room.create') return body.effect === creationOf(state) ? created(state, body.result.roomId, context.settings) : superseded(state, body.effect);
       if (body.result.type === 'room.invite') return invited(state, body.effect, fact.at);
-      if (body.result.type === 'room.follow') return isFollowing(state, body.effect) ? upgraded(state, body.result.roomId, fact.id, context.settings) : superseded(state, body.effect);
+      if (body.result.type === 'room.follow') return isFollowing(state, body.effect) ? upgraded(state, body.result.roomId, context.settings) : superseded(state, body.effect);
       if (body.result.type === 'courier.accept') return { state, wake: [sendLane(state.party)], audit: [{ action: 'identity.accepted', because: 'an operator confirmed it', detail: { user: body.result.userId } }] };
       if (body.result.type === 'courier.member') return { state: { ...state, untold: untoldOf(state).filter(({ effect }) => effect !== body.effect) }, audit: [] };
       if (body.result.type === 'member.remove') return { state, audit: [{ action: 'member.removed', because: 'the agreement is over', detail: { user: body.result.userId, party: state.party.id } }] };
-      if (body.result.type === 'room.protect') return { state, audit: [{ action: 'policy.in-force', because: 'its homeservers ask the policy server about every event', detail: { room: body.result.roomId, steps: body.result.steps } }] };
       if (body.result.type === 'room.repair') return { state: { ...state, looked: { at: fact.at, findings: body.result.findings } }, audit: findingEntries(body.result) };
+      if (body.result.type === 'room.protect') return underPolicy(state, body.result, context.settings);
       if (body.result.type === 'event.decrypt') return opened(state, body.result, context);
       return ignored(state, body.type);
     case 'effect.failed':
@@ -105,7 +106,7 @@ const superseded = (state: RoomState, effect: EffectId): RoomDecision => ({ stat
 
 const ignored = (state: RoomState, type: string): RoomDecision => ({ state, audit: [{ action: 'room.ignored', because: `a room has no rule for ${type}` }] });
 
-function wanted(before: RoomState | undefined, body: FactOf<'room.wanted'>, context: Context): RoomDecision {
+function wanted(before: RoomState | undefined, body: FactOf<'room.wanted'>, context: Context, fact: FactId): RoomDecision {
   const { party: addressed, delivery } = body;
   const { settings, found } = context;
   const party = (found.get(entryName(addressed.id))?.state as Party | undefined) ?? addressed;
@@ -129,7 +130,7 @@ function wanted(before: RoomState | undefined, body: FactOf<'room.wanted'>, cont
   const audit: AuditEntry = { action: 'room.wanted', because: delivery ? 'a delivery needs it' : 'its party was enrolled', detail: { party: party.id, ...(delivery ? { delivery } : {}) } };
   const create: Effect = { id: creationOf(state), lane: roomLane(party), body: { type: 'room.create', party } };
   if (state.generation !== before?.generation) return { state: waiting, effects: [create], raise: [...relies, ...keeps], audit: [audit, ...saidOfKept, ...asked.audit] };
-  const { state: next, effects } = waiting.phase === 'ready' ? invite(waiting, settings) : { state: waiting, effects: waiting.blocked ? [create] : [] };
+  const { state: next, effects } = waiting.unprotected ? protectedAnew(waiting, fact) : waiting.phase === 'ready' ? invite(waiting, settings) : { state: waiting, effects: waiting.blocked ? [create] : [] };
   const obstacle = delivery && !usable(next) ? obstacleOf(next) : undefined;
   const told = !delivery || usable(next) ? [] : obstacle ? toDeliveries([delivery], { type: 'room.blocked', ...obstacle, members: next.members }) : waitsFor(next, delivery);
   const { state: settled, raise = [] } = settle(next);
@@ -167,8 +168,9 @@ const joined = (first: readonly DeliveryId[], then: readonly DeliveryId[]): read
 
 /** What is known to keep the room from being used, when nothing is under way that would change it soon. A delivery that comes later is told too. */
 function obstacleOf(room: RoomState): { readonly code: string; readonly message: string } | undefined {
-  const { blocked, members } = room;
+  const { blocked, unprotected, members } = room;
   if (blocked) return { code: `room-${blocked.code}`, message: blocked.message };
+  if (unprotected) return { code: UNPROTECTED, message: unprotected.message };
   if (isInviting(room)) return undefined;
   const stuck = entitled(room).find((userId) => members[userId] === 'limited' || members[userId] === 'unreachable');
   if (stuck === undefined) return undefined;
@@ -185,13 +187,21 @@ function created(before: RoomState, roomId: NonNullable<RoomState['roomId']>, se
   return { ...settle(state), effects, names: [roomId, ...before.former], audit: [{ action: 'room.created', because: 'made from its template', detail: { room: roomId, party: state.party.id } }] };
 }
 
-function upgraded(before: RoomState, roomId: RoomId, fact: FactId, settings: Settings): RoomDecision {
+function upgraded(before: RoomState, roomId: RoomId, settings: Settings): RoomDecision {
   const { state: replaced, names, audit } = movedTo(before, roomId);
   const { state, effects } = invite(replaced, settings);
-  return { ...settle(state), effects: [...(settings.policyServer === 'configured' ? [protection(roomId, fact)] : []), ...effects], names, audit };
+  return { ...settle(state), effects, names, audit };
 }
 
-const protection = (roomId: RoomId, fact: FactId): Effect => ({ id: as<EffectId>(`protect:${fact}`), lane: `protect:${roomId}`, body: { type: 'room.protect', roomId } });
+function underPolicy(before: RoomState, { roomId, steps }: Extract<EffectResult, { readonly type: 'room.protect' }>, settings: Settings): RoomDecision {
+  const audit: readonly AuditEntry[] = [{ action: 'policy.in-force', because: 'its homeservers ask the policy server about every event', detail: { room: roomId, steps } }];
+  const { unprotected, ...room } = before;
+  if (roomId !== before.roomId || !unprotected) return { state: before, audit };
+  // What else keeps it from being used still does.
+  if (room.blocked) return { state: room, audit };
+  const { state, effects } = invite(room, settings);
+  return { ...settle(state), effects, wake: [sendLane(state.party)], audit };
+}
 
 /** Homeservers let everything pass where the policy server isn't in force: it is put back, whoever took it away. */
 function unprotected(state: RoomState, fact: FactId, { roomId, edge, by }: FactOf<'room.unprotected'>): RoomDecision {
@@ -276,9 +286,9 @@ function failed(state: RoomState, body: FactOf<'effect.failed'>, at: Millis): Ro
   const reason = { code: body.code, message: body.message };
   const audit: AuditEntry = { action: 'room.blocked', because: body.message, detail: { code: body.code, effect: body.effect, final: body.final } };
   if (body.kind === 'courier.accept') return { state, audit: [{ ...audit, action: 'identity.not-accepted' }] };
-  if (body.kind === 'room.protect') return { state, audit: [{ ...audit, action: 'policy.not-in-force' }] };
   if (body.kind === 'member.remove') return { state, audit: [{ ...audit, action: 'member.not-removed' }] };
   if (body.kind === 'room.repair') return { state, audit: [{ ...audit, action: 'room.not-repaired' }] };
+  if (body.kind === 'room.protect') return exposed(state, notProtected(state, body), { ...audit, action: 'policy.not-in-force' });
   if (body.kind === 'courier.member') return { state, audit: [{ ...audit, action: 'member.not-told' }] };
   if (body.kind === 'room.redact') return { state, audit: [{ ...audit, action: 'clear-text.not-removed' }] };
   const userId = body.kind === 'room.invite' ? invitee(state, body.effect) : undefined;
@@ -289,5 +299,10 @@ function failed(state: RoomState, body: FactOf<'effect.failed'>, at: Millis): Ro
   const blocked = toDeliveries(isInviting(next) ? [] : next.waiting, { type: 'room.blocked', ...reason, code: userId ? `invitation-${membership}` : `room-${body.code}`, members: next.members });
   return { state: next, raise: blocked, timers, audit: [audit] };
 }
+
+const exposed = (before: RoomState, state: RoomState, audit: AuditEntry): RoomDecision => ({
+  state, audit: [audit],
+  raise: state === before || !state.unprotected ? [] : toDeliveries(state.waiting, { type: 'room.blocked', code: UNPROTECTED, message: state.unprotected.message, members: state.members }),
+});
 
 const toDeliveries = (ids: readonly string[], body: RaisedFact['body']): readonly RaisedFact[] => ids.map((id) => ({ aggregate: { kind: 'delivery', id }, body }));

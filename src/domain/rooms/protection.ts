@@ -28,13 +28,19 @@ export function nextStep(state: readonly StateEvent[], template: string, guardia
   if (contentOf('org.aceso.template')?.['id'] !== template) return { kind: 'set', type: 'org.aceso.template', stateKey: '', content: { id: template } };
   if (isWeak(contentOf('m.room.power_levels') ?? {}, guardian)) return { kind: 'set', type: 'm.room.power_levels', stateKey: '', content: powerLevels(typeof create['room_version'] === 'string' ? create['room_version'] : '1', guardian) };
   const acl = contentOf('m.room.server_acl');
-  if (acl && !isAdmitted(acl, policy)) return { kind: 'set', type: 'm.room.server_acl', stateKey: '', content: { ...acl, allow: [...new Set([...listOf(acl['allow']), ...namesOf(policy)])], deny: listOf(acl['deny']).filter((each) => !namesOf(policy).some((name) => name === each)) } };
+  if (acl && !isAdmitted(acl, policy)) return { kind: 'set', type: 'm.room.server_acl', stateKey: '', content: admitting(acl, policy) };
   const { membership } = contentOf('m.room.member', policy.userId) ?? {};
   if (membership === 'ban') return { kind: 'set', type: 'm.room.member', stateKey: policy.userId, content: { membership: 'leave' } };
   if (membership === 'invite') return { kind: 'join' };
   if (membership !== 'join') return { kind: 'invite' };
   return isPolicy(contentOf('m.room.policy'), policy) ? undefined : { kind: 'set', type: 'm.room.policy', stateKey: '', content: { via: policy.serverName, public_keys: { ed25519: policy.publicKey } } };
 }
+
+/** A room's state with the policy server admitted, as each room under it has it: so two rooms are compared, of which one may not be under it yet. */
+export const admittingPolicy = <Event extends StateEvent>(state: readonly Event[], policy: PolicyIdentity | undefined): readonly Event[] =>
+  (policy === undefined ? state : state.map((event) => (event.type === 'm.room.server_acl' && !isAdmitted(event.content, policy) ? { ...event, content: admitting(event.content, policy) } : event)));
+
+const admitting = (acl: Content, policy: PolicyIdentity): Content => ({ ...acl, allow: [...new Set([...listOf(acl['allow']), ...namesOf(policy)])], deny: listOf(acl['deny']).filter((each) => !namesOf(policy).some((name) => name === each)) });
 
 /** Whether a new state event opens an edge, at which homeservers would let everything pass, or soon could. */
 export function opens({ type, stateKey, content }: StateEvent, guardian: UserId, policy: PolicyIdentity): OpenEdge | undefined {

@@ -3,6 +3,7 @@ import type { Ending } from './ending.ts';
 import type { Membership } from '../fact.ts';
 import type { Finding } from './assess.ts';
 import { serversOf, type Party } from '../people/party.ts';
+import type { Unprotected } from './underPolicy.ts';
 
 /** The results room of one party: who is in it, who is on the way, and which deliveries wait for it or want to hear of it. */
 export type RoomState = {
@@ -39,6 +40,8 @@ export type RoomState = {
   readonly lookAt?: Millis;
   /** What the last look found. */
   readonly looked?: { readonly at: Millis; readonly findings: readonly Finding[] };
+  /** Why it isn't under the policy server, where it must be. */
+  readonly unprotected?: Unprotected;
   /** Why the room can't be used at present; the effect that failed keeps trying. */
   readonly blocked?: { readonly code: string; readonly message: string };
 };
@@ -87,4 +90,4 @@ const isAwaiting = (room: RoomState): boolean => room.missing === 'awaited' && e
  * A person's room can be used once they are in it; a team's once one of its members is, and no other is about to be. Not on the invitation: what
  * is sent before the join rings nobody's phone, and their server may show it only to who looks back (decision 16).
  */
-export const usable = (room: RoomState): boolean => room.phase === 'ready' && entitled(room).some((member) => room.members[member] === 'joined') && !isInviting(room) && !isAwaiting(room);
+export const usable = (room: RoomState): boolean => room.phase === 'ready' && !room.unprotected && entitled(room).some((member) => room.members[member] === 'joined') && !isInviting(room) && !isAwaiting(room);

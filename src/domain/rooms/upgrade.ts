@@ -27,7 +27,7 @@ export const isFollowing = (state: RoomState, effect: EffectId): boolean => stat
 
 /** The successor fits: it is the party's room from now on, and whoever was told of the former one is told again. Answers still come from there. */
 export function moved(before: RoomState, roomId: RoomId): { readonly state: RoomState; readonly names: readonly RoomId[]; readonly audit: RoomDecision['audit'] } {
-  const { successor: _, blocked: __, missing: ___, roomId: from, ...rest } = before;
+  const { successor: _, blocked: __, missing: ___, unprotected: ____, roomId: from, ...rest } = before;
   const former = from === undefined ? before.former : [...before.former, from];
   const waiting = [...before.open.filter((id) => !before.waiting.includes(id)), ...before.waiting];
   return {

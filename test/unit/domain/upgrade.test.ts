@@ -1,9 +1,10 @@
 import { expect } from 'chai';
-import { as, type RoomId, type UserId } from '../../../src/domain/brand.ts';
+import { as, type EffectId, type RoomId, type UserId } from '../../../src/domain/brand.ts';
 import type { Context, Decision } from '../../../src/domain/decision.ts';
-import type { FactBody } from '../../../src/domain/fact.ts';
+import type { FactBody, FactOf } from '../../../src/domain/fact.ts';
 import { decideRoom } from '../../../src/domain/rooms/decide.ts';
-import type { RoomState } from '../../../src/domain/rooms/room.ts';
+import { admittingPolicy, type PolicyIdentity } from '../../../src/domain/rooms/protection.ts';
+import { usable, type RoomState } from '../../../src/domain/rooms/room.ts';
 import { planRoom, type RoomTemplate } from '../../../src/domain/rooms/template.ts';
 import { unfit } from '../../../src/domain/rooms/upgrade.ts';
 import { T0, ada, allowAll, organisations } from '../../support/reports.ts';
@@ -52,6 +53,40 @@ describe('A results room that is replaced by another', () => {
   it('twice: the one that was named last is followed', () => expect(seen(run([...ready, tombstone(), tombstone({ successor: as('!newer:m') }), followed]))).to.deep.equal({ room: from, effects: [], raised: [], audit: ['room.superseded'] }));
 });
 
+describe('A results room that can\'t be put under the policy server', () => {
+  const member = (membership: 'join' | 'leave'): FactBody => ({ type: 'room.member', roomId: from, userId: as(String(user)), membership, sender: as(String(user)), eventId: as(`$${membership}`) });
+  const opened: FactBody = { type: 'room.unprotected', roomId: from, edge: 'policy', by: as('@eve:evil.example') };
+  const effect = as<EffectId>(`protect:${from}:f0`);
+  const failed = (change: Partial<FactOf<'effect.failed'>> = {}): FactBody => ({ type: 'effect.failed', effect, kind: 'room.protect', code: 'forbidden', message: 'the homeserver refuses m.room.policy', final: true, ...change });
+  const protectedNow = (roomId: RoomId): FactBody => ({ type: 'effect.done', effect, kind: 'room.protect', result: { type: 'room.protect', roomId, steps: 1 } });
+  const another: FactBody = { type: 'room.wanted', party: ada, delivery: as('d2') };
+
+  it('is put under it by an effect that names it', () => expect(run([opened, ...ready, opened]).effects).to.deep.equal([{ id: `protect:${from}:f4`, lane: `protect:${from}`, body: { type: 'room.protect', roomId: from } }]));
+  for (const final of [true, false]) it(`is not used while that fails${final ? ', and is tried anew for whoever wants it' : ''}`, () => {
+    const before = run([...ready, member('join'), opened, failed({ final })]);
+    expect([before.state?.unprotected?.final, before.audit[0]?.action, before.state && usable(before.state)]).to.deep.equal([final, 'policy.not-in-force', false]);
+    const decision = run([...ready, member('join'), opened, failed({ final }), another]);
+    expect(seen(decision)).to.deep.include({ effects: final ? ['room.protect'] : [], raised: ['room.blocked'] });
+    expect(decision.raise?.[0]?.body).to.deep.include({ code: 'room-unprotected', message: 'its homeservers don\'t ask the policy server (the homeserver refuses m.room.policy): nothing is sent there until they do; then retry' });
+    expect(decision.state?.unprotected?.final).to.equal(false);
+  });
+  it('invites nobody', () => expect(seen(run([...ready, opened, member('leave'), failed(), { type: 'party.changed', party: ada, by: 'directory', room: 'on-demand' }]))).to.deep.include({ effects: ['room.protect'] }));
+  it('holds those that wait for it', () => expect(run([...ready, opened, failed()]).raise).to.deep.equal([{ aggregate: { kind: 'delivery', id: 'd1' }, body: { type: 'room.blocked', code: 'room-unprotected', message: run([...ready, opened, failed()]).state?.unprotected?.message, members: { [String(user)]: 'invited' } } }]));
+  it('is used again once it is: who is outside is invited, what waits is told', () => {
+    expect(seen(run([...ready, member('join'), opened, failed(), another, protectedNow(from)]))).to.deep.equal({ room: from, effects: [], raised: ['room.ready'], audit: ['policy.in-force'] });
+    expect(seen(run([...ready, opened, member('leave'), failed(), protectedNow(from)]))).to.deep.include({ effects: ['room.invite'] });
+  });
+  it('and isn\'t by what becomes of a former room', () => {
+    expect(run([...ready, member('join'), failed({ effect: as(`protect:${to}:f0`) })]).state?.unprotected).to.equal(undefined);
+    expect(run([...ready, member('join'), failed(), protectedNow(to)]).state?.unprotected?.final).to.equal(true);
+  });
+  it('stays closed for want of an agreement when it is under it again', () => {
+    const { state } = run([...ready, opened, failed()]);
+    const decision = decideRoom({ ...state, members: {}, blocked: { code: 'no-agreement', message: 'none' } } as RoomState, { id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body: protectedNow(from) }, context);
+    expect(seen(decision)).to.deep.include({ effects: [], raised: [] });
+  });
+});
+
 describe('A successor fits', () => {
   const template: RoomTemplate = { id: 'results', roomVersion: '12', name: 'Clinical results', topic: '', federation: 'agreed', senders: 'members', history: 'invited', rotation: { periodMs: 604_800_000, messages: 100 } };
   const plan = planRoom(template, ada, { ownServer: 'mercy.example', guardian, partnerVersions: {} });
@@ -67,6 +102,13 @@ describe('A successor fits', () => {
 
   it('when it is as the template says', () => expect(why()).to.equal(undefined));
   it('when it lacks the note of its template, which an upgrade does not copy', () => expect(unfit(plan, guardian, from, stateOf(), stateOf().filter(({ type }) => type !== 'org.aceso.template'))).to.equal(undefined));
+  it('when one of the two is under the policy server already', () => {
+    const policy: PolicyIdentity = { serverName: as('policy.mercy.example:8448'), userId: as('@policy:policy.mercy.example:8448'), publicKey: 'key' };
+    const acl: Change = { type: 'm.room.server_acl', content: { allow: ['mercy.example', 'stanne.example', 'policy.mercy.example', 'policy.mercy.example:8448'] } };
+    const compared = (before: readonly Change[], after: readonly Change[]): string | undefined => unfit(plan, guardian, from, admittingPolicy(stateOf(before), policy), admittingPolicy(stateOf(after), policy));
+    expect([compared([], [acl]), compared([acl], []), compared([acl], [acl])]).to.deep.equal([undefined, undefined, undefined]);
+    expect(compared([], [{ type: 'm.room.server_acl', content: { allow: ['*'] } }])).to.match(/other servers/u);
+  });
   for (const [what, change, said] of [
     ['somebody else made it', { type: 'm.room.create', sender: as<UserId>('@eve:evil.example') }, /made by somebody else/u],
     ['it replaces another room', { type: 'm.room.create', content: { predecessor: { room_id: '!x' } } }, /doesn't name this room/u],
