@@ -6,7 +6,7 @@ import { keep } from './keep.ts';
 
 /** Rooms as the homeserver holds them, kept in memory: the database is not asked, so that it may be away. */
 export type Views = {
-  /** From memory when it is there. Undefined: the homeserver shows the guardian no such room. */
+  /** From memory while it is young enough. Undefined: the homeserver shows the guardian no such room. */
   room(roomId: RoomId): Promise<Looked>;
   /** As the homeserver holds it after now: whatever was read before doesn't count. */
   fresh(roomId: RoomId): Promise<Looked>;
@@ -21,11 +21,11 @@ export type Views = {
 /** `away`: the homeserver doesn't answer. */
 export type Looked = RoomView | 'away' | undefined;
 
-export type ViewLimits = { readonly rooms: number; readonly events: number; /** A view older than this is read again in the background: pushes may go to another process. */ readonly agesMs: number };
+export type ViewLimits = { readonly rooms: number; readonly events: number; /** A view older than this is read again before it counts: what was pushed may have gone to another process. */ readonly agesMs: number; /** Where the homeserver doesn't answer, it counts up to this age; then nothing passes. */ readonly lastsMs: number };
 
 type Kept = { readonly view: RoomView; readonly at: number };
 
-export function createViews(source: RoomSource, now: () => number, limits: ViewLimits = { rooms: 20_000, events: 50_000, agesMs: 60_000 }): Views {
+export function createViews(source: RoomSource, now: () => number, limits: ViewLimits = { rooms: 20_000, events: 50_000, agesMs: 60_000, lastsMs: 300_000 }): Views {
   const kept = new Map<RoomId, Kept>();
   const reading = new Map<RoomId, { readonly begun: number; readonly done: Promise<Looked> }>();
   const senders = new Map<EventId, UserId>();
@@ -33,10 +33,11 @@ export function createViews(source: RoomSource, now: () => number, limits: ViewL
   function read(roomId: RoomId): Promise<Looked> {
     const begun = now();
     const done: Promise<Looked> = source.state(roomId).then((state) => {
-      if (!state.ok) return state.error.retry ? 'away' : undefined;
-      const view = viewOf(state.value);
+      if (!state.ok && state.error.retry) return 'away';
+      const view = state.ok ? viewOf(state.value) : undefined;
+      if (!view) kept.delete(roomId);
       // What was pushed while it was read may not be in it.
-      if (view && reading.get(roomId)?.done === done) keep(kept, roomId, { view, at: begun }, limits.rooms);
+      else if (reading.get(roomId)?.done === done) keep(kept, roomId, { view, at: begun }, limits.rooms);
       return view;
     }).catch(() => 'away' as const).finally(() => { if (reading.get(roomId)?.done === done) reading.delete(roomId); });
     reading.set(roomId, { begun, done });
@@ -46,9 +47,12 @@ export function createViews(source: RoomSource, now: () => number, limits: ViewL
   return {
     async room(roomId) {
       const known = kept.get(roomId);
-      if (!known) return (reading.get(roomId)?.done ?? read(roomId));
-      if (now() - known.at > limits.agesMs && !reading.has(roomId)) void read(roomId);
-      return known.view;
+      if (known && now() - known.at <= limits.agesMs) return known.view;
+      const looked = await (reading.get(roomId)?.done ?? read(roomId));
+      if (looked !== 'away') return looked;
+      // Whether it changed while it was asked for, or is too old by now.
+      const last = kept.get(roomId);
+      return last && now() - last.at <= limits.lastsMs ? last.view : 'away';
     },
     async fresh(roomId) {
       const asked = now();
