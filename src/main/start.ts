@@ -31,7 +31,7 @@ import { bringFromFile, checkFromFile } from './directory.ts';
 import { openOperations, startDoors, type PrepareDoor } from './doors.ts';
 import { createHealth, type Problem } from './health.ts';
 import { operationsRoutes, waitingRoutes } from './operations.ts';
-import { applyPolicy } from './policy/apply.ts';
+import { applyPolicy, leavePolicy, sharePolicy } from './policy/apply.ts';
 import { policyAtStart, readPolicy } from './policy/inForce.ts';
 import { composePolicyServer, protectRooms } from './policyServer.ts';
 import { keepPresent } from './presence.ts';
@@ -54,6 +54,7 @@ export type StartOptions = {
 /** How soon what an operator asks for is begun. */
 const CATCH_UP_MS = 3000;
 const RELOAD_MS = 1000;
+const POLICY_MS = 5000;
 /** How soon the policy server hears of agreements; decisions and senders ask each time. */
 const AGREEMENTS_MS = 2000;
 /** Drift that no event told is to be found within ten seconds, as far as Aceso can know of it by itself; the homeserver is asked gently. */
@@ -89,9 +90,10 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   const isDecider = roles.includes('decider');
   const { policy, problem } = await policyAtStart(fromFolder, policies);
   log[problem ? 'error' : 'info'](problem ? 'rules.not-loaded' : 'rules.loaded', { revision: policy.revision, rules: policy.rules.length });
+  const applying = { store, notes, worker };
   const bringPolicy = async (next: InForce): Promise<void> => {
     await policies.loaded(next.policy.revision, next.policy.text, now());
-    if (isDecider) await applyPolicy(store, notes, next.policy.revision, next.settings.organisations);
+    if (isDecider) await applyPolicy(applying, next.policy.revision, next.settings.organisations);
   };
   const started = { ...settled, policy };
   await bringPolicy(started);
@@ -171,6 +173,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   const agreeing = repeat(AGREEMENTS_MS, agreed.look);
   const reloading = repeat(RELOAD_MS, () => reload.look().catch((error: unknown) => log.warn('config.not-looked', { error: errorCode(error) })));
   const sweeping = roles.includes('janitor') ? startSweep(createSweep({ ...parts, notes, homeserver, worker, nudge: loop.nudge, vouched: agreed.vouched, judge: (question) => reload.inForce().policy.judge(question), settings: () => reload.inForce().settings, ours, looks: LOOKS })) : undefined;
+  const sharing = isDecider ? repeat(POLICY_MS, () => sharePolicy(applying, reload.inForce().policy.revision, reload.inForce().settings.organisations).then(() => undefined, (error: unknown) => log.warn('rules.not-shared', { error: errorCode(error) }))) : undefined;
   const pruning = setInterval(() => void couriers?.prune(now() - config.courier.keep_days * 86_400_000), HOURLY_MS).unref();
   const leave = keepPresent(store, clock, log, { id: worker, roles, address: `${config.operations.host}:${operations.port}` });
   log.info('aceso.started', { worker, roles: roles.join(' '), operations: operations.port, http: doors?.httpPort, appservice: doors?.appservicePort, policy: policyPort });
@@ -178,7 +181,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     operationsPort: operations.port,
     reloadTls: () => { doors?.reloadTls(); policyServer?.reloadTls(); },
     reload: reload.take,
-    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, agreeing.stop, reloading.stop, async () => sweeping?.stop(), reload.leave, async () => doors?.stop(2000), async () => policyServer?.stop(), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => operations.stop(500), () => store.close(), async () => lock?.release()]),
+    stop: () => stopInOrder(log, [async () => clearInterval(pruning), async () => stopWatching(), catchingUp.stop, agreeing.stop, reloading.stop, async () => sweeping?.stop(), async () => sharing?.stop(), reload.leave, async () => doors?.stop(2000), async () => policyServer?.stop(), () => loop.stop(STOP_MS - 3000), async () => couriers?.stop(), () => wakeUps.stop(), leave, () => leavePolicy(applying), () => operations.stop(500), () => store.close(), async () => lock?.release()]),
   };
 }
 
