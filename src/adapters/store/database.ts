@@ -12,6 +12,8 @@ export type Database = {
   readonly relaxed: Kysely<Tables>;
   /** For what a decision is made on: it need not be on the disk yet, because the decision's own commit gets there after it. */
   readonly early: Kysely<Tables>;
+  /** For what can't wait its turn: named leases, which are lost when they aren't renewed in time, the clock, and who is at work. Its connections are its own; durable as `db`. */
+  readonly vital: Kysely<Tables>;
   /** For what takes as long as there are rows, migrations and restores: its connection has no limit of time. */
   readonly unhurried: <T>(run: (db: Kysely<Tables>) => Promise<T>) => Promise<T>;
   readonly dialect: Dialect;
@@ -26,7 +28,7 @@ export const openDatabase = (location: DatabaseLocation): Database => (location.
 export function openSqlite(path: string): Database {
   const dialects = sqliteDialects(path);
   const db = new Kysely<Tables>({ dialect: dialects.durable });
-  return { db, relaxed: new Kysely<Tables>({ dialect: dialects.relaxed }), early: new Kysely<Tables>({ dialect: dialects.early }), unhurried: (run) => run(db), dialect: sqlite };
+  return { db, relaxed: new Kysely<Tables>({ dialect: dialects.relaxed }), early: new Kysely<Tables>({ dialect: dialects.early }), vital: db, unhurried: (run) => run(db), dialect: sqlite };
 }
 
 /** Several workers may share it. `url` is a `postgres://` address; its password is never logged. */
@@ -34,7 +36,7 @@ export function openPostgres(url: string, limits?: Limits): Database {
   const limit = limits === undefined ? {} : { limits };
   const db = postgresPool({ url, max: 10, ...limit });
   return {
-    db, early: db, relaxed: postgresPool({ url, max: 3, synchronousCommit: 'off', ...limit }), dialect: postgres,
+    db, early: db, relaxed: postgresPool({ url, max: 3, synchronousCommit: 'off', ...limit }), vital: postgresPool({ url, max: 2, ...limit }), dialect: postgres,
     async unhurried(run) {
       const db = postgresPool({ url, max: 1, limits: 'none' });
       return run(db).finally(() => db.destroy());

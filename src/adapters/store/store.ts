@@ -22,7 +22,7 @@ const FAR_AWAY = 9_007_199_254_740_991;
 
 /** The store over one database, SQLite or PostgreSQL: the same queries on both. */
 export function createStore(database: Database, keyRing: KeyRing, now: () => number = Date.now): Store {
-  const { db, relaxed, early, dialect } = database;
+  const { db, relaxed, early, vital, dialect } = database;
   const codec = createCodec(keyRing, now);
   const toWeigh = createReads(early, codec);
   const nameOf = (name: string): string => keyRing.pseudonym('name', name);
@@ -35,10 +35,10 @@ export function createStore(database: Database, keyRing: KeyRing, now: () => num
 
   return {
     ...createClaims(database, codec),
-    ...createLeases(db, keyRing, now),
-    ...createWorkers(relaxed),
+    ...createLeases(vital, keyRing, now),
+    ...createWorkers(vital),
 
-    clock: async () => as<Millis>(await dialect.clock(db, now)),
+    clock: async () => as<Millis>(await dialect.clock(vital, now)),
 
     receive: (facts) => inTransaction(db, (tx) => receiveFacts(tx, dialect, codec, keyRing, facts)),
 
@@ -145,7 +145,7 @@ export function createStore(database: Database, keyRing: KeyRing, now: () => num
 
     async close() {
       await db.destroy();
-      for (const other of new Set([relaxed, early])) if (other !== db) await other.destroy();
+      for (const other of new Set([relaxed, early, vital])) if (other !== db) await other.destroy();
     },
   };
 }

@@ -55,6 +55,24 @@ for (const kind of STORE_KINDS) {
       }
     });
 
+    if (kind === 'postgres') it('is renewed, and the time is told, while every connection of the decisions is taken', async () => {
+      await taken('a');
+      const [held, done] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+      let begun = 0;
+      const decisions = Array.from({ length: 64 }, () => open.database.db.transaction().execute(async () => {
+        begun += 1;
+        if (begun === 10) held.resolve(undefined);
+        await done.promise;
+      }));
+      await held.promise;
+      const started = performance.now();
+      const worker = { id: 'a', roles: [], address: 'x', startedAt: T0, seenAt: T0 };
+      const renewed = await Promise.all([taken('a', 900), open.store.clock(), open.store.present(worker), open.store.seat(1)]).then(() => performance.now() - started, String);
+      done.resolve(undefined);
+      await Promise.all(decisions);
+      expect(renewed).to.be.a('number').below(4000);
+    });
+
     it('lets its holder say who sits on a seat', async () => {
       expect(await open.store.seat(1)).to.equal(undefined);
       expect(await open.store.saveSeat(await taken('a'), SEAT)).to.equal(true);
