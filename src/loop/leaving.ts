@@ -16,11 +16,11 @@ export type Leaving = {
   look(): Promise<'looked' | 'not-yet'>;
   /** Whether it is one of them, and nothing waits for it at this moment. */
   isDone(seat: number): Promise<boolean>;
-  /** Ends its device, and puts its store away: should the seat come back, so will another device. Undefined when the lease was lost. */
-  retire(seat: number, lease: Lease, isOurs: () => boolean): Promise<{ readonly device: string } | undefined>;
+  /** Ends its device, and puts its store away: should the seat come back, so will another device. Audited with it. False when the lease was lost. */
+  retire(seat: number, lease: Lease, isOurs: () => boolean): Promise<boolean>;
 };
 
-export function createLeaving({ store, terms, devices, steady, log }: Pick<SeatsParts, 'store' | 'terms' | 'devices' | 'steady' | 'log'>): Leaving {
+export function createLeaving({ store, clock, terms, devices, steady, log }: Pick<SeatsParts, 'store' | 'clock' | 'terms' | 'devices' | 'steady' | 'log'>): Leaving {
   let waiting: ReadonlyMap<number, number> = new Map();
   let lookedAt = -Infinity;
 
@@ -35,13 +35,14 @@ export function createLeaving({ store, terms, devices, steady, log }: Pick<Seats
     isDone: async (seat) => seat >= terms.seats && !(await store.seatsFrom(terms.seats)).some((each) => each.seat === seat && each.waiting > 0),
     async retire(seat, lease, isOurs) {
       const row = await store.seat(seat);
-      if (!isOurs()) return undefined;
+      if (!isOurs()) return false;
       if (row) await devices.retire(row.deviceId);
       if (devices.here(seat)) devices.setAside(seat);
-      if (!await store.removeSeat(lease, seat)) return undefined;
       const retired = { device: row?.deviceId ?? 'none' };
+      const note = { at: await clock(), kind: 'courier', aggregate: `${seat}`, action: 'seat.retired', because: 'there are fewer seats, and nothing waits for its device', detail: retired } as const;
+      if (!await store.removeSeat(lease, seat, note)) return false;
       log.warn('seat.retired', { seat, ...retired });
-      return retired;
+      return true;
     },
   };
 }

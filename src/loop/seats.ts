@@ -12,7 +12,7 @@ import { SEAT_LEASE_MS, seatLease, waitFor, type SeatDevices, type SeatTerms } f
 import { statusOf } from './seatStatus.ts';
 
 export type SeatsParts = {
-  readonly store: Pick<Store, 'lease' | 'release' | 'leases' | 'seat' | 'saveSeat' | 'removeSeat' | 'seatsFrom' | 'audit'>;
+  readonly store: Pick<Store, 'lease' | 'release' | 'leases' | 'seat' | 'saveSeat' | 'removeSeat' | 'seatsFrom'>;
   readonly worker: string;
   /** The time by which leases go. */
   readonly clock: () => Promise<Millis>;
@@ -163,15 +163,10 @@ export function createSeats(parts: SeatsParts): Seats {
   };
 
   const retire = async (seat: number, place: Extract<Place, { is: 'opening' }>): Promise<void> => {
-    const retired = await leaving.retire(seat, place.lease, () => places.get(seat) === place);
-    if (!retired) throw new SeatLost();
+    if (!await leaving.retire(seat, place.lease, () => places.get(seat) === place)) throw new SeatLost();
     places.delete(seat);
     await store.release(place.lease);
-    await audited(seat, await clock(), 'seat.retired', 'there are fewer seats, and nothing waits for its device', retired);
   };
-
-  const audited = (seat: number, at: Millis, action: string, because: string, detail: NonNullable<AuditNote['detail']>): Promise<void> =>
-    store.audit([{ at, kind: 'courier', aggregate: `${seat}`, action, because, detail }]).catch((error: unknown) => log.error('audit.not-written', { seat, error: errorCode(error) }));
 
   const open = async (seat: number, place: Extract<Place, { is: 'opening' }>): Promise<void> => {
     try {
@@ -228,11 +223,9 @@ export function createSeats(parts: SeatsParts): Seats {
     }
     if (here && (before || seat !== 0)) devices.setAside(seat);
     const row: Seat = before ? { seat, ...devices.invent(seat), bornAt: await clock() } : { seat, ...devices.first(seat), bornAt: as<Millis>(0) };
-    if (!await store.saveSeat(lease, row)) throw new SeatLost();
-    if (before) {
-      const because = how === 'replaced' ? 'the homeserver had removed the device before it' : 'the store of the device before it is not on this machine';
-      await audited(seat, row.bornAt, 'device.followed', because, { device: row.deviceId, former: before.deviceId });
-    }
+    const because = how === 'replaced' ? 'the homeserver had removed the device before it' : 'the store of the device before it is not on this machine';
+    const note: AuditNote | undefined = before && { at: row.bornAt, kind: 'courier', aggregate: `${seat}`, action: 'device.followed', because, detail: { device: row.deviceId, former: before.deviceId } };
+    if (!await store.saveSeat(lease, row, note)) throw new SeatLost();
     return { row, how };
   };
 

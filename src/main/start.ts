@@ -88,7 +88,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   log.info('store.opened', { kind: postgres === undefined ? 'sqlite' : 'postgres', migrated: migrated.length });
   log.info('directory.loaded', { changed: brought.length });
   const isDecider = roles.includes('decider');
-  const { policy, problem } = await policyAtStart(fromFolder, policies);
+  const { policy, problem } = await whenThere(config, waiting, () => policyAtStart(fromFolder, policies));
   log[problem ? 'error' : 'info'](problem ? 'rules.not-loaded' : 'rules.loaded', { revision: policy.revision, rules: policy.rules.length });
   const applying = { store, notes, worker };
   const bringPolicy = async (next: InForce): Promise<void> => {
@@ -96,7 +96,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     if (isDecider) await applyPolicy(applying, next.policy.revision, next.settings.organisations);
   };
   const started = { ...settled, policy };
-  await bringPolicy(started);
+  await whenThere(config, waiting, () => bringPolicy(started));
   const reload = createReload({
     started, store, notes, log, metrics, now, faults, worker,
     prepareDoor: (next) => late.door?.(next) ?? (() => undefined),
@@ -166,7 +166,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   const door = doors?.open({ ...parts, keys, nudge: loop.nudge, validator: await createFhirValidator(), appservice: { hsToken, isOurs, take: heard }, ...(moduleToken === undefined ? {} : { module: (door_) => moduleRoutes(moduleToken, { ...parts, ...door_, guardian: homeserver.guardian, courier: homeserver.courier, source: createRoomSource(homeserverOptions), ...(policyServer === undefined ? {} : { policyUser: policyServer.server.userId }), inForce: () => ({ ...reload.inForce(), settings: agreed.settings() }) }) }) });
   if (door !== undefined) late.door = door;
   const policyPort = roles.includes('ingress') ? await policyServer?.listen() : undefined;
-  if (policyServer && isDecider) await protectRooms(store, policyServer.server, now());
+  if (policyServer && isDecider) await whenThere(config, waiting, () => protectRooms(store, policyServer.server, now()));
   couriers?.start();
   loop.start();
   const catchingUp = repeat(CATCH_UP_MS, () => catchUp.run());
@@ -203,7 +203,7 @@ function openWhenThere(config: LoadedConfig, roles: readonly Role[], waiting: Wa
   });
 }
 
-/** PostgreSQL is waited for. SQLite is there or isn't: what is wrong with it, no waiting ends. */
+/** PostgreSQL is waited for, whatever is asked of it; asked again, it must change nothing more. SQLite is there or isn't: what is wrong with it, no waiting ends. */
 function whenThere<T>(config: LoadedConfig, waiting: Waiting, ask: () => Promise<T>): Promise<T> {
   const asked = (): Promise<T> => ask().catch((error: unknown) => { throw explained(error); });
   return config.store.postgres_url_file === undefined ? asked() : waiting.until(asked);

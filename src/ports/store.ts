@@ -126,10 +126,10 @@ export type Store = {
   /** The leases whose names begin so, those that ran out or are free too. */
   leases(prefix: string): Promise<readonly KnownLease[]>;
   seat(seat: number): Promise<Seat | undefined>;
-  /** In one transaction with the check that the lease is still ours. False: it was lost, and nothing was written. */
-  saveSeat(lease: Lease, seat: Seat): Promise<boolean>;
+  /** In one transaction with the check that the lease is still ours, and with its line in the audit. False: the lease was lost, and nothing was written. */
+  saveSeat(lease: Lease, seat: Seat, audit?: AuditNote): Promise<boolean>;
   /** Nobody sits there any more. As `saveSeat`. */
-  removeSeat(lease: Lease, seat: number): Promise<boolean>;
+  removeSeat(lease: Lease, seat: number, audit?: AuditNote): Promise<boolean>;
   /** The seats from this number on that have a device, or that effects wait for. */
   seatsFrom(seat: number): Promise<readonly SeatInUse[]>;
   /** Secrets of Aceso itself, wrapped under the key ring, e.g. the private keys of the courier's cross-signing identity. */

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
+import { sql } from 'kysely';
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { migrate, openPostgres } from '../../src/adapters/store/database.ts';
 import { startProxy, type Proxy } from '../chaos/proxy.ts';
 import { randomOf } from '../chaos/random.ts';
 import { ROOT } from '../support/aceso.ts';
@@ -62,6 +64,25 @@ describe('aceso start, while its PostgreSQL is away', function () {
     await waitsFor('unreachable');
     await network.set(undefined);
     await storeIsReady();
+  });
+
+  it('waits also when it can be opened, and not be asked what the rules were', async () => {
+    const database = openPostgres(url.href, { connectMs: 5000, queryMs: 60_000, statementMs: 60_000, lockMs: 60_000, idleInTransactionMs: 60_000 });
+    await migrate(database);
+    const [locked, freed] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+    const holder = database.db.transaction().execute(async (tx) => {
+      await sql`lock table policy_revision`.execute(tx);
+      locked.resolve(undefined);
+      await freed.promise;
+    });
+    await locked.promise;
+    running = await aceso.start();
+    await waitsFor('locked');
+    freed.resolve(undefined);
+    await holder;
+    await storeIsReady();
+    expect(running.ended()).to.equal(undefined);
+    await database.db.destroy();
   });
 
   it('ends at once when it is told to', async () => {

@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import { as, type Millis } from '../../domain/brand.ts';
 import type { KeyRing } from '../../ports/keys.ts';
 import type { Lease, Store } from '../../ports/store.ts';
+import { addToAudit } from './audit.ts';
 import { WAITING } from './settle.ts';
 import type { Tables } from './tables.ts';
 import { inTransaction } from './transaction.ts';
@@ -41,12 +42,16 @@ export function createLeases(db: Kysely<Tables>, keyRing: KeyRing, now: () => nu
       return row && { seat: row.seat, deviceId: row.device_id, storeId: row.store_id, bornAt: as<Millis>(row.born_at) };
     },
 
-    saveSeat: (lease, { seat, deviceId, storeId, bornAt }) => fenced(lease, async (tx) => {
+    saveSeat: (lease, { seat, deviceId, storeId, bornAt }, note) => fenced(lease, async (tx) => {
       const row = { device_id: deviceId, store_id: storeId, born_at: bornAt };
       await tx.insertInto('courier_seat').values({ seat, ...row }).onConflict((conflict) => conflict.column('seat').doUpdateSet(row)).execute();
+      await addToAudit(tx, note);
     }),
 
-    removeSeat: (lease, seat) => fenced(lease, (tx) => tx.deleteFrom('courier_seat').where('seat', '=', seat).execute()),
+    removeSeat: (lease, seat, note) => fenced(lease, async (tx) => {
+      await tx.deleteFrom('courier_seat').where('seat', '=', seat).execute();
+      await addToAudit(tx, note);
+    }),
 
     async seatsFrom(seat) {
       const devices = await db.selectFrom('courier_seat').select('seat').where('seat', '>=', seat).execute();

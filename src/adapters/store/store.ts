@@ -4,6 +4,7 @@ import type { DeliveryState } from '../../domain/delivery/delivery.ts';
 import { ok } from '../../domain/outcome.ts';
 import type { KeyRing } from '../../ports/keys.ts';
 import type { Store } from '../../ports/store.ts';
+import { addToAudit } from './audit.ts';
 import { aggregateOf, createClaims } from './claims.ts';
 import { commitDecision } from './commit.ts';
 import { createCodec } from './dataKeys.ts';
@@ -44,10 +45,7 @@ export function createStore(database: Database, keyRing: KeyRing, now: () => num
 
     remember: createRemember(db, keyRing),
 
-    async audit(notes) {
-      if (notes.length === 0) return;
-      await db.insertInto('audit').values(notes.map(({ detail, ...note }) => ({ ...note, fact: '', detail: JSON.stringify(detail ?? {}) }))).execute();
-    },
+    audit: (notes) => addToAudit(db, ...notes),
 
     keep: (blob, at) => inTransaction(db, (tx) => keepBlob(tx, codec, blob, at)),
 

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
+import { sql } from 'kysely';
 import { as, type EffectId, type Millis } from '../../../src/domain/brand.ts';
 import type { Decision } from '../../../src/domain/decision.ts';
-import type { Lease, Seat } from '../../../src/ports/store.ts';
+import type { AuditNote, Lease, Seat } from '../../../src/ports/store.ts';
 import { received, report, T0 } from '../../support/reports.ts';
 import { openTestStore, STORE_KINDS, type OpenStore } from '../../support/stores.ts';
 
@@ -111,6 +112,22 @@ for (const kind of STORE_KINDS) {
       expect(await open.store.removeSeat(lease, 1)).to.equal(true);
       expect(await open.store.seat(1)).to.equal(undefined);
       expect(await open.store.seatsFrom(1)).to.deep.equal([]);
+    });
+
+    it('changes who sits on a seat together with its line in the audit, or not at all', async () => {
+      const { db } = open.database;
+      const note = (action: string): AuditNote => ({ at: T0, kind: 'courier', aggregate: '1', action, because: 'b', detail: { device: 'D' } });
+      const stale = await taken('a');
+      const lease = await taken('b', LEASE);
+      expect([await open.store.saveSeat(stale, SEAT, note('stale')), await open.store.removeSeat(stale, 1, note('stale')), await open.store.saveSeat(lease, SEAT, note('followed'))]).to.deep.equal([false, false, true]);
+      await sql`alter table audit rename to away`.execute(db);
+      expect(await open.store.removeSeat(lease, 1, note('lost')).then(() => 'removed', () => 'in trouble')).to.equal('in trouble');
+      expect(await open.store.saveSeat(lease, { ...SEAT, deviceId: 'OTHER' }, note('lost')).then(() => 'saved', () => 'in trouble')).to.equal('in trouble');
+      expect(await open.store.seat(1)).to.deep.equal(SEAT);
+      await sql`alter table away rename to audit`.execute(db);
+      expect(await open.store.removeSeat(lease, 1, note('retired'))).to.equal(true);
+      const rows = await db.selectFrom('audit').select(['kind', 'aggregate', 'action', 'detail']).orderBy('seq').execute();
+      expect(rows).to.deep.equal(['followed', 'retired'].map((action) => ({ kind: 'courier', aggregate: '1', action, detail: '{"device":"D"}' })));
     });
 
     it('gives effects that need a device to the holder of its seat alone, and others to anybody', async () => {
