@@ -87,6 +87,38 @@ describe('A reload of the configuration in a worker', () => {
     expect([reload.inForce().config.log.level, brought, doors, reload.problem()]).to.deep.equal(['warn', ['warn'], ['warn'], undefined]);
   });
 
+  it('that the database cuts short says so, leaves in force what was, and is finished by itself before anything else', async () => {
+    let away = 3;
+    const reload = reloadWith({ bringPolicy: async () => { away -= 1; if (away > 0) throw new Error('secret of the driver'); } });
+    const audited = async (): Promise<readonly string[]> => (await open.database.db.selectFrom('audit').select('action').orderBy('seq').execute()).map(({ action }) => action);
+    write('warn');
+    await ask('first', 'take');
+    await reload.look();
+    expect([(await answer())?.outcome, reload.inForce().config.log.level, doors, levels, reload.problem()?.code]).to.deep.equal(['partly', 'info', [], [], 'partly-loaded']);
+    expect((await answer())?.problems.join()).to.include('tried again').and.not.to.include('secret');
+    write('debug');
+    await reload.look();
+    expect([(await answer())?.outcome, await audited()]).to.deep.equal(['partly', ['config.reloading']]);
+    await reload.look();
+    expect([(await answer())?.outcome, reload.inForce().config.log.level, doors, levels, reload.problem()], 'what was asked for, whatever the file says by now').to.deep.equal(['taken', 'warn', ['warn'], ['warn'], undefined]);
+    expect(await audited()).to.deep.equal(['config.reloading', 'config.reloaded']);
+  });
+
+  it('that can\'t be finished is tried twenty times, stays an alarm, and gives way to the next that can', async () => {
+    let tries = 0;
+    let isAway = true;
+    const reload = reloadWith({ bringDirectory: async () => { tries += 1; if (isAway) throw new Error('away'); } });
+    write('warn');
+    await ask('first', 'take');
+    for (let times = 0; times < 30; times += 1) await reload.look();
+    expect([tries, reload.inForce().config.log.level, reload.problem()?.code]).to.deep.equal([20, 'info', 'partly-loaded']);
+    isAway = false;
+    write('debug');
+    await ask('second', 'take');
+    await reload.look();
+    expect([(await answer())?.outcome, reload.inForce().config.log.level, doors, reload.problem()]).to.deep.equal(['taken', 'debug', ['debug'], undefined]);
+  });
+
   it('is not done for a request of long ago that a new worker finds; it has read the file since', async () => {
     await ask('old', 'take', 1_000_000 - 600_000);
     const reload = reloadWith();

@@ -32,7 +32,7 @@ export async function askReload(parts: AskParts): Promise<Printed & { readonly f
   await notes.write(ASKED, JSON.stringify(asked));
   const answered = await answersTo(parts, asked);
   const isSame = new Set(answered.map(({ answer }) => answer?.inForce)).size <= 1;
-  const isFull = answered.length > 0 && isSame && answered.every(({ answer }) => answer !== undefined && answer.outcome !== 'refused' && answer.changes.every(({ takes }) => takes === 'reload'));
+  const isFull = answered.length > 0 && isSame && answered.every(({ answer }) => answer !== undefined && (answer.outcome === 'taken' || answer.outcome === 'would-take') && answer.changes.every(({ takes }) => takes === 'reload'));
   return {
     failed: !isFull,
     json: { mode, complete: isFull, same: isSame, workers: answered.map(({ worker, answer }) => ({ worker: worker.id, roles: worker.roles, outcome: answer?.outcome ?? 'no-answer', changes: answer?.changes ?? [], unchanged: answer === undefined ? [] : unchanged(answer.changes), problems: answer?.problems ?? [], in_force: answer?.inForce })) },
@@ -79,11 +79,13 @@ function textOf(answered: readonly Answered[], files: 'same' | 'different'): str
     const whose = kinds.size === 1 ? [] : [`With ${same.map(({ worker }) => short(worker)).join(', ')}:`];
     return ['', ...whose, table(['SETTING', 'CHANGE', 'TAKES EFFECT'], theirs.slice(0, MOST_ROWS).map((change) => [nameOf(change), change.change, effectOf(change, outcome)]), 'The file says what was in force.'), ...(theirs.length > MOST_ROWS ? [`… and ${theirs.length - MOST_ROWS} more: --json has all.`] : []), ...(theirs.length === 0 ? [] : [`Unchanged: ${unchanged(theirs).join(', ')}`])];
   });
-  const problems = answered.flatMap(({ worker, answer }) => (answer?.problems ?? []).map((problem) => `  - ${short(worker)}: ${problem}`));
+  const problems = (outcome: ReloadAnswer['outcome']): readonly string[] => answered.flatMap(({ worker, answer }) => (answer?.outcome === outcome ? answer.problems : []).map((problem) => `  - ${short(worker)}: ${problem}`));
+  const told = (heading: string, lines: readonly string[]): readonly string[] => (lines.length === 0 ? [] : ['', heading, ...lines]);
   return [
     table(['WORKER', 'ROLES', 'BY', 'ANSWER'], answered.map(({ worker, answer }) => [short(worker), worker.roles.join(', '), answer?.inForce.slice(0, 12) ?? '?', outcomeOf(answer)]), ''),
     ...(files === 'same' ? [] : ['', 'NOT THE SAME: not all workers go by the same configuration (column BY). Give all of them the same file, then ask again.']),
-    ...(problems.length === 0 ? [] : ['', 'Refused, and nothing was changed there:', ...problems]),
+    ...told('Refused, and nothing was changed there:', problems('refused')),
+    ...told('Begun, and not finished there: people or rules of the file may be in the database, and the rest is as before:', problems('partly')),
     ...changes,
   ].join('\n');
 }
@@ -96,11 +98,13 @@ function outcomeOf(answer: ReloadAnswer | undefined): string {
     case 'taken': return `took it${rest}`;
     case 'would-take': return `would take it${rest}`;
     case 'refused': return 'REFUSED: what was in force stays so';
+    case 'partly': return 'PARTLY: begun, and tried again by itself; look with `aceso status`';
   }
 }
 
 function effectOf({ section, change, takes }: Change, outcome: ReloadAnswer['outcome'] | undefined): string {
   if (outcome === 'refused') return 'no: refused';
+  if (outcome === 'partly') return 'when it is finished';
   if (takes === 'restart') return 'NEEDS A RESTART';
   if (section === 'directory' && change === 'removed') return 'no: who is in the directory stays there';
   return outcome === 'taken' ? 'now' : 'at a reload';

@@ -9,10 +9,11 @@ export type ReloadAsked = { readonly id: string; readonly by: string; readonly a
 
 export type ReloadAnswer = {
   readonly request: string;
-  readonly outcome: 'taken' | 'would-take' | 'refused';
+  /** `partly`: it was begun, and the database cut it short; it is tried again. */
+  readonly outcome: 'taken' | 'would-take' | 'refused' | 'partly';
   /** Between what was in force and the file. */
   readonly changes: readonly Change[];
-  /** Why it was refused, for a person. */
+  /** Why it was refused, or not finished, for a person. */
   readonly problems: readonly string[];
   /** SHA-256 of what is in force after it (or would be) and a reload can change: the same with all workers that have the same file. */
   readonly inForce: string;
