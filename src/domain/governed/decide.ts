@@ -110,6 +110,7 @@ function failed(before: GovernedRoom, { effect, kind, code, message, final }: Fa
   const audit: AuditEntry = { action: 'room.blocked', because: message, detail: { code, effect, final } };
   if (kind === 'room.open') return { state: { ...before, blocked: { code, message } }, audit: [audit] };
   if (kind === 'room.repair') return { state: before, audit: [{ ...audit, action: 'room.not-repaired' }] };
+  if (kind === 'room.protect') return { state: before, audit: [{ ...audit, action: 'policy.not-in-force' }] };
   const userId = kind === 'room.invite' ? before.admitted.find((each) => invitationOf(before, each) === effect) : undefined;
   if (userId === undefined) return { state: before, audit: [audit] };
   const membership: Membership = final ? 'refused' : code === 'limited' ? 'limited' : 'unreachable';

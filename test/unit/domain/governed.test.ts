@@ -45,6 +45,11 @@ describe('A room in which people talk', () => {
     expect(ready.names).to.deep.equal([roomId]);
   });
 
+  it('that can\'t be put under the policy server rings the same alarm as a results room', () => {
+    const { audit } = run(open('consult', ada, ben), made, { type: 'effect.failed', effect: as('protect:f2'), kind: 'room.protect', code: 'forbidden', message: 'refused', final: true });
+    expect(audit.map(({ action }) => action)).to.deep.equal(['policy.not-in-force']);
+  });
+
   it('asked for again, nothing is done again, but whoever left is invited again', () => {
     const both = [open('consult', ada, ben), made, member(ada, 'join'), member(ben, 'join')] as const;
     expect(doneBy(run(...both, open('consult', ada, ben)))).to.deep.equal([]);
