@@ -46,9 +46,9 @@ describe('A homeserver that restarts', function () {
     await aceso.stop();
     await hospitals.mercy.stop();
     await aceso.launch();
-    await until('the door to open', async () => (await fetch(`${aceso.baseUrl}/healthz`)).ok);
+    // Until its rules and its database are open, the door says 503, come again: what isn't the homeserver's business.
+    await until('the result to be taken', async () => (await aceso.push('/DiagnosticReport', potassiumReport({ accession: 'R-0' })).catch(() => undefined))?.status === 201);
     expect((await fetch(`${aceso.operationsUrl}/readyz`)).status).to.equal(503);
-    expect((await aceso.push('/DiagnosticReport', potassiumReport({ accession: 'R-0' }))).status).to.equal(201);
     await hospitals.mercy.start();
     await arrived('R-0');
     await until('Aceso to be ready', async () => (await fetch(`${aceso.operationsUrl}/readyz`)).ok);
