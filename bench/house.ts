@@ -1,14 +1,14 @@
-/** A homeserver with as many people as wanted who take messages and read nothing, and Aceso beside it: what parts d, e and the soak run on. */
+/** A homeserver with as many people as wanted who take messages and read nothing, and Aceso beside it: what parts d, e, policy and the soak run on. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { newAceso, type Aceso } from '../test/support/aceso.ts';
+import { newAceso, type Aceso, type AcesoOptions } from '../test/support/aceso.ts';
 import { potassiumReport } from '../test/support/fhir.ts';
 import { temporaryFolder } from '../test/support/folders.ts';
 import { startHospitals } from '../test/support/lab.ts';
 import { matrix } from '../test/support/matrixHttp.ts';
 import { createSlots } from '../test/support/slots.ts';
 import { forgeDevice, forgeIdentity } from '../test/support/stub/forge.ts';
-import { startStub, type Stub } from '../test/support/stub/stub.ts';
+import { startStub, type Stub, type StubOptions } from '../test/support/stub/stub.ts';
 import { until } from '../test/support/until.ts';
 import { inParallel, say } from './load.ts';
 import { profiling, type Profiling } from './profile/profiling.ts';
@@ -36,10 +36,12 @@ export type House = {
 
 type Home = { readonly baseUrl: string; readonly serverName: string; readonly slot: Awaited<ReturnType<typeof createSlots>>[number]; readonly stub?: Stub; newPerson(index: number): Promise<string>; accept(index: number): Promise<void>; stop(): Promise<void> };
 
-export async function openHouse(kind: 'Synapse' | 'stub', { profile: folder, keptEvents = 20 }: { readonly profile?: string | undefined; readonly keptEvents?: number } = {}): Promise<House> {
+export type HouseOptions = { readonly profile?: string | undefined; readonly keptEvents?: number; /** Of the stub. */ readonly federation?: StubOptions['federation']; readonly policyServer?: NonNullable<AcesoOptions['policyServer']> };
+
+export async function openHouse(kind: 'Synapse' | 'stub', { profile: folder, keptEvents = 20, federation = {}, policyServer }: HouseOptions = {}): Promise<House> {
   const profile = folder === undefined ? undefined : profiling(folder);
-  const home = kind === 'stub' ? await stubHome(keptEvents) : await synapseHome();
-  const aceso = await newAceso({ mercy: home, slot: home.slot, partners: [{ server_name: 'partner.example', name: 'Partner' }], source: UNLIMITED });
+  const home = kind === 'stub' ? await stubHome(keptEvents, federation) : await synapseHome();
+  const aceso = await newAceso({ mercy: home, slot: home.slot, partners: [{ server_name: 'partner.example', name: 'Partner' }], source: UNLIMITED, ...(policyServer === undefined ? {} : { policyServer }) });
   let pid = 0;
   let people = 0;
   let putOff = 0;
@@ -103,10 +105,10 @@ async function metricOf(aceso: Aceso, pattern: RegExp): Promise<number> {
   return Number(pattern.exec(await (await fetch(`${aceso.operationsUrl}/metrics`)).text())?.[1] ?? 0);
 }
 
-async function stubHome(keptEvents: number): Promise<Home> {
+async function stubHome(keptEvents: number, federation: NonNullable<HouseOptions['federation']>): Promise<Home> {
   const [slot] = await createSlots(temporaryFolder('stub'), 'stub.example', 1);
   if (!slot) throw new Error('no application service');
-  const stub = await startStub({ serverName: 'stub.example', appservices: [slot], keptEvents });
+  const stub = await startStub({ serverName: 'stub.example', appservices: [slot], keptEvents, federation });
   return { baseUrl: stub.baseUrl, serverName: stub.serverName, slot, stub, newPerson: async (index) => stub.person(`@p${index}:partner.example`), accept: async () => undefined, stop: () => stub.stop() };
 }
 

@@ -50,9 +50,9 @@ export const round = (value: number, digits = 2): number => Math.round(value * 1
 export type Percentiles = { readonly p50: number; readonly p95: number; readonly p99: number; readonly max: number };
 
 /** By the nearest rank. */
-export function percentiles(values: readonly number[]): Percentiles {
+export function percentiles(values: readonly number[], digits = 0): Percentiles {
   const sorted = values.toSorted((a, b) => a - b);
-  const at = (share: number): number => round(sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN, 0);
+  const at = (share: number): number => round(sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN, digits);
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) };
 }
 

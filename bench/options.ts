@@ -7,6 +7,7 @@ export const PARTS = {
   c: 'how long a result takes at a steady pace: to its event, and to its text at the other hospital',
   d: 'what a message costs with few and with many results rooms',
   e: 'memory and start-up with many rooms; a mountain of results while the homeserver is away',
+  policy: 'what the policy server signs beside a bare HTTPS server that only verifies and signs, with few and with many rooms',
 } as const;
 
 export type Part = keyof typeof PARTS;
@@ -25,34 +26,37 @@ export type Options = {
   readonly waiting: number;
   /** Instead of the parts: this long, this many a second, against the stub. */
   readonly soak: { readonly seconds: number; readonly rate: number } | undefined;
+  /** After what part policy measures: this long, so many questions a second. */
+  readonly hold: { readonly seconds: number; readonly rate: number } | undefined;
   /** Where the profiles go that Aceso writes. */
   readonly profile: string | undefined;
 };
 
-const HELP = `npm run bench -- [options]: figures of Aceso beside baselines that run in the same minutes; the last line is JSON
+const HELP = `npm run bench -- [parts] [options]: figures of Aceso beside baselines that run in the same minutes; the last line is JSON
 
-  --only a,b,c       these parts only:
-${Object.entries(PARTS).map(([part, what]) => `                       ${part}  ${what}`).join('\n')}
+  --only a,b,c       these parts only (or as words: npm run bench -- policy):
+${Object.entries(PARTS).map(([part, what]) => `                       ${part.padEnd(6)}  ${what}`).join('\n')}
   --quick            a tenth of everything: to see that it works
-  --results N        results of a and b (300)
+  --results N        results of a and b (300); policy asks ten times as many questions in each turn
   --recipients N     clinicians at the other hospital, each with a results room and a client that decrypts (4)
   --concurrency N    pushes at a time (16)
   --store KIND       sqlite (usual) or postgres
   --pace R           results a second of c (10), for 30 s
-  --rooms F,M,S      rooms of d: few and many on Synapse, and at the stub (10,1000,10000)
+  --rooms F,M,S      rooms of d: few and many on Synapse, and at the stub (10,1000,10000); policy takes F and S
   --waiting N        results that wait in e while the homeserver is away (100000)
   --soak SECONDS --rate R   instead of the parts: a steady stream against the stub homeserver, with the growth of memory
-  --profile FOLDER   a CPU profile of Aceso into FOLDER, summarised, with its transactions and requests counted (a, c and --soak)
+  --hold SECONDS --rate R   at the end of policy: so many questions a second (500) for so long
+  --profile FOLDER   a CPU profile of Aceso into FOLDER, summarised, with its transactions and requests counted (a, c, policy and --soak)
   --help`;
 
 /** Undefined: the help was asked for, and is printed. Throws, saying what to do, for what can't be. */
 export function readOptions(args: readonly string[]): Options | undefined {
-  const { values } = parseArgs({
-    args: [...args],
+  const { values, positionals } = parseArgs({
+    args: [...args], allowPositionals: true,
     options: {
-      only: { type: 'string', default: Object.keys(PARTS).join(',') }, quick: { type: 'boolean', default: false }, results: { type: 'string' }, recipients: { type: 'string', default: '4' },
+      only: { type: 'string' }, quick: { type: 'boolean', default: false }, results: { type: 'string' }, recipients: { type: 'string', default: '4' },
       concurrency: { type: 'string', default: '16' }, store: { type: 'string', default: 'sqlite' }, pace: { type: 'string', default: '10' }, rooms: { type: 'string' }, waiting: { type: 'string' },
-      soak: { type: 'string' }, rate: { type: 'string', default: '50' }, profile: { type: 'string' }, help: { type: 'boolean', default: false },
+      soak: { type: 'string' }, hold: { type: 'string' }, rate: { type: 'string' }, profile: { type: 'string' }, help: { type: 'boolean', default: false },
     },
   });
   if (values.help) {
@@ -60,8 +64,11 @@ export function readOptions(args: readonly string[]): Options | undefined {
     return undefined;
   }
   const usual = values.quick ? { results: '40', rooms: '4,20,100', waiting: '1000' } : { results: '300', rooms: '10,1000,10000', waiting: '100000' };
-  const parts = values.only.split(',').map((part) => part.trim()).filter((part): part is Part => part in PARTS);
-  if (parts.length !== values.only.split(',').length) throw new Error(`--only ${values.only}: the parts are ${Object.keys(PARTS).join(', ')}`);
+  const named = [...positionals, ...(values.only?.split(',') ?? [])].map((part) => part.trim());
+  const isPart = (name: string): name is Part => Object.hasOwn(PARTS, name);
+  const parts = (named.length > 0 ? named : Object.keys(PARTS)).filter(isPart);
+  const unknown = named.filter((name) => !isPart(name));
+  if (unknown.length > 0) throw new Error(`${unknown.join(', ')}: the parts are ${Object.keys(PARTS).join(', ')}`);
   if (values.store !== 'sqlite' && values.store !== 'postgres') throw new Error(`--store ${values.store}: sqlite or postgres`);
   const [few, many, stub] = (values.rooms ?? usual.rooms).split(',').map((rooms) => count('--rooms', rooms));
   if (few === undefined || many === undefined || stub === undefined) throw new Error('--rooms takes three numbers: few,many,stub');
@@ -69,7 +76,8 @@ export function readOptions(args: readonly string[]): Options | undefined {
     parts, store: values.store, rooms: { few, many, stub }, profile: values.profile,
     results: count('--results', values.results ?? usual.results), recipients: count('--recipients', values.recipients), concurrency: count('--concurrency', values.concurrency),
     pace: count('--pace', values.pace), waiting: count('--waiting', values.waiting ?? usual.waiting),
-    soak: values.soak === undefined ? undefined : { seconds: count('--soak', values.soak), rate: count('--rate', values.rate) },
+    soak: values.soak === undefined ? undefined : { seconds: count('--soak', values.soak), rate: count('--rate', values.rate ?? '50') },
+    hold: values.hold === undefined ? undefined : { seconds: count('--hold', values.hold), rate: count('--rate', values.rate ?? '500') },
   };
 }
 

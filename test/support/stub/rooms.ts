@@ -1,6 +1,7 @@
 /** Rooms: made, entered, left, governed (client-server API §10; room versions 10 to 12). */
 import { randomBytes } from 'node:crypto';
 import type { z } from 'zod';
+import { serverOf } from './federation.ts';
 import type * as shapes from './shapes.ts';
 import type { Json } from './signing.ts';
 import { Refusal, type Room, type RoomEvent, type User, type World } from './world.ts';
@@ -73,13 +74,16 @@ export function invite(world: World, room: Room, inviter: User, userId: string):
   const is = room.members.get(userId);
   if (is === 'join') throw forbidden(`${userId} is already in the room.`);
   if (is === 'ban') throw forbidden(`${userId} is banned from the room`);
-  const invitee = world.users.get(userId);
+  const invitee = world.users.get(userId) ?? guest(world, userId);
   if (!invitee && userId.endsWith(`:${world.serverName}`)) throw new Refusal(404, 'M_NOT_FOUND', `${userId} is nobody here`);
   if (!invitee) throw new Refusal(502, 'M_UNKNOWN', `the server of ${userId} can't be reached`);
   world.append(room, { type: 'm.room.member', sender: inviter.userId, state_key: userId, content: { membership: 'invite', displayname: invitee.displayName } });
   if (invitee.person?.accepts) setImmediate(() => join(world, room, invitee));
   return {};
 }
+
+/** A user of a server that joins for them, without devices. */
+const guest = (world: World, userId: string): User | undefined => (world.federation.guests.has(serverOf(userId)) ? world.addUser(userId, { person: { accepts: false, oneTimeKey: () => undefined } }) : undefined);
 
 export function join(world: World, room: Room | undefined, user: User): Json {
   if (!room) throw new Refusal(404, 'M_NOT_FOUND', "Can't join remote room because no servers that are in the room have been provided.");

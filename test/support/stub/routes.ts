@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { z } from 'zod';
 import type { Slot } from '../slots.ts';
+import { offeredJoin, originOf, ownKeys, queriedKeys, sentJoin } from './federation.ts';
 import * as keys from './keys.ts';
 import { messages, once, putState, redact, sendEvent } from './messages.ts';
 import { clientEvent, createRoom, exclusive, invite, join, leave, roomFor, stateOf } from './rooms.ts';
@@ -16,6 +17,9 @@ export type Call = {
   readonly path: (name: string) => string;
   /** The path as it came, for transaction ids. */
   readonly whole: string;
+  /** Path and query, and the header, as they came. */
+  readonly uri: string;
+  readonly authorization: string | undefined;
   readonly query: URLSearchParams;
   readonly body: unknown;
   readonly bytes: Uint8Array;
@@ -115,6 +119,17 @@ export const ROUTES: readonly Route[] = [
     world.media.set(id, bytes);
     return { content_uri: `mxc://${world.serverName}/${id}` };
   }, { body: 'bytes', queries: ['filename'] }),
+  route('GET', 'key/v2/server', ({ world }) => ownKeys(world), { access: 'anybody' }),
+  route('POST', 'key/v2/query', (call) => queriedKeys(call.world, shaped(shapes.serverKeys, call).server_keys), { access: 'anybody' }),
+  route('GET', 'federation/v1/make_join/:room/:user', async ({ world, path, uri, authorization, query }) => {
+    await originOf(world, authorization, { method: 'GET', uri });
+    return offeredJoin(world.rooms.get(path('room')), path('user'), query.getAll('ver'));
+  }, { access: 'anybody', queries: ['ver'] }),
+  route('PUT', 'federation/v2/send_join/:room/:event', async (call) => {
+    const { world, path, uri, authorization } = call;
+    const content = shaped(shapes.anything, call);
+    return sentJoin(world, world.rooms.get(path('room')), content, await originOf(world, authorization, { method: 'PUT', uri, content }));
+  }, { access: 'anybody' }),
   route('GET', 'client/v1/media/download/:server/:id', ({ world, path }) => found(world.media.get(path('id')))),
 ];
 

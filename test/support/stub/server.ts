@@ -58,7 +58,7 @@ export function createStubServer(world: World, complain: (what: string) => void)
     for (const name of query.keys()) if (!route.queries.includes(name) && !IDENTITY.includes(name)) throw new Complaint(`unknown query ${name}`);
     const principal = route.access === 'anybody' ? undefined : principalOf(request, query);
     return {
-      world, query, bytes, signal, reply, whole: `${request.method ?? ''} ${url.pathname}`, slot: principal?.slot,
+      world, query, bytes, signal, reply, whole: `${request.method ?? ''} ${url.pathname}`, uri: request.url ?? '', authorization: request.headers.authorization, slot: principal?.slot,
       path: (name) => parts.get(name) ?? '',
       body: route.body === 'json' ? parsed(request, bytes) : undefined,
       user: () => {

@@ -50,4 +50,5 @@ export const createRoom = z.strictObject({
 });
 export const membership = z.strictObject({ user_id: userId, reason: z.string().optional() });
 export const reason = z.strictObject({ reason: z.string().optional() });
+export const serverKeys = z.strictObject({ server_keys: z.record(z.string(), z.record(z.string(), z.object({ minimum_valid_until_ts: z.number().optional() }))) });
 export const anything = z.object({}).loose();

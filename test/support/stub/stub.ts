@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import { freePort } from '../ports.ts';
 import type { Slot } from '../slots.ts';
 import { startPusher, type Pusher } from './appservice.ts';
+import { newFederation, type Federation } from './federation.ts';
 import { forgeDevice, forgeIdentity } from './forge.ts';
 import { createStubServer } from './server.ts';
 import { deviceKeys, type CrossSigningKey, type OneTimeKey } from './shapes.ts';
@@ -35,12 +36,14 @@ export type StubOptions = {
   readonly port?: number;
   /** Events that each room keeps; all when left out. */
   readonly keptEvents?: number;
+  /** Servers that it knows, where there is a federation. */
+  readonly federation?: Partial<Omit<Federation, 'signing'>>;
 };
 
 const MOST_COMPLAINTS = 100;
 
-export async function startStub({ serverName, appservices, port: wanted, keptEvents = Infinity }: StubOptions): Promise<Stub> {
-  const world = new World(serverName, appservices, keptEvents);
+export async function startStub({ serverName, appservices, port: wanted, keptEvents = Infinity, federation }: StubOptions): Promise<Stub> {
+  const world = new World(serverName, appservices, keptEvents, newFederation(federation));
   for (const { senderLocalpart } of appservices) world.addUser(`@${senderLocalpart}:${serverName}`);
   const complaints: string[] = [];
   const port = wanted ?? (await freePort());

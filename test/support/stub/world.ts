@@ -1,6 +1,7 @@
 /** What the homeserver knows: users with their devices, rooms, and one stream in which everything that happens has its place. */
 import { randomBytes } from 'node:crypto';
 import type { Slot } from '../slots.ts';
+import type { Federation } from './federation.ts';
 import type { CrossSigningKey, DeviceKeys, OneTimeKey } from './shapes.ts';
 import type { Json } from './signing.ts';
 
@@ -76,14 +77,16 @@ export class World {
   readonly counts: Counts = { requests: {}, encryptedEvents: 0, toDevice: 0, transactions: 0 };
   /** Events that each room keeps; older ones are forgotten. */
   readonly keptEvents: number;
+  readonly federation: Federation;
   pos = 1;
   readonly #listeners = new Set<(userId: string) => void>();
   readonly #onEvent: ((room: Room, event: RoomEvent) => void)[] = [];
 
-  constructor(serverName: string, appservices: readonly Slot[], keptEvents: number) {
+  constructor(serverName: string, appservices: readonly Slot[], keptEvents: number, federation: Federation) {
     this.serverName = serverName;
     this.appservices = appservices;
     this.keptEvents = keptEvents;
+    this.federation = federation;
   }
 
   user(userId: string): User {
