@@ -8,6 +8,7 @@ import type { EncryptedEvent } from './encryptedEvent.ts';
 import type { Candidate } from './people/recipient.ts';
 import type { Party } from './people/party.ts';
 import type { Label, RoomKind } from './policy/words.ts';
+import type { Notice } from './rooms/notice.ts';
 import type { OpenEdge } from './rooms/protection.ts';
 import type { Sealed } from './sealed.ts';
 
@@ -69,13 +70,13 @@ export type FactBody =
       readonly acceptedAt: Millis;
       readonly owner: string;
     }
-  /** A delivery (or an enrolment) needs the party's results room. */
-  | { readonly type: 'room.wanted'; readonly party: Party; readonly delivery?: DeliveryId }
+  /** A delivery, an enrolment, or a notice that a member of the party must be told, needs the party's results room. */
+  | { readonly type: 'room.wanted'; readonly party: Party; readonly delivery?: DeliveryId; readonly notice?: Notice }
   /** `party` as the room serves it now: the directory may have changed since the delivery was addressed. */
   | { readonly type: 'room.ready'; readonly roomId: RoomId; readonly party: Party; readonly members: Readonly<Record<string, Membership>>; /** 0 when it was told before there were several. */ readonly seat?: number }
   | { readonly type: 'room.blocked'; readonly code: string; readonly message: string; readonly members: Readonly<Record<string, Membership>> }
-  /** `m.room.member` as the homeserver pushed it. */
-  | { readonly type: 'room.member'; readonly roomId: RoomId; readonly userId: UserId; readonly membership: 'invite' | 'join' | 'leave' | 'ban' | 'knock'; readonly sender: UserId; readonly eventId: EventId }
+  /** `m.room.member` as the homeserver pushed it. `actor`: the sender is our guardian. */
+  | { readonly type: 'room.member'; readonly roomId: RoomId; readonly userId: UserId; readonly membership: 'invite' | 'join' | 'leave' | 'ban' | 'knock'; readonly sender: UserId; readonly actor?: 'guardian'; readonly eventId: EventId }
   /** `m.room.tombstone`: somebody says that the room is replaced by another. */
   | { readonly type: 'room.tombstone'; readonly roomId: RoomId; readonly eventId: EventId; readonly sender: UserId; readonly by: 'guardian' | 'another'; readonly successor?: RoomId }
   /** A room that the policy server guards may have come out from under it; `start`: it may never have been under this one. */
@@ -100,8 +101,8 @@ export type FactBody =
   | { readonly type: 'party.changed'; readonly party: Party; readonly by: string; readonly room: 'now' | 'on-demand' }
   /** A room of a kind is wanted, with these people; again, for those who are not in it. `inCare`: whoever asks says that the patient is in their care. */
   | { readonly type: 'operator.open'; readonly by: string; readonly template: RoomKind; readonly members: readonly UserId[]; readonly inCare?: 'attested' }
-  /** Something of the room was changed, or may have been: it is looked at. `what`: the type of the event, or who asks. */
-  | { readonly type: 'room.changed'; readonly roomId: RoomId; readonly what: string; readonly by: string }
+  /** Something of the room was changed, or may have been: it is looked at. `what`: the type of the event, or who asks. `actor`: it was our guardian. */
+  | { readonly type: 'room.changed'; readonly roomId: RoomId; readonly what: string; readonly by: string; readonly actor?: 'guardian' }
   /** Other rules are in force, or other agreements: who may be in the room is asked again. */
   | { readonly type: 'policy.changed'; readonly revision: string }
   /** A credential that both signed. `pin`: whether its key is the partner's because the register says so, or because somebody confirmed it now. `rooms`: those its people are in. */

@@ -53,6 +53,7 @@ async function decideOne(parts: DecideParts, claim: Claim<Fact>): Promise<void> 
     for (const { action, detail } of decision.audit) {
       log.info(action, { ...detail, ...ids });
       if (action === 'rules.allowed' || action === 'rules.refused') metrics.count('policy_verdicts', { asked: String(detail?.['asked']), outcome: action.slice('rules.'.length) });
+      if (action === 'person.told' || action === 'person.not-told') metrics.count('notices', { outcome: action.slice('person.'.length) });
       if (action === 'policy.not-in-force') metrics.count('policy_edges', { edge: 'not-in-force' });
       if (action === 'delivery.sent' && typeof detail?.['ms'] === 'number') metrics.observe('delivery_seconds', detail['ms'] / 1000);
     }

@@ -62,14 +62,15 @@ function unprotectedBy({ policy, guardian }: IntakeParts, { type, state_key: sta
 function bodyOf({ guardian, ownUsers, policy }: IntakeParts, event: RoomEvent): FactBody | undefined {
   const { event_id: eventId, room_id: roomId, sender } = event;
   const membership = membershipOf(event);
+  const actor = sender === guardian ? { actor: 'guardian' as const } : {};
   if (membership && event.state_key === policy?.userId) return undefined;
-  if (membership) return { type: 'room.member', roomId, userId: as<UserId>(event.state_key ?? ''), membership, sender, eventId };
+  if (membership) return { type: 'room.member', roomId, userId: as<UserId>(event.state_key ?? ''), membership, sender, ...actor, eventId };
   if (event.type === 'm.room.tombstone' && event.state_key === '') {
     const { replacement_room: successor } = event.content;
     return { type: 'room.tombstone', roomId, eventId, sender, by: sender === guardian ? 'guardian' : 'another', ...(typeof successor === 'string' && successor.startsWith('!') ? { successor: as<RoomId>(successor) } : {}) };
   }
   // Also as the guardian: an administrator of the homeserver can have it send what Aceso didn't.
-  if (event.state_key !== undefined && event.type !== 'm.room.create' && event.type !== 'm.room.member') return { type: 'room.changed', roomId, what: plainType(event.type), by: sender };
+  if (event.state_key !== undefined && event.type !== 'm.room.create' && event.type !== 'm.room.member') return { type: 'room.changed', roomId, what: plainType(event.type), by: sender, ...actor };
   if (ownUsers.includes(sender)) return undefined;
   if (event.type === 'm.room.encrypted') {
     return { type: 'room.encrypted', roomId, event: { event_id: eventId, sender, type: 'm.room.encrypted', origin_server_ts: event.origin_server_ts, content: ciphertextOf(event.content) } };

@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { newAceso, type Aceso } from '../support/aceso.ts';
-import type { Client } from '../support/clients/client.ts';
+import type { Client, SeenMessage } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
 import { sharedHospitals, type Hospitals, type Slot } from '../support/lab.ts';
+import { matrix } from '../support/matrixHttp.ts';
 import { asGuardian } from '../support/results.ts';
 import { until } from '../support/until.ts';
 
@@ -102,12 +103,33 @@ describe('A consult room between two hospitals, on real servers', function () {
     expect(await rooms()).to.equal(before + 1);
   });
 
-  it('loses somebody whom the homeserver\'s administrator let in, and somebody whose role doesn\'t allow it any more', async () => {
+  it('tells who wrote in clear there, by the courier in a results room of their own, once, though Aceso is killed over it', async () => {
+    await aceso.stop();
+    await aceso.start({ ACESO_TEST_KILL_AT: 'courier.put' });
+    await matrix(hospitals.mercy.baseUrl, `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/send/m.room.message/clear`, { method: 'PUT', token: ben.accessToken, body: { msgtype: 'm.text', body: 'K 6.8 in clear' } });
+    await until('Aceso to be killed', () => aceso.ended(), 60_000);
+    await aceso.start();
+    const told = await toldOf(ben, 'was not encrypted');
+    expect(told.wasEncrypted).to.equal(true);
+    expect(told.content['body']).to.equal('Your message in the room "Consult" (cardiology) was not encrypted, so servers could read it, and it was taken out. Use a client with end-to-end encryption, for example Element, and send it again. [clear-text]');
+    await until('Aceso to know', () => aceso.log().includes('"person.told"'));
+    expect(ben.messages.filter(({ content }) => String(content['body']).includes('was not encrypted'))).to.have.length(1);
+    expect(told.roomId).to.not.equal(room);
+  });
+
+  it('loses somebody whom the homeserver\'s administrator let in, and somebody whose role doesn\'t allow it any more; who may have a results room is told there', async () => {
     await asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(room)}/invite`, { body: { user_id: clerk } });
     await until('the clerk to be out', async () => (await stateOf('m.room.member', clerk))['membership'] === 'leave', 30_000, 300);
     await aceso.cli('people', 'enrol', 'ben', '--role', 'billing');
     await until('Ben to be out', async () => (await stateOf('m.room.member', ben.userId))['membership'] === 'leave', 30_000, 300);
     expect((await stateOf('m.room.member', ben.userId))['reason']).to.equal(undefined);
     expect((await shown()).members).to.deep.equal({ [ada.userId]: 'joined' });
+    await aceso.cli('people', 'enrol', 'ada', '--role', 'recipient');
+    await until('Ada to be out', async () => (await stateOf('m.room.member', ada.userId))['membership'] === 'leave', 60_000, 300);
+    const told = await toldOf(ada, 'You are no longer in');
+    expect([told.content['body'], told.wasEncrypted]).to.deep.equal(['You are no longer in the room "Consult" (cardiology), nor invited to it. No rule permits this to recipient. If their work needs it, ask the compliance officer. [default-deny]', true]);
+    await until('the figures', async () => /aceso_notices_total\{outcome="not-told"\} [1-9]/u.test(await (await fetch(`${aceso.operationsUrl}/metrics`)).text()));
   });
+
+  const toldOf = (client: Client, words: string): Promise<SeenMessage> => client.waitForMessage(({ content }) => String(content['body']).includes(words), 60_000);
 });

@@ -4,14 +4,24 @@ import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership } from '../fact.ts';
 import { serverOf } from '../people/party.ts';
 import { findingEntries, LOOK_TIMER, lookEffect, lookSoon } from '../rooms/look.ts';
+import { ruleOf } from '../rooms/assess.ts';
+import { clearTextNotice, tell } from '../rooms/notice.ts';
 import { admission, lookupsOfPeople } from './admission.ts';
 import type { GovernedRoom } from './governed.ts';
+import { putBack, takenOut, turnedAway, wordsFor } from './telling.ts';
 
 type GovernedDecision = Decision<GovernedRoom | undefined>;
 
 export function lookupsOfGoverned({ body }: Fact, state: GovernedRoom | undefined): readonly Lookup[] {
-  if (body.type === 'operator.open') return lookupsOfPeople([...(state?.people ?? []), ...body.members]);
-  return body.type === 'policy.changed' ? lookupsOfPeople(state?.people ?? []) : [];
+  switch (body.type) {
+    case 'operator.open': return lookupsOfPeople([...(state?.people ?? []), ...body.members]);
+    case 'policy.changed': return lookupsOfPeople(state?.people ?? []);
+    // Who may have to be told.
+    case 'room.member': return lookupsOfPeople([body.userId]);
+    case 'room.clear-text': return lookupsOfPeople([body.sender]);
+    case 'room.changed': return lookupsOfPeople(Object.entries(state?.changedBy ?? {}).filter(([type]) => type === body.what).map(([, userId]) => userId));
+    default: return [];
+  }
 }
 
 /** A room in which people talk: made on demand, its people invited as far as the policy lets them in, and held to its template from then on. */
@@ -27,13 +37,15 @@ export function decideGoverned(before: GovernedRoom | undefined, fact: Fact, con
     case 'effect.failed':
       return failed(before, body);
     case 'room.member':
-      return member(before, body, fact.id);
+      return member(before, body, fact.id, context);
     case 'room.changed':
-      return lookSoon(before, body, fact.at);
+      return changed(before, body, fact, context);
     case 'room.unprotected':
       return { state: before, effects: [{ id: as<EffectId>(`protect:${fact.id}`), lane: `protect:${body.roomId}`, body: { type: 'room.protect', roomId: body.roomId, template: before.template } }], audit: [{ action: body.edge === 'start' ? 'policy.wanted' : 'policy.opened', because: body.edge === 'start' ? 'a policy server is configured' : `its homeservers may let everything pass: ${body.edge}`, detail: { room: body.roomId, edge: body.edge, by: body.by } }] };
-    case 'room.clear-text':
-      return { state: before, effects: [{ id: as<EffectId>(`redact:${body.eventId}`), lane: `redact:${body.eventId}`, body: { type: 'room.redact', roomId: body.roomId, eventId: body.eventId, reason: 'Not encrypted: this room takes encrypted messages only.' } }], audit: [{ action: 'clear-text.removed', because: 'PHI rooms take ciphertext only (45 CFR 164.312(e)(1))', detail: { event: body.eventId, sender: body.sender } }] };
+    case 'room.clear-text': {
+      const { raise = [], audit } = tell(clearTextNotice(body.sender, { id: before.key, words: wordsFor(before, context) }, fact.at), context.found);
+      return { state: before, effects: [{ id: as<EffectId>(`redact:${body.eventId}`), lane: `redact:${body.eventId}`, body: { type: 'room.redact', roomId: body.roomId, eventId: body.eventId, reason: 'Not encrypted: this room takes encrypted messages only.' } }], audit: [{ action: 'clear-text.removed', because: 'PHI rooms take ciphertext only (45 CFR 164.312(e)(1))', detail: { event: body.eventId, sender: body.sender } }, ...audit], raise };
+    }
     case 'timer.due':
       return body.name === LOOK_TIMER && before.roomId !== undefined ? looking(before, before.roomId, fact.id) : ignored(before, body.type);
     default:
@@ -56,8 +68,15 @@ function open(before: GovernedRoom | undefined, { by, template, members, inCare 
   return { ...decision, audit: [{ action: 'room.asked', because: `by ${by}`, detail: { room: key, template, people: people.length, ...(inCare === undefined ? {} : { inCare }) } }, ...audit] };
 }
 
-/** Asks the policy about everybody, has the admitted invited, and the room looked at when somebody is no longer. */
+/** Asks the policy about everybody, and has those told whom it newly refuses. */
 function ask(before: GovernedRoom, context: Context, fact: FactId): GovernedDecision {
+  const { state, ...decision } = admit(before, context, fact);
+  const { raise = [], audit } = turnedAway(before, state.refused, fact, context);
+  return { ...decision, state, raise, audit: [...decision.audit, ...audit] };
+}
+
+/** Has the admitted invited, and the room looked at when somebody is no longer. */
+function admit(before: GovernedRoom, context: Context, fact: FactId): Decision<GovernedRoom> {
   const { admitted, refused, speakers, audit } = admission(before, context);
   const { ownServer, templates } = context.settings;
   const isFederated = (before.roomId === undefined ? admitted : []).some((userId) => serverOf(userId) !== ownServer) || before.servers.length > 0;
@@ -120,8 +139,8 @@ function failed(before: GovernedRoom, { effect, kind, code, message, final }: Fa
 const moved = (state: GovernedRoom, userId: UserId, membership: Membership): GovernedDecision =>
   ({ state: { ...state, members: { ...state.members, [userId]: membership } }, audit: state.members[userId] === membership ? [] : [{ action: `member.${membership}`, because: 'the homeserver said so', detail: { user: userId, room: state.key } }] });
 
-/** Somebody who isn't admitted is taken out at once. */
-function member(before: GovernedRoom, { roomId, userId, membership, sender }: FactOf<'room.member'>, fact: FactId): GovernedDecision {
+/** Somebody who isn't admitted is taken out at once, and told when they are out. */
+function member(before: GovernedRoom, { roomId, userId, membership, sender, actor, eventId }: FactOf<'room.member'>, fact: FactId, context: Context): GovernedDecision {
   const isIn = membership === 'join' || membership === 'invite';
   if (before.admitted.includes(userId)) {
     if (membership === 'knock') return ignored(before, 'knock');
@@ -129,7 +148,21 @@ function member(before: GovernedRoom, { roomId, userId, membership, sender }: Fa
     return moved(before, userId, now);
   }
   const audit: AuditEntry = { action: isIn ? 'member.unexpected' : 'member.other', because: isIn ? 'the policy doesn\'t let them in: they are taken out' : 'not one of its people', detail: { user: userId, membership, by: sender } };
-  return { state: before, effects: isIn ? [lookEffect({ kind: 'governed', id: before.key }, roomId, fact)] : [], audit: [audit] };
+  if (isIn) return { state: before, effects: [lookEffect({ kind: 'governed', id: before.key }, roomId, fact)], audit: [audit] };
+  const { raise = [], audit: unsaid } = actor === 'guardian' ? takenOut(before, userId, eventId, context) : { audit: [] };
+  return { state: before, raise, audit: [audit, ...unsaid] };
+}
+
+/** Looked at in a moment. Who changed what is known until the guardian has put it back: its event says so, whichever look that was. */
+function changed(before: GovernedRoom, body: FactOf<'room.changed'>, { id, at }: Fact, context: Context): GovernedDecision {
+  const { what, by, actor } = body;
+  const rule = ruleOf(what);
+  const { [what]: culprit, ...others } = before.changedBy ?? {};
+  if (rule === undefined || (actor === 'guardian' && culprit === undefined)) return lookSoon(before, body, at);
+  if (actor !== 'guardian') return lookSoon({ ...before, changedBy: { ...others, [what]: as<UserId>(by) } }, body, at);
+  const { audit, ...decision } = lookSoon({ ...before, changedBy: others }, body, at);
+  const { raise = [], audit: unsaid } = culprit === undefined ? { audit: [] } : putBack(before, culprit, rule, id, context);
+  return { ...decision, raise, audit: [...audit, ...unsaid] };
 }
 
 function looking({ lookAt: _, ...state }: GovernedRoom, roomId: RoomId, fact: FactId): GovernedDecision {

@@ -22,6 +22,8 @@ export type GovernedRoom = {
   readonly members: Readonly<Record<string, Membership>>;
   /** How often each was invited: part of the invitation's effect id. */
   readonly invitations: Readonly<Record<string, number>>;
+  /** Who changed a setting last, by its type, until it is put back: then they are told. */
+  readonly changedBy?: Readonly<Record<string, UserId>>;
   /** When it will be looked at: what comes until then needs no look of its own. */
   readonly lookAt?: Millis;
   /** What the last look found, and when that was. */

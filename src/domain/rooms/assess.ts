@@ -47,6 +47,9 @@ const RULE_OF: Readonly<Record<string, RoomRule>> = {
   'm.room.power_levels': 'power-levels', 'm.room.join_rules': 'join-rules', 'm.room.server_acl': 'admitted-servers', 'm.room.encryption': 'encryption', 'm.room.history_visibility': 'history',
   'm.room.guest_access': 'guests', 'org.aceso.template': 'template', 'm.room.name': 'name', 'm.room.topic': 'topic', 'm.room.avatar': 'picture', 'm.room.canonical_alias': 'alias',
 };
+/** The rule that a setting of this type is held to, where it can be put back. */
+export const ruleOf = (type: string): RoomRule | undefined => RULE_OF[type];
+
 /** What is looked at by other rules, or says nothing. */
 const LEFT_ALONE = new Set(['m.room.create', 'm.room.member', 'm.room.policy', 'm.room.tombstone']);
 

@@ -10,6 +10,7 @@ import { answeredEvents, arrived, isUnreadTimer, opened, pass, patienceEnded, un
 import { beginEnding, endingOver, released } from './ending.ts';
 import { findingEntries, LOOK_TIMER, lookEffect, lookSoon } from './look.ts';
 import { awaitJoin, awaitMissing, goOnWithout, MISSING_TIMER } from './missing.ts';
+import { bringing, brought, clearTextNotice, notBrought, notTold, withNotice } from './notice.ts';
 import { creationOf, entitled, invitationOf, isComing, isInviting, OPEN_LIMIT, outside, roomLane, seatOf, serves, usable, type MemberChange, type RoomState } from './room.ts';
 import { seatAmong, seatFor } from './seat.ts';
 import { notProtected, protectedAnew, protection, UNPROTECTED } from './underPolicy.ts';
@@ -39,7 +40,9 @@ export function lookupsOfRoom(fact: Fact, state: RoomState | undefined): readonl
  * The results room of one party (issue: "one per recipient"; 45 CFR 164.312(a)(1)): made on demand from its template, its members invited,
  * and the deliveries that need it told when it can be used and when it can't.
  */
-export function decideRoom(before: RoomState | undefined, fact: Fact, context: Context): RoomDecision {
+export const decideRoom = (before: RoomState | undefined, fact: Fact, context: Context): RoomDecision => bringing(decided(before, fact, context), context.settings);
+
+function decided(before: RoomState | undefined, fact: Fact, context: Context): RoomDecision {
   const { body } = fact;
   const state = before && seated(before, context.settings);
   if (body.type === 'room.wanted') return wanted(state, body, context, fact.id);
@@ -58,6 +61,7 @@ export function decideRoom(before: RoomState | undefined, fact: Fact, context: C
       if (body.result.type === 'member.remove') return { state, audit: [{ action: 'member.removed', because: 'the agreement is over', detail: { user: body.result.userId, party: state.party.id } }] };
       if (body.result.type === 'room.repair') return { state: { ...state, looked: { at: fact.at, findings: body.result.findings } }, audit: findingEntries(body.result) };
       if (body.result.type === 'room.protect') return underPolicy(state, body.result, context.settings);
+      if (body.result.type === 'room.send') return brought(state, body.effect);
       if (body.result.type === 'event.decrypt') return opened(state, body.result, context);
       return ignored(state, body.type);
     case 'effect.failed':
@@ -79,7 +83,8 @@ export function decideRoom(before: RoomState | undefined, fact: Fact, context: C
     case 'room.clear-text': {
       const { roomId, eventId, sender } = body;
       const redaction: Effect = { id: as<EffectId>(`redact:${eventId}`), lane: `redact:${eventId}`, body: { type: 'room.redact', roomId, eventId, reason: 'Not encrypted: results rooms take encrypted messages only.' } };
-      return { state, effects: [redaction], audit: [{ action: 'clear-text.removed', because: 'PHI rooms take ciphertext only (45 CFR 164.312(e)(1))', detail: { event: eventId, sender } }] };
+      const { state: told, audit } = state.party.members.includes(sender) ? withNotice(state, clearTextNotice(sender, { id: state.party.id, words: 'this room' }, fact.at)) : { state, audit: [] };
+      return { state: told, effects: [redaction], audit: [{ action: 'clear-text.removed', because: 'PHI rooms take ciphertext only (45 CFR 164.312(e)(1))', detail: { event: eventId, sender } }, ...audit] };
     }
     case 'room.reaction':
       return pass(state, context, [body.relatesTo], { type: 'reaction.received', eventId: body.eventId, sender: body.sender });
@@ -107,7 +112,7 @@ const superseded = (state: RoomState, effect: EffectId): RoomDecision => ({ stat
 const ignored = (state: RoomState, type: string): RoomDecision => ({ state, audit: [{ action: 'room.ignored', because: `a room has no rule for ${type}` }] });
 
 function wanted(before: RoomState | undefined, body: FactOf<'room.wanted'>, context: Context, fact: FactId): RoomDecision {
-  const { party: addressed, delivery } = body;
+  const { party: addressed, delivery, notice } = body;
   const { settings, found } = context;
   const party = (found.get(entryName(addressed.id))?.state as Party | undefined) ?? addressed;
   // What is known of members whom the directory named since then was not looked up: it is, when it is asked with them.
@@ -119,24 +124,29 @@ function wanted(before: RoomState | undefined, body: FactOf<'room.wanted'>, cont
   const asked = mayJoin(party, party.members, context);
   const admitted = admitting(roomFor(before, party, settings), asked);
   const [stranger] = strangers;
+  const isClosed = stranger !== undefined || asked.allowed.length === 0;
+  const unsaid = notice && isClosed ? [notTold(notice, 'the policy lets them have no results room')] : [];
+  // No room is wanted for those who may have none, only to tell them so.
+  if (notice && isClosed && !before) return { state: before, audit: [...asked.audit, ...unsaid] };
   if (stranger !== undefined) {
     const { state: ending, raise = [], effects = [], audit: said } = beginEnding(admitted, strangers);
     const refused: AuditEntry = { action: 'room.refused', because: noAgreement(stranger).message, detail: { party: party.id } };
-    return { ...closed(ending, noAgreement(stranger), delivery, [refused, ...said], [...relies, ...raise]), effects };
+    return { ...closed(ending, noAgreement(stranger), delivery, [refused, ...said, ...unsaid], [...relies, ...raise]), effects };
   }
   const { state, raise: keeps = [], audit: saidOfKept } = endingOver(admitted);
-  if (asked.allowed.length === 0) return closed(state, { code: POLICY, message: refusalWords(asked.refused) }, delivery, [...asked.audit, ...saidOfKept], [...relies, ...keeps]);
-  const waiting: RoomState = delivery ? { ...state, waiting: joined(state.waiting, [delivery]) } : state;
-  const audit: AuditEntry = { action: 'room.wanted', because: delivery ? 'a delivery needs it' : 'its party was enrolled', detail: { party: party.id, ...(delivery ? { delivery } : {}) } };
+  if (asked.allowed.length === 0) return closed(state, { code: POLICY, message: refusalWords(asked.refused) }, delivery, [...asked.audit, ...saidOfKept, ...unsaid], [...relies, ...keeps]);
+  const { state: serving, audit: dropped } = notice ? withNotice(state, notice) : { state, audit: [] };
+  const waiting: RoomState = delivery ? { ...serving, waiting: joined(serving.waiting, [delivery]) } : serving;
+  const audit: AuditEntry = { action: 'room.wanted', because: delivery ? 'a delivery needs it' : notice ? 'somebody must be told something there' : 'its party was enrolled', detail: { party: party.id, ...(delivery ? { delivery } : {}) } };
   const create: Effect = { id: creationOf(state), lane: roomLane(party), body: { type: 'room.create', party } };
-  if (state.generation !== before?.generation) return { state: waiting, effects: [create], raise: [...relies, ...keeps], audit: [audit, ...saidOfKept, ...asked.audit] };
+  if (state.generation !== before?.generation) return { state: waiting, effects: [create], raise: [...relies, ...keeps], audit: [audit, ...saidOfKept, ...asked.audit, ...dropped] };
   const { state: next, effects } = waiting.unprotected ? protectedAnew(waiting, fact) : waiting.phase === 'ready' ? invite(waiting, settings) : { state: waiting, effects: waiting.blocked ? [create] : [] };
   const obstacle = delivery && !usable(next) ? obstacleOf(next) : undefined;
   const told = !delivery || usable(next) ? [] : obstacle ? toDeliveries([delivery], { type: 'room.blocked', ...obstacle, members: next.members }) : waitsFor(next, delivery);
   const { state: settled, raise = [] } = settle(next);
   // That they may be in it is said when they are asked in, not again with each delivery.
   const isNews = effects.length > 0 || asked.refused.length > 0;
-  return { state: settled, raise: [...relies, ...keeps, ...raise, ...told], effects, wake: [roomLane(party), ...(before.blocked?.code === NO_AGREEMENT ? [sendLane(party)] : [])], audit: [audit, ...saidOfKept, ...(isNews ? asked.audit : [])] };
+  return { state: settled, raise: [...relies, ...keeps, ...raise, ...told], effects, wake: [roomLane(party), ...(before.blocked?.code === NO_AGREEMENT ? [sendLane(party)] : [])], audit: [audit, ...saidOfKept, ...(isNews ? asked.audit : []), ...dropped] };
 }
 
 /** The room with those outside whom the policy doesn't let in. */
@@ -282,6 +292,7 @@ const membershipOf = (before: Membership | undefined, now: MemberChange['members
 
 function failed(state: RoomState, body: FactOf<'effect.failed'>, at: Millis): RoomDecision {
   if (body.kind === 'event.decrypt') return unreadable(state, body, at);
+  if (body.kind === 'room.send') return notBrought(state, body);
   if (body.kind === 'room.follow') return isFollowing(state, body.effect) ? notFollowed(state, body) : superseded(state, body.effect);
   const reason = { code: body.code, message: body.message };
   const audit: AuditEntry = { action: 'room.blocked', because: body.message, detail: { code: body.code, effect: body.effect, final: body.final } };

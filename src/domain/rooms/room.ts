@@ -3,6 +3,7 @@ import type { Ending } from './ending.ts';
 import type { Membership } from '../fact.ts';
 import type { Finding } from './assess.ts';
 import { serversOf, type Party } from '../people/party.ts';
+import type { WaitingNotice } from './notice.ts';
 import type { Unprotected } from './underPolicy.ts';
 
 /** The results room of one party: who is in it, who is on the way, and which deliveries wait for it or want to hear of it. */
@@ -36,6 +37,9 @@ export type RoomState = {
   readonly unread?: Readonly<Record<string, UnreadReply>>;
   /** Of a team: whether its messages wait for a member who hasn't accepted, or whose invitation can't be brought to them now (`missing.ts`). */
   readonly missing?: 'awaited' | 'given-up';
+  /** What its members must be told of other rooms, oldest first; and the causes that were told of last. */
+  readonly notices?: readonly WaitingNotice[];
+  readonly told?: readonly string[];
   /** When it will be looked at: what changes until then needs no look of its own. */
   readonly lookAt?: Millis;
   /** What the last look found. */

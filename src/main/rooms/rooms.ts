@@ -60,11 +60,13 @@ export async function showRoom(store: Store, name: string): Promise<Printed> {
   const room = await roomNamed(store, name);
   const { state } = room;
   const refused = room.kind === 'governed' ? room.state.refused : [];
+  const untold = room.kind === 'room' ? (room.state.notices ?? []).map(({ text }) => text) : [];
   return {
-    json: { key: keyOf(room), template: kindOf(room), phase: state.phase, roomId: state.roomId, members: state.members, refused, blocked: state.blocked, looked: state.looked },
+    json: { key: keyOf(room), template: kindOf(room), phase: state.phase, roomId: state.roomId, members: state.members, refused, untold, blocked: state.blocked, looked: state.looked },
     text: [
       `${keyOf(room)}  ${kindOf(room)} room, ${state.phase}${state.roomId === undefined ? '' : `, ${state.roomId}`}`, ...(state.blocked ? [`  blocked: ${state.blocked.message} [${state.blocked.code}]`] : []),
       ...Object.entries(state.members).map(([userId, membership]) => `  ${userId}: ${membership}`), ...refused.map(({ userId, message, rules }) => `  ${userId} is not let in: ${message} [${rules.join(' ')}]`),
+      ...untold.map((each) => `  waits to be told: ${each}`),
       ...(state.looked ? [`  looked at ${instant(state.looked.at)}: ${state.looked.findings.map(({ rule }) => rule).join(', ') || 'as it must be'}`] : []),
     ].join('\n'),
   };
