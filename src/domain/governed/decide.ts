@@ -79,15 +79,15 @@ function ask(before: GovernedRoom, context: Context, fact: FactId): GovernedDeci
 function admit(before: GovernedRoom, context: Context, fact: FactId): Decision<GovernedRoom> {
   const { admitted, refused, speakers, audit } = admission(before, context);
   const { ownServer, templates } = context.settings;
-  const isFederated = (before.roomId === undefined ? admitted : []).some((userId) => serverOf(userId) !== ownServer) || before.servers.length > 0;
+  const isFederated = before.roomId === undefined ? admitted.some((userId) => serverOf(userId) !== ownServer) : before.made === 'federated' || before.servers.length > 0;
   const servers = isFederated ? [...new Set(admitted.map(serverOf))].filter((server) => server !== ownServer).sort() : [];
-  const state: GovernedRoom = { ...before, admitted, refused, speakers, servers, members: Object.fromEntries(Object.entries(before.members).filter(([userId]) => admitted.some((each) => each === userId))) };
+  const state: GovernedRoom = { ...before, made: isFederated ? 'federated' : 'local', admitted, refused, speakers, servers, members: Object.fromEntries(Object.entries(before.members).filter(([userId]) => admitted.some((each) => each === userId))) };
   if (admitted.length === 0 && before.roomId === undefined) return { state: { ...state, blocked: { code: 'policy', message: refused.map(({ userId, message, rules }) => `${userId}: ${message} [${rules.join(' ')}]`).join('; ') } }, audit };
   if (before.roomId === undefined) {
     const { blocked: _, ...rest } = state;
     return { state: rest, effects: [{ id: openingOf(state.key), lane: `governed:${state.key}`, body: { type: 'room.open', template: state.template, servers, speakers } }], wake: [`governed:${state.key}`], audit };
   }
-  const late = templates?.get(state.template)?.federation === 'agreed' && servers.length === 0 ? admitted.filter((userId) => serverOf(userId) !== ownServer) : [];
+  const late = templates?.get(state.template)?.federation === 'agreed' && !isFederated ? admitted.filter((userId) => serverOf(userId) !== ownServer) : [];
   const unreachable = late.map((userId) => ({ userId, rules: ['made-local'], message: 'This room was made for people of this hospital alone and never leaves it: make another for people of other hospitals.' }));
   const inside: GovernedRoom = { ...state, admitted: admitted.filter((userId) => !late.includes(userId)), refused: [...refused, ...unreachable] };
   const isSame = JSON.stringify([before.admitted, before.speakers, before.servers]) === JSON.stringify([inside.admitted, inside.speakers, inside.servers]);

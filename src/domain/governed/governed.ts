@@ -11,6 +11,8 @@ export type GovernedRoom = {
   readonly roomId?: RoomId;
   /** Those of its people; no other is admitted. */
   readonly servers: readonly ServerName[];
+  /** Whether it can leave the hospital: settled when it is made, whoever comes and goes. */
+  readonly made?: 'federated' | 'local';
   /** Whom the operator asked for. */
   readonly people: readonly UserId[];
   /** Those of them whom the policy lets in, and those it doesn't, with what to do. */

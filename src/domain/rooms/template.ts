@@ -50,8 +50,8 @@ export type RoomPeople = {
 /** The results room of a party. */
 export const planRoom = (template: RoomTemplate, party: Party, people: RoomPeople): RoomPlan => planFor(template, { servers: serversOf(party), speakers: [] }, people);
 
-/** Whose servers a room admits, and who may write in it where not everybody may. */
-export type RoomFor = { readonly servers: readonly string[]; readonly speakers: readonly UserId[] };
+/** Whose servers a room admits, and who may write in it where not everybody may. `made`: one that could leave the hospital keeps its access list when the last partner has gone. */
+export type RoomFor = { readonly servers: readonly string[]; readonly speakers: readonly UserId[]; readonly made?: 'federated' | 'local' };
 
 /**
  * A room by its template. Encrypted from its first event; invite-only; only agreed servers; and the power levels leave members nothing to
@@ -59,10 +59,10 @@ export type RoomFor = { readonly servers: readonly string[]; readonly speakers: 
  * write, though what they then send is ciphertext (docs/decisions/0004). What comes in clear all the same, the guardian takes out
  * (45 CFR 164.312(a)(1), (e)(1); Matrix client-server API §m.room.power_levels, §m.room.server_acl).
  */
-export function planFor(template: RoomTemplate, { servers: theirs, speakers }: RoomFor, people: RoomPeople): RoomPlan {
+export function planFor(template: RoomTemplate, { servers: theirs, speakers, made }: RoomFor, people: RoomPeople): RoomPlan {
   const servers = template.federation === 'local' ? [people.ownServer] : [...new Set([people.ownServer, ...theirs])].sort();
   const version = versionFor(template, servers, people);
-  const isFederated = servers.length > 1;
+  const isFederated = servers.length > 1 || (made === 'federated' && template.federation === 'agreed');
   return {
     version,
     federated: isFederated,

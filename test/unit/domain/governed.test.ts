@@ -7,7 +7,7 @@ import type { GovernedRoom } from '../../../src/domain/governed/governed.ts';
 import { personName, type Party } from '../../../src/domain/people/party.ts';
 import type { Judge } from '../../../src/domain/policy/question.ts';
 import type { RoomKind } from '../../../src/domain/policy/words.ts';
-import type { RoomTemplate, RoomTemplates } from '../../../src/domain/rooms/template.ts';
+import { planFor, type RoomTemplate, type RoomTemplates } from '../../../src/domain/rooms/template.ts';
 import { organisations, T0 } from '../../support/reports.ts';
 
 const [ada, ben, cleo, far] = [as<UserId>('@ada:stanne.example'), as<UserId>('@ben:mercy.example'), as<UserId>('@cleo:mercy.example'), as<UserId>('@x:far.example')];
@@ -78,6 +78,15 @@ describe('A room in which people talk', () => {
     const { state, effects = [] } = run(open('consult', ben), made, open('consult', ada));
     expect(state?.refused.map(({ rules }) => rules)).to.deep.equal([['made-local']]);
     expect(effects.map(({ body }) => body.type)).to.not.include('room.invite');
+  });
+
+  it('that was made for several hospitals keeps its access list when the last partner has gone, and takes them back', () => {
+    const gone = run(open('consult', ada, ben), made, member(ada, 'join'), [{ type: 'policy.changed', revision: 'r8' }, contextWith(person(ada, 'billing'), person(ben, 'physician'))]);
+    expect([gone.state?.servers, gone.state?.made]).to.deep.equal([[], 'federated']);
+    const plan = planFor(templates.get('consult') ?? expect.fail(), gone.state ?? expect.fail(), { ownServer: 'mercy.example', guardian: ben, partnerVersions: {} });
+    expect(plan.initialState.find(({ type }) => type === 'm.room.server_acl')?.content['allow']).to.deep.equal(['mercy.example']);
+    const back = run(open('consult', ada, ben), made, member(ada, 'join'), [{ type: 'policy.changed', revision: 'r8' }, contextWith(person(ada, 'billing'), person(ben, 'physician'))], { type: 'policy.changed', revision: 'r9' });
+    expect([back.state?.servers, back.state?.refused, doneBy(back).at(0)]).to.deep.equal([['stanne.example'], [], 'look:f4']);
   });
 
   it('for announcements is written in by those who may send', () => expect(run(open('broadcast', ben, cleo)).state).to.deep.include({ admitted: [ben, cleo], speakers: [ben] }));
