@@ -43,13 +43,10 @@ function written(value: unknown, depth: number, so: { values: number }): string 
   const object = value as Readonly<Record<string, unknown>>;
   const names = Object.keys(object);
   if (names.length > MOST_VALUES) throw new NotCanonical(`more than ${MOST_VALUES} values`);
-  return `{${names.sort(byCodePoint).map((name) => `${JSON.stringify(name)}:${written(object[name], depth + 1, so)}`).join(',')}}`;
+  return `{${inOrder(names).map((name) => `${JSON.stringify(name)}:${written(object[name], depth + 1, so)}`).join(',')}}`;
 }
 
 /** Characters above the BMP are written with units (D800–DFFF) that sort before U+E000–U+FFFF, though their code points come after. */
 const ABOVE_SURROGATES = /[\u{d800}-\u{ffff}\u{10000}-\u{10ffff}]/u;
 
-function byCodePoint(one: string, other: string): number {
-  if (ABOVE_SURROGATES.test(one) || ABOVE_SURROGATES.test(other)) return Buffer.compare(Buffer.from(one), Buffer.from(other));
-  return one < other ? -1 : 1;
-}
+const inOrder = (names: string[]): string[] => (names.some((name) => ABOVE_SURROGATES.test(name)) ? names.sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other))) : names.sort());

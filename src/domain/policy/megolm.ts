@@ -28,7 +28,13 @@ const HEAD_CHARACTERS = 400;
 
 const isBase64 = (text: string): boolean => /^[A-Za-z0-9+/]+={0,2}$/u.test(text) && text.replace(/=+$/u, '').length % 4 !== 1;
 const byteLength = (text: string): number => Math.floor((text.replace(/=+$/u, '').length * 3) / 4);
-const decode = (text: string): Uint8Array => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+
+function decode(text: string): Uint8Array {
+  const characters = atob(text);
+  const bytes = new Uint8Array(characters.length);
+  for (let at = 0; at < bytes.length; at += 1) bytes[at] = characters.charCodeAt(at);
+  return bytes;
+}
 
 function varint(bytes: Uint8Array, from: number): { readonly value: number; readonly end: number } | undefined {
   let value = 0;
@@ -43,9 +49,14 @@ function varint(bytes: Uint8Array, from: number): { readonly value: number; read
 
 /** Random bytes are UTF-8 without control characters once in 10^7 for 16 of them, and practically never for 32. */
 function isText(bytes: Uint8Array): boolean {
+  // In UTF-8 a byte below 80 stands for itself, whatever is around it: what is random is nearly always seen by it, without decoding.
+  if (bytes.some(isControl)) return false;
   try {
-    return !/[\u{0}-\u{8}\u{b}\u{c}\u{e}-\u{1f}\u{7f}]/u.test(new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true }));
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true });
+    return true;
   } catch {
     return false;
   }
 }
+
+const isControl = (byte: number): boolean => (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) || byte === 0x7f;

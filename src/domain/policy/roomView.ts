@@ -43,8 +43,9 @@ export function admits(acl: ServerAcl | undefined, server: string): boolean {
   if (!acl) return true;
   const host = server.replace(/:\d+$/u, '');
   if (acl.literals === 'denied' && (/^\d{1,3}(?:\.\d{1,3}){3}$/u.test(host) || host.startsWith('['))) return false;
-  const isOn = (list: readonly string[]): boolean => list.some((glob) => globOf(glob).test(host));
+  const isOn = (list: readonly string[]): boolean => list.some((glob) => matches(glob, host));
   return !isOn(acl.deny) && isOn(acl.allow);
 }
 
+const matches = (glob: string, host: string): boolean => (/[*?]/u.test(glob) ? globOf(glob).test(host) : glob.toLowerCase() === host.toLowerCase());
 const globOf = (glob: string): RegExp => new RegExp(`^${glob.replaceAll(/[.+^${}()|[\]\\]/gu, '\\$&').replaceAll('*', '.*').replaceAll('?', '.')}$`, 'iu');
