@@ -199,6 +199,7 @@ export const templateSchema = z.strictObject({
   senders: z.enum(['members', 'permitted']).default('members').describe('Who may write: every member, or those whom the policy lets send in such a room'),
   history_visibility: z.enum(['invited', 'joined']),
   reactions: z.array(z.string().min(1).max(16)).default(['👍', '👎', '✅', '❌', '👀', '🙏', '❤', '🎉', '😄', '😕', '🚀']).describe('Emoji that people may react with: reactions are not encrypted, so that the policy server refuses others'),
+  removals: z.enum(['own', 'never']).default('own').describe('Whether people may take out their own messages; never: the policy server refuses it'),
   encryption: z.strictObject({ rotation_period_ms: z.int().min(3_600_000), rotation_period_msgs: z.int().min(1).max(10_000) }),
 });
 

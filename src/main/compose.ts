@@ -149,9 +149,9 @@ export function templatesOf(config: LoadedConfig): RoomTemplates {
 }
 
 function templateIn(file: string, kind: RoomKind): RoomTemplate {
-  const { id, room_version: roomVersion, name, topic, federation, senders, history_visibility: history, reactions, encryption } = loadTemplate(file);
+  const { id, room_version: roomVersion, name, topic, federation, senders, history_visibility: history, reactions, removals, encryption } = loadTemplate(file);
   if (id !== kind) throw new ConfigError(file, [`id: is ${id}. A template's file is named after its kind: write ${kind}, or rename the file.`]);
-  return { id, roomVersion, name, topic, federation, senders, history, reactions, rotation: { periodMs: encryption.rotation_period_ms, messages: encryption.rotation_period_msgs } };
+  return { id, roomVersion, name, topic, federation, senders, history, reactions, removals, rotation: { periodMs: encryption.rotation_period_ms, messages: encryption.rotation_period_msgs } };
 }
 
 /** What the file says of a person that rules look at; nothing, when it says nothing. */

@@ -8,10 +8,14 @@ import { createRoomSource } from '../adapters/matrix/roomSource.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { as, type Millis, type UserId } from '../domain/brand.ts';
 import type { GovernedRoom } from '../domain/governed/governed.ts';
+import type { Judge } from '../domain/policy/question.ts';
 import type { RoomState } from '../domain/rooms/room.ts';
 import type { RoomTemplates } from '../domain/rooms/template.ts';
 import { createAllowance } from '../loop/allowance.ts';
 import { createRefusals } from '../loop/refusals.ts';
+import type { Agreed } from './agreements/agreed.ts';
+import { ownTerms } from './agreements/roomDemands.ts';
+import { createWriters } from './policy/writers.ts';
 import type { KeyRing } from '../ports/keys.ts';
 import type { PolicyServer } from '../ports/policyServer.ts';
 import type { Store } from '../ports/store.ts';
@@ -19,7 +23,7 @@ import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 import type { Problem } from './health.ts';
 import { VERSION } from './version.ts';
 
-export type PolicyParts = { readonly store: Store; readonly keys: KeyRing; readonly log: Log; readonly metrics: Metrics; readonly now: () => Millis; readonly guardian: UserId; readonly courier: UserId; readonly homeserver: HomeserverOptions; readonly templates: () => RoomTemplates; /** With an agreement in force, and the own one. */ readonly servers: () => readonly string[] };
+export type PolicyParts = { readonly store: Store; readonly keys: KeyRing; readonly log: Log; readonly metrics: Metrics; readonly now: () => Millis; readonly guardian: UserId; readonly courier: UserId; readonly homeserver: HomeserverOptions; readonly templates: () => RoomTemplates; readonly judge: Judge; readonly agreed: Pick<Agreed, 'servers' | 'settings' | 'isInForce' | 'roomTerms'> };
 
 export type Policy = {
   readonly server: RunningPolicyServer;
@@ -32,7 +36,7 @@ export type Policy = {
 };
 
 /** The policy server of the configuration; undefined where there is none. */
-export function composePolicyServer(config: LoadedConfig, { store, keys, log, metrics, now, guardian, courier, homeserver, templates, servers }: PolicyParts): Policy | undefined {
+export function composePolicyServer(config: LoadedConfig, { store, keys, log, metrics, now, guardian, courier, homeserver, templates, judge, agreed }: PolicyParts): Policy | undefined {
   const { policy_server: settings, homeserver: { url, server_name: ownServer }, organisation } = config;
   if (settings === undefined) return undefined;
   const { server_name: serverName, localpart, host, port, tls } = settings;
@@ -44,13 +48,13 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
   const server = createPolicyServer({
     serverName, localpart, delegate: settings.delegate ?? (/:\d+$/u.test(serverName) ? serverName : `${serverName}:8448`), displayName: `${organisation.name} (policy)`, version: VERSION,
     ownServer, federationUrl: settings.federation_url ?? url, ...(settings.federation_ca === undefined ? {} : { ca: readAuthority(config.at(settings.federation_ca)) }),
-    guardian, courier, servers, reactions: (template) => [...templates().values()].find(({ id }) => id === template)?.reactions ?? [],
+    guardian, courier, servers: agreed.servers, own: () => ownTerms(templates()), agreed: agreed.roomTerms, writer: createWriters({ store, judge, settings: agreed.settings, isInForce: agreed.isInForce, now }),
     keys: openServerKeys(config.at(settings.keys_file)), source: createRoomSource(homeserver), now: () => as<Millis>(Date.now()), failed, refused,
-    answered({ verdict: { allowed, rules: [rule = ''] }, seconds, origin, roomId, eventId }) {
+    answered({ verdict: { allowed, rules: [rule = ''], by }, seconds, origin, roomId, eventId }) {
       metrics.count('policy_signs', { answer: allowed ? 'signed' : 'refused', rule });
       metrics.observe('policy_seconds', seconds);
       if (allowed) return;
-      if (mayTell()) log.warn('policy.refused', { rule, origin, room: roomId, event: eventId });
+      if (mayTell()) log.warn('policy.refused', { rule, ...(by === undefined ? {} : { by }), origin, room: roomId, event: eventId });
       refusals.note({ door: 'policy', code: rule, status: 403, source: as(origin) });
     },
   });

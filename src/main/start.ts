@@ -25,6 +25,7 @@ import { errorCode, type LeveledLog, type Log } from '../ports/telemetry.ts';
 import { noWakeUps } from '../ports/wakeUps.ts';
 import { courierLocalpart, explained, guardianLocalpart, locationOf, openStore, partiesOf, readRegistration, type Opened } from './compose.ts';
 import { createAgreed } from './agreements/agreed.ts';
+import { createDemands } from './agreements/roomDemands.ts';
 import { oursOf, peopleOf } from './rooms/ours.ts';
 import { composeCouriers } from './couriers.ts';
 import { bringFromFile, checkFromFile } from './directory.ts';
@@ -105,7 +106,8 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     bringPolicy,
   });
 
-  const agreed = createAgreed({ store, config: () => reload.inForce().config, settings: () => reload.inForce().settings, now, log });
+  const demandsBy = createDemands(config.homeserver.server_name);
+  const agreed = createAgreed({ store, config: () => reload.inForce().config, settings: () => reload.inForce().settings, demands: () => { const { policy: rules, templates } = reload.inForce(); return demandsBy(rules, templates); }, now, log });
   await agreed.look();
 
   const { url, server_name: serverName } = config.homeserver;
@@ -114,7 +116,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     names: { guardian: `${config.organisation.name} (guardian)`, courier: config.courier.display_name ?? `${config.organisation.name} results` },
   };
   const homeserver = createHomeserver(homeserverOptions);
-  const policyServer = composePolicyServer(config, { store, keys, log, metrics, now, guardian: homeserver.guardian, courier: homeserver.courier, homeserver: homeserverOptions, templates: () => reload.inForce().templates, servers: agreed.servers });
+  const policyServer = composePolicyServer(config, { store, keys, log, metrics, now, guardian: homeserver.guardian, courier: homeserver.courier, homeserver: homeserverOptions, templates: () => reload.inForce().templates, judge: (question) => reload.inForce().policy.judge(question), agreed });
   const couriers = roles.includes('sender') ? composeCouriers({ config, whenServerAway: () => reload.inForce().config.delivery.when_server_away, store, keys, worker, userId: homeserver.courier, asToken, log, metrics, faults, taken: () => {
     loop.nudge();
     for (const code of ['no-device', 'keys-missing']) void wake(code).catch(() => undefined);

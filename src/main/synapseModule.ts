@@ -16,6 +16,7 @@ import { templateFor, type RoomTemplates } from '../domain/rooms/template.ts';
 import type { Refusals } from '../loop/refusals.ts';
 import type { HttpRoute } from '../ports/bridge.ts';
 import type { RoomSource } from '../ports/policyServer.ts';
+import { ownTerms } from './agreements/roomDemands.ts';
 import type { Store } from '../ports/store.ts';
 import type { Metrics } from '../ports/telemetry.ts';
 
@@ -57,13 +58,14 @@ export function moduleRoutes(token: string, { refusals, failed, ...parts }: Modu
 
 /** What Aceso says to each question, by the rules in force now. */
 export function createModuleAnswers({ store, source, now, guardian, courier, policyUser = guardian, inForce }: ModuleParts): (question: ModuleQuestion) => Promise<ModuleAnswer> {
-  const terms = (): AdmissionTerms => ({ guardian, courier, policyUser, servers: inForce().settings.agreedServers, reactions: (template) => [...inForce().templates.values()].find(({ id }) => id === template)?.reactions ?? [] });
+  const terms = (): AdmissionTerms => ({ guardian, courier, policyUser, servers: inForce().settings.agreedServers, own: ownTerms(inForce().templates), agreed: [] });
 
   async function may(userId: UserId, action: Action, kind: RoomKind): Promise<Verdict> {
     const { settings: { organisations }, policy: { judge } } = inForce();
     const name = personName(userId);
     const party = (await store.lookup([{ kind: 'party', name }])).get(name)?.state as Party | undefined;
-    const who = party === undefined ? stranger(userId, organisations) : whoIs(userId, party.standing, organisations);
+    // Whom the guardian invited to a results room is of its party, also without an entry of their own.
+    const who = party === undefined && kind !== 'results' ? stranger(userId, organisations) : whoIs(userId, party?.standing, organisations);
     // Whom the guardian invites to a results room answers for what comes there.
     const circumstances = { ...NO_CIRCUMSTANCES, responsible: kind === 'results', inCare: true };
     return judge({ who, action, target: { type: 'room', kind }, circumstances, at: now() });

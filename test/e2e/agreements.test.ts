@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { newAceso, type Aceso, type Person } from '../support/aceso.ts';
+import { agree } from '../support/agree.ts';
 import type { Client } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
 import { sharedHospitals, type Hospitals, type Slot } from '../support/lab.ts';
@@ -11,7 +11,6 @@ import { until } from '../support/until.ts';
 
 const PASSWORD = 'password-of-agreements';
 const NPI = { ada: '1000000061', bob: '1000000062' } as const;
-const LONG = '2199-12-31';
 
 /** Two hospitals, each with an Aceso of its own to sign by; results go from Mercy to St. Anne. */
 describe('An agreement between two hospitals', function () {
@@ -26,15 +25,7 @@ describe('An agreement between two hospitals', function () {
   const command = (aceso: Aceso, ...args: readonly string[]): Promise<Readonly<Record<string, unknown>>> => aceso.cli('agreements', ...args);
   const homeserverSays = async (): Promise<unknown> => (await asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(roomId)}/state/m.room.member/${encodeURIComponent(ada.userId)}`))['membership'];
 
-  /** Drafted by Mercy, signed by St. Anne, taken into Mercy's register. */
-  async function agree(name: string, until_ = LONG): Promise<string> {
-    const file = join(mercy.folder, `${name}.json`);
-    writeFileSync(file, JSON.stringify(await command(mercy, 'draft', '--partner', hospitals.stAnne.serverName, '--kind', 'treatment', '--from', '2026-01-01', '--until', until_)));
-    const { key } = await command(stAnne, 'key');
-    await command(stAnne, 'sign', file);
-    const { added } = await command(mercy, 'add', file, '--confirm-key', String(key));
-    return String(added);
-  }
+  const agreed = (name: string): Promise<string> => agree(mercy, { cli: stAnne.cli, serverName: hospitals.stAnne.serverName }, name);
 
   before(async () => {
     hospitals = await sharedHospitals();
@@ -45,7 +36,6 @@ describe('An agreement between two hospitals', function () {
     mercy = await newAceso({ mercy: hospitals.mercy, slot, partners: [{ server_name: hospitals.stAnne.serverName, name: 'St. Anne' }], people });
     stAnne = await newAceso({ mercy: hospitals.stAnne, slot: hospitals.takeSlot(), partners: [] });
     writeFileSync(mercy.configFile, stringify({ ...(parse(readFileSync(mercy.configFile, 'utf8')) as object), agreements: { required: true } }));
-    await command(mercy, 'key');
     await mercy.start();
   });
   after(async () => {
@@ -58,7 +48,7 @@ describe('An agreement between two hospitals', function () {
     await tell(mercy, 'AGREED-1', NPI.ada);
     const held = await mercy.delivery('no agreement', (each) => each.held?.code === 'no-agreement');
     expect(held.held?.owner).to.not.equal('');
-    await agree('first');
+    await agreed('first');
     ({ roomId } = await sees(ada, 'AGREED-1', 60_000));
     await mercy.delivery('sent and seen in the room', ({ phase, held: hold }) => phase === 'sent' && hold === undefined);
   });
@@ -81,7 +71,7 @@ describe('An agreement between two hospitals', function () {
   });
 
   it('that follows brings the recipient back, and what was held to them', async () => {
-    await agree('second');
+    await agreed('second');
     await sees(ada, 'AGREED-2', 90_000);
     expect(await homeserverSays()).to.equal('join');
     expect(ada.undecryptable).to.deep.equal([]);

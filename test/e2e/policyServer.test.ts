@@ -1,5 +1,8 @@
 import { expect } from 'chai';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { newAceso, type Aceso } from '../support/aceso.ts';
+import { agree } from '../support/agree.ts';
 import type { Client } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
 import { sharedHospitals, type Hospital, type Hospitals, type Slot } from '../support/lab.ts';
@@ -124,6 +127,25 @@ describe('The policy server, in a results room of two hospitals', function () {
       }, 10_000);
     });
   }
+
+  it('enforces what both hospitals ask once they have agreed on it, and says whose rule refuses', async () => {
+    const partner = await newAceso({ mercy: hospitals.stAnne, slot: hospitals.takeSlot(), partners: [] });
+    const template = join(partner.folder, 'templates', 'results.yaml');
+    writeFileSync(template, readFileSync(template, 'utf8').replace(/^reactions:.*$/mu, 'reactions: [✅, 🦄]').replace('removals: own', 'removals: never'));
+    await agree(aceso, { cli: partner.cli, serverName: hospitals.stAnne.serverName }, 'rooms');
+    partner.remove();
+    const react = (client: Client, key: string): Promise<MatrixAnswer> => send(client, 'm.reaction', { 'm.relates_to': { rel_type: 'm.annotation', event_id: eventId, key } });
+    const sent = await bob.send(roomId, { msgtype: 'm.text', body: 'stays' });
+    await until('the agreement to count', async () => (await react(bob, '👎')).body['org.aceso.rule_of'] === hospitals.stAnne.serverName);
+    for (const client of [ada, bob]) {
+      expect(await refusedBy(react(client, '👍')), 'St. Anne doesn\'t list it').to.equal('403 reaction-key');
+      expect(await refusedBy(react(client, '🦄')), 'Mercy doesn\'t list it').to.equal('403 reaction-key');
+      expect((await react(client, '✅')).status, 'both do').to.equal(200);
+    }
+    const { status, body } = await matrixAnswer(at(bob).baseUrl, room(`redact/${encodeURIComponent(sent)}/never`), { method: 'PUT', token: bob.accessToken, body: {} });
+    expect([status, body['org.aceso.rule'], body['org.aceso.rule_of']]).to.deep.equal([403, 'removal-never', hospitals.stAnne.serverName]);
+    expect(body['error']).to.include(`By the rules of ${hospitals.stAnne.serverName}`);
+  });
 
   it('keeps everybody from sending while it is away, and lets them go on when it is back', async () => {
     await aceso.stop();

@@ -10,9 +10,13 @@ import { decide } from '../../src/domain/decide.ts';
 import { settingsOf } from '../../src/main/compose.ts';
 import { createAgreed, type Agreed } from '../../src/main/agreements/agreed.ts';
 import { draft, showKey, sign } from '../../src/main/agreements/document.ts';
+import { configuredDemands } from '../../src/main/agreements/roomDemands.ts';
+import type { RoomDemands } from '../../src/domain/agreements/terms.ts';
 import { addAgreement, listAgreements, revokeAgreement, showAgreement, verifyEntry, verifyFile } from '../../src/main/agreements/register.ts';
 import { allowAll } from '../support/reports.ts';
 import { openTestStore, type OpenStore } from '../support/stores.ts';
+
+const TEMPLATES = join(import.meta.dirname, '../../config/templates');
 
 type Hospital = { readonly config: LoadedConfig; readonly key: string };
 
@@ -27,7 +31,7 @@ describe('aceso agreements', function () {
   async function hospital(server: string): Promise<Hospital> {
     const path = mkdtempSync(join(folder, 'hospital-'));
     const config = parseConfig(join(path, 'aceso.yaml'), JSON.stringify({
-      organisation: { name: server }, homeserver: { url: 'http://127.0.0.1:8008', server_name: server }, appservice: { url: 'http://127.0.0.1:9100' }, partners: [{ server_name: 'clinic.example', name: 'Clinic' }],
+      organisation: { name: server }, homeserver: { url: 'http://127.0.0.1:8008', server_name: server }, appservice: { url: 'http://127.0.0.1:9100' }, partners: [{ server_name: 'clinic.example', name: 'Clinic' }], templates_dir: TEMPLATES,
     }));
     return { config, key: ((await showKey(config)).json as { readonly key: string }).key };
   }
@@ -48,6 +52,7 @@ describe('aceso agreements', function () {
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'aceso-agreements-'));
     [mercy, stanne] = [await hospital('mercy.example'), await hospital('stanne.example')];
+    ours = configuredDemands(mercy.config);
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
   beforeEach(async () => {
@@ -90,6 +95,44 @@ describe('aceso agreements', function () {
     expect(await refusal(add())).to.include('signed other terms than these');
   });
 
+  it('holds what both ask of shared rooms, signed by both, and shows what passes in them', async () => {
+    await add();
+    await settle();
+    const { text, json } = await showAgreement(open.store, mercy.config, 'ag_');
+    expect(text).to.match(/Asked by +mercy\.example, by its policy [0-9a-f]{12}: results, care-team, patient, consult, direct/u).and.to.match(/Asked by +stanne\.example/u).and.to.match(/In results .*👍.*written by .*physician/u);
+    expect(json).not.to.have.property('drift');
+    const made = await agreed();
+    expect(made.roomTerms().map(({ partner, whose }) => [partner, whose])).to.deep.equal([['stanne.example', 'mercy.example'], ['stanne.example', 'stanne.example']]);
+    expect([made.isInForce('stanne.example'), made.isInForce('nobody.example')]).to.deep.equal([true, false]);
+  });
+
+  it('says so, and shows it, when this hospital asks something else of shared rooms than it has agreed', async () => {
+    await add();
+    await settle();
+    const before = ours;
+    ours = { ...ours, kinds: {} };
+    try {
+      expect((await agreed()).problem()).to.include({ part: 'agreements', code: 'differs' });
+    } finally {
+      ours = before;
+    }
+    const strict = { ...mercy.config, templates_dir: mkdtempSync(join(folder, 'templates-')) };
+    for (const name of ['results', 'consult']) writeFileSync(join(strict.templates_dir, `${name}.yaml`), readFileSync(join(TEMPLATES, `${name}.yaml`), 'utf8').replace('removals: own', 'removals: never'));
+    expect((await showAgreement(open.store, strict, 'ag_')).json).to.include({ drift: 'rooms' });
+  });
+
+  it('can\'t be signed for a hospital that asks something else by now than stands in it', async () => {
+    edit((text) => text.replace('"removals": "own"', '"removals": "never"'));
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, JSON.stringify({ ...(JSON.parse(text) as object), signatures: [] }));
+    expect(await refusal(sign(mercy.config, file, undefined)), 'ours were changed by the other side').to.include('Draft it anew');
+  });
+
+  it('is signed first by who didn\'t draft it, who adds what they ask', async () => {
+    writeFileSync(file, (await draft(mercy.config, { partner: 'stanne.example', kind: 'treatment', from: '2026-01-01', until: '2199-12-31' })).text);
+    expect(await refusal(sign(mercy.config, file, undefined))).to.include('stanne.example signs first');
+  });
+
   it('takes none with a wrong signature', async () => {
     edit((text) => text.replace(/\.([A-Za-z0-9_-]{10})([A-Za-z0-9_-]+)"/u, (_, first: string, rest: string) => `.${first.replace(/./u, (letter) => (letter === 'A' ? 'B' : 'A'))}${rest}"`));
     expect(await refusal(add())).to.include('the signature of stanne.example is wrong');
@@ -97,8 +140,9 @@ describe('aceso agreements', function () {
 
   it('takes none between others', async () => expect(await refusal(addAgreement(open.store, (await hospital('other.example')).config, file, { by: 'eve', confirmKey: stanne.key }))).to.include('other.example is none of them'));
 
+  let ours: RoomDemands;
   const agreed = async (hospital_ = mercy): Promise<Agreed> => {
-    const made = createAgreed({ store: open.store, config: () => hospital_.config, settings: () => settingsOf(hospital_.config), now: () => as(Date.now()), log: { info: () => undefined, warn: () => undefined, error: () => undefined } });
+    const made = createAgreed({ store: open.store, config: () => hospital_.config, settings: () => settingsOf(hospital_.config), demands: () => ours, now: () => as(Date.now()), log: { info: () => undefined, warn: () => undefined, error: () => undefined } });
     await made.look();
     return made;
   };

@@ -1,16 +1,25 @@
 import { z } from 'zod';
 import { SCOPES, type Signatures, type Terms } from '../../domain/agreements/terms.ts';
 import { fail, ok, type Outcome } from '../../domain/outcome.ts';
-import { AGREEMENT_KINDS } from '../../domain/policy/words.ts';
+import { AGREEMENT_KINDS, ROOM_KINDS } from '../../domain/policy/words.ts';
 import { verifySignature, type Signed } from './agreementSignature.ts';
 
 const day = z.iso.date({ error: 'a day, e.g. 2027-12-31' });
 const party = z.strictObject({ server: z.string().regex(/^[A-Za-z0-9.\-:[\]]{1,230}$/u, 'a Matrix server name'), name: z.string().min(1).max(200) });
+const revision = z.string().regex(/^[0-9a-f]{12,64}$/u, 'the revision of a policy');
+const kindTerms = z.strictObject({
+  reactions: z.array(z.string().min(1).max(16)).max(100), removals: z.enum(['own', 'never']), senders: z.array(z.string().regex(/^[a-z][a-z0-9-]{0,62}$/u, 'a role')).max(100).optional(),
+}).transform(({ senders, ...asks }) => (senders === undefined ? asks : { ...asks, senders }));
+const demands = z.strictObject({ server: z.string(), policy: revision, kinds: z.partialRecord(z.enum(ROOM_KINDS), kindTerms) });
 const terms = z.strictObject({
   id: z.string().regex(/^ag_[0-9a-f]{32}$/u), kind: z.enum(AGREEMENT_KINDS), parties: z.tuple([party, party]), scope: z.array(z.enum(SCOPES)).min(1),
-  from: day, until: day, policy: z.string().regex(/^[0-9a-f]{12,64}$/u, 'the revision of a policy'),
-}).refine(({ from, until }) => from <= until, 'it ends before it begins').refine(({ parties: [one, other] }) => one.server !== other.server, 'both parties are the same');
-const document = z.strictObject({ format: z.literal(1), terms, signatures: z.array(z.string().max(8192)).max(2) });
+  from: day, until: day, policy: revision, rooms: z.array(demands).max(2).optional(),
+}).transform(({ rooms, ...agreed }) => (rooms === undefined ? agreed : { ...agreed, rooms })).refine(({ from, until }) => from <= until, 'it ends before it begins').refine(({ parties: [one, other] }) => one.server !== other.server, 'both parties are the same')
+  .refine(({ parties, ...agreed }) => isOfEach('rooms' in agreed ? agreed.rooms : [], parties), 'rooms: what is asked is by one of the parties, once');
+const document = z.strictObject({ format: z.literal(1), terms, signatures: z.array(z.string().max(65_536)).max(2) });
+
+const isOfEach = (asked: readonly { readonly server: string }[], parties: readonly { readonly server: string }[]): boolean =>
+  asked.every(({ server }) => parties.some((each) => each.server === server)) && new Set(asked.map(({ server }) => server)).size === asked.length;
 
 /** An agreement on its way between two hospitals: what they agree on, and the signatures that it has so far. */
 export type AgreementDocument = { readonly terms: Terms; readonly signatures: readonly string[] };

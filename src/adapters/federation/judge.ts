@@ -1,7 +1,8 @@
 import { as, type EventId, type Millis, type RoomId, type UserId } from '../../domain/brand.ts';
-import { admit, dependsOnRoom, isHistory, isServerAdmitted, LARGEST_BYTES, refuse, targetOf, type AdmissionTerms, type Asked, type Pdu } from '../../domain/policy/admit.ts';
+import { admit, dependsOnRoom, isHistory, isServerAdmitted, LARGEST_BYTES, maySpeak, refuse, targetOf, type AdmissionTerms, type Asked, type Pdu, type Writer } from '../../domain/policy/admit.ts';
 import type { RoomView } from '../../domain/policy/roomView.ts';
 import type { Verdict } from '../../domain/policy/verdict.ts';
+import { isRoomKind, type RoomKind } from '../../domain/policy/words.ts';
 import { canonicalJson, NotCanonical } from './canonicalJson.ts';
 import { isSignedBy } from './ed25519.ts';
 import { contentHash, eventIdOf, isHashRight, isRoomVersion, isSha256, redacted, signableBytes, type RoomVersion } from './event.ts';
@@ -14,12 +15,14 @@ export type Judgement = { readonly verdict: Verdict; readonly roomId?: RoomId; r
 
 export type JudgeParts = {
   readonly views: Views; readonly keys: Pick<OriginKeys, 'find'>; readonly terms: () => AdmissionTerms; readonly now: () => Millis;
+  /** What the policy says to somebody's writing in rooms of a kind. */
+  readonly writer: (userId: UserId, kind: RoomKind) => Promise<Writer | 'unknown' | 'not-asked'>;
   /** Events that were let pass before. */
   readonly passed: { has(eventId: EventId): boolean };
 };
 
 /** Finds out what the rules ask about an event, and asks them; what isn't found out by the deadline is `too-slow`. Never throws for what the event says. */
-export async function judge({ passed, terms: termsNow, now, ...parts }: JudgeParts, event: JsonObject, deadline: AbortSignal): Promise<Judgement> {
+export async function judge({ passed, terms: termsNow, now, writer, ...parts }: JudgeParts, event: JsonObject, deadline: AbortSignal): Promise<Judgement> {
   const [views, keys] = [viewsBy(deadline, parts.views), keysBy(deadline, parts.keys)];
   try {
     const terms = termsNow();
@@ -39,15 +42,18 @@ export async function judge({ passed, terms: termsNow, now, ...parts }: JudgePar
     const hash = isHashRight(event, contentHash(event)) ? 'right' : isRedactedForm(room.version, event) ? 'redacted' : 'wrong';
     const target = targetOf(pdu, room);
     const isOld = isHistory(pdu, now()) || hash === 'redacted';
-    const asked: Omit<Asked, 'room' | 'signature'> = {
+    const asked: Omit<Asked, 'room' | 'signature' | 'writer'> = {
       now: now(), hash, bytes, fields: fieldsOf(event),
       // What was let pass once passes again; what the homeserver accepted is history. But state can become current where the room's graph forks, though it was
       // refused (docs/policy-server.md): of state that shows its redacted form alone, only our own word counts.
       accepted: passed.has(eventId) || (!(hash === 'redacted' && pdu.state_key !== undefined) && (room.current.has(eventId) || (isOld && await views.sender(roomId, eventId) === pdu.sender))),
       ...(target === undefined ? {} : await senderOf(views, roomId, target)),
     };
-    const decide = async (seen: RoomView | undefined): Promise<Verdict> =>
-      admit(pdu, { ...asked, room: seen, signature: seen && isServerAdmitted(pdu.sender, seen, terms) && await isSignedByOrigin(keys, event, pdu, signable) ? 'right' : 'wrong' }, terms);
+    const decide = async (seen: RoomView | undefined): Promise<Verdict> => {
+      const isSigned = seen !== undefined && isServerAdmitted(pdu.sender, seen, terms) && await isSignedByOrigin(keys, event, pdu, signable);
+      const kind = isSigned && !asked.accepted ? writtenIn(pdu, seen, terms) : undefined;
+      return admit(pdu, { ...asked, room: seen, signature: isSigned ? 'right' : 'wrong', writer: kind === undefined ? 'not-asked' : await by(deadline, writer(pdu.sender, kind)) }, terms);
+    };
     const verdict = await decide(room);
     // What has changed since this was read may turn it: the room is looked at once more before somebody is refused for it.
     const again = dependsOnRoom(verdict) ? await views.fresh(roomId) : undefined;
@@ -58,6 +64,12 @@ export async function judge({ passed, terms: termsNow, now, ...parts }: JudgePar
     if (error instanceof TooLate) return { verdict: refuse('too-slow') };
     throw error;
   }
+}
+
+/** In what kind of room a person who may be there writes or reacts; undefined: nothing of that. */
+function writtenIn({ type, sender }: Pdu, room: RoomView, terms: AdmissionTerms): RoomKind | undefined {
+  if ((type !== 'm.room.encrypted' && type !== 'm.reaction') || sender === terms.guardian || sender === terms.courier || !maySpeak(room, sender, terms)) return undefined;
+  return room.template !== undefined && isRoomKind(room.template) ? room.template : undefined;
 }
 
 class TooLate extends Error {}

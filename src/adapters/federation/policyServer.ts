@@ -6,6 +6,7 @@ import type { PolicyServer, RoomSource } from '../../ports/policyServer.ts';
 import { createClient } from './client.ts';
 import { createFacade, type FacadeParts } from './facade.ts';
 import type { ServerKeys } from './keyFile.ts';
+import type { JudgeParts } from './judge.ts';
 import { createMembership } from './membership.ts';
 import { createOriginKeys, type OriginKeys } from './originKeys.ts';
 import { createSigning, type Answered } from './signing.ts';
@@ -15,7 +16,7 @@ export type PolicyServerOptions = Pick<FacadeParts, 'serverName' | 'delegate' | 
   readonly localpart: string;
   readonly ownServer: string; readonly federationUrl: string; readonly ca?: Buffer;
   readonly guardian: UserId; readonly courier: UserId; /** As the configuration says now. */
-  readonly servers: () => readonly string[]; readonly reactions: AdmissionTerms['reactions'];
+  readonly servers: () => readonly string[]; readonly own: () => AdmissionTerms['own']; readonly agreed: () => AdmissionTerms['agreed']; readonly writer: JudgeParts['writer'];
   readonly keys: ServerKeys; readonly source: RoomSource; readonly now: () => Millis;
   readonly answered: (answered: Answered) => void;
 };
@@ -24,15 +25,15 @@ export type RunningPolicyServer = PolicyServer & { readonly route: HttpRoute; /*
 
 /** A policy server of its own server name: its keys, its one membership in each room, and what it signs. */
 export function createPolicyServer(options: PolicyServerOptions): RunningPolicyServer {
-  const { serverName, displayName, keys: { signingKeyId, signing, policy, published, verifying }, ownServer, guardian, courier, servers, reactions, now } = options;
+  const { serverName, displayName, keys: { signingKeyId, signing, policy, published, verifying }, ownServer, guardian, courier, servers, own, agreed, writer, now } = options;
   const userId = as<UserId>(`@${options.localpart}:${serverName}`);
   const { ask, close } = createClient(options.federationUrl, options.ca);
   const origins = createOriginKeys({ ask, ownServer, now });
   const keys: OriginKeys = { find: async (server, keyId, at) => (server === serverName ? verifying(keyId, at) : origins.find(server, keyId, at)) };
   const views = createViews(options.source, now);
-  const terms = (): AdmissionTerms => ({ guardian, courier, policyUser: userId, servers: servers(), reactions });
+  const terms = (): AdmissionTerms => ({ guardian, courier, policyUser: userId, servers: servers(), own: own(), agreed: agreed() });
   const membership = createMembership({ ask, keys, now, serverName, userId, displayName, signingKeyId, signing, ownServer, guardian });
-  const sign = createSigning({ views, keys, terms, now, serverName, policy, answered: options.answered });
+  const sign = createSigning({ views, keys, terms, writer, now, serverName, policy, answered: options.answered });
   return {
     serverName: as<ServerName>(serverName), userId, publicKey: policy.publicKey,
     join: membership.join,

@@ -61,7 +61,7 @@ function remember(passed: Set<EventId>, eventId: EventId): void {
  * The sender's homeserver passes it on to their client as it is: 403 for every refusal, since homeservers keep the text of a 5xx or 429 to themselves. By the
  * code of a passing one clients, the courier among them, send again by themselves.
  */
-function refusal({ message, rules: [rule = 'default-deny'], revision }: Verdict): SignAnswer {
+function refusal({ message, rules: [rule = 'default-deny'], revision, by }: Verdict): SignAnswer {
   const code = PASSING_REFUSALS.has(rule) ? { errcode: 'M_LIMIT_EXCEEDED', retry_after_ms: RETRY_MS } : { errcode: 'M_FORBIDDEN' };
-  return { status: 403, body: { ...code, error: message, 'org.aceso.rule': rule, 'org.aceso.policy_revision': revision } };
+  return { status: 403, body: { ...code, error: message, 'org.aceso.rule': rule, 'org.aceso.policy_revision': revision, ...(by === undefined ? {} : { 'org.aceso.rule_of': by }) } };
 }

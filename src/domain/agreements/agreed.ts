@@ -2,6 +2,8 @@ import type { Context, Lookup } from '../decision.ts';
 import type { Party } from '../people/party.ts';
 import { serversOf } from '../people/party.ts';
 import { inForce, type Organisation } from '../policy/agreement.ts';
+import type { RoomKind } from '../policy/words.ts';
+import { sharesKind } from './demands.ts';
 import { agreementsOf, type Register } from './register.ts';
 
 /** Why nothing goes to a partner, and nobody of theirs comes in. */
@@ -23,6 +25,12 @@ export function isAgreed(server: string, known: Known): boolean {
   if (server === known.settings.ownServer) return true;
   const register = registerOf(known, server);
   return register ? inForce({ agreements: agreementsOf(register) }, known.now).length > 0 : known.settings.agreedServers.includes(server);
+}
+
+/** Whether the partner whose server this is shares rooms of a kind, as far as an agreement says. */
+export function isShared(server: string, kind: RoomKind, known: Known): boolean {
+  const register = registerOf(known, server);
+  return register === undefined || sharesKind(register, kind, known.now);
 }
 
 /** A party's servers without one. */

@@ -1,4 +1,5 @@
 import type { Millis } from '../brand.ts';
+import { inOrder, type RoomTerms } from '../policy/roomTerms.ts';
 import type { AgreementKind } from '../policy/words.ts';
 
 /** What an agreement lets happen. `results`: clinical results are delivered to the partner's people, in their results rooms. */
@@ -10,6 +11,9 @@ export type AgreementParty = {
   readonly server: string;
   readonly name: string;
 };
+
+/** What one of the two asks of rooms that both share: by its rules, of that revision, and its templates. */
+export type RoomDemands = { readonly server: string; readonly policy: string; readonly kinds: RoomTerms };
 
 /**
  * What two organisations agreed on (product M6; 45 CFR 164.308(b)(1), 164.314(a), 164.504(e); 42 CFR 2.11). Treatment between providers needs trust, not a
@@ -26,6 +30,8 @@ export type Terms = {
   readonly until: string;
   /** Revision of the rules by which who drafted it decides. */
   readonly policy: string;
+  /** Of each of the two; absent in agreements from before there were any: then each room is under the rules of whose it is. */
+  readonly rooms?: readonly RoomDemands[];
 };
 
 /** The signatures of both over the same terms, each a compact JWS (RFC 7515): the partner's, and the hospital's own. */
@@ -38,10 +44,12 @@ export const beginOf = ({ from }: Terms): Millis => Date.parse(from) as Millis;
 export const endOf = ({ until }: Terms): Millis => (Date.parse(until) + DAY_MS) as Millis;
 
 /** The bytes that both sign: always the same ones for the same terms, whatever order a file has them in. */
-export const claimsOf = ({ id, kind, parties, scope, from, until, policy }: Terms): string =>
-  JSON.stringify({ id, kind, parties: [...parties].sort(byServer).map(({ server, name }) => ({ server, name })), scope: [...scope].sort(), from, until, policy });
+export const claimsOf = ({ id, kind, parties, scope, from, until, policy, rooms }: Terms): string => JSON.stringify({
+  id, kind, parties: [...parties].sort(byServer).map(({ server, name }) => ({ server, name })), scope: [...scope].sort(), from, until, policy,
+  ...(rooms === undefined ? {} : { rooms: [...rooms].sort(byServer).map(({ server, policy: revision, kinds }) => ({ server, policy: revision, kinds: inOrder(kinds) })) }),
+});
 
-export const byServer = ({ server: one }: AgreementParty, { server: other }: AgreementParty): number => (one < other ? -1 : one > other ? 1 : 0);
+export const byServer = ({ server: one }: Pick<AgreementParty, 'server'>, { server: other }: Pick<AgreementParty, 'server'>): number => (one < other ? -1 : one > other ? 1 : 0);
 
 /** The other one; undefined when the hospital is none of the two, or both. */
 export function partnerIn({ parties }: Terms, ownServer: string): AgreementParty | undefined {

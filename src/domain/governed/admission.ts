@@ -1,4 +1,4 @@
-import { isAgreed, NO_AGREEMENT, noAgreement, organisationsNow } from '../agreements/agreed.ts';
+import { isAgreed, isShared, NO_AGREEMENT, noAgreement, organisationsNow } from '../agreements/agreed.ts';
 import type { UserId } from '../brand.ts';
 import type { AuditEntry, Context, Lookup } from '../decision.ts';
 import { personName, serverOf, type Party } from '../people/party.ts';
@@ -26,7 +26,7 @@ export function admission({ key, template, people, inCare }: Asked, known: Known
     const entry = found.get(personName(userId))?.state as Party | undefined;
     const who = entry ? whoIs(userId, entry.standing, organisations) : stranger(userId, organisations);
     const ask = (action: 'join' | 'send'): Verdict => judge({ who, action, target: { type: 'room', kind: template }, circumstances: { ...NO_CIRCUMSTANCES, inCare: inCare === 'attested' }, at: now });
-    const verdict = outside(userId, made?.federation ?? 'local', known) ?? ask('join');
+    const verdict = outside(userId, template, made?.federation ?? 'local', known) ?? ask('join');
     return { userId, who, verdict, speaks: verdict.allowed && made?.senders === 'permitted' && ask('send').allowed };
   });
   return {
@@ -37,10 +37,11 @@ export function admission({ key, template, people, inCare }: Asked, known: Known
   };
 }
 
-/** Whom no rule of the policy could let in: the room doesn't leave the hospital, or their server is no partner's. */
-function outside(userId: UserId, federation: 'agreed' | 'local', known: Known): Verdict | undefined {
+/** Whom no rule of the policy could let in: the room doesn't leave the hospital, their server is no partner's, or the agreement doesn't share such rooms. */
+function outside(userId: UserId, template: GovernedRoom['template'], federation: 'agreed' | 'local', known: Known): Verdict | undefined {
   const server = serverOf(userId);
   const refusal = (rule: string, message: string): Verdict => ({ allowed: false, revision: 'rooms-1', rules: [rule], message, warnings: [] });
   if (server !== known.settings.ownServer && federation === 'local') return refusal('local-room', 'Rooms of this kind never leave the hospital: make a consult or care-team room for people of other hospitals.');
-  return isAgreed(server, known) ? undefined : refusal(NO_AGREEMENT, noAgreement(server).message);
+  if (!isAgreed(server, known)) return refusal(NO_AGREEMENT, noAgreement(server).message);
+  return isShared(server, template, known) ? undefined : refusal('kind-not-shared', `By the agreement with ${server}, rooms of this kind are not shared: see \`aceso agreements show\`, and make one of another kind.`);
 }

@@ -24,6 +24,10 @@ export const ADMISSION_RULES = {
   reason: { cite: CLEAR, say: 'Reasons are not encrypted, so this room takes none. Do it again without a reason.' },
   'redaction-of-others': { cite: INTEGRITY, say: 'You may remove your own messages only. Ask the privacy office to remove another\'s.' },
   'redaction-unknown': { cite: INTEGRITY, say: 'The message to remove has not been seen here. Wait a moment, and try again.' },
+  'removal-never': { cite: INTEGRITY, say: 'In this room nothing is taken out. Write a message that corrects it.' },
+  'kind-not-shared': { cite: '45 CFR 164.308(b)(1), 164.506(c)', say: 'Rooms of this kind are not shared between the two hospitals any more. Ask your IT department for one of another kind (`aceso rooms create`).' },
+  'sender-role': { cite: '45 CFR 164.308(a)(4), 164.502(b)', say: 'Your role doesn\'t write in rooms of this kind. Ask a colleague in the room, or the privacy office.' },
+  'sender-unknown': { cite: 'what can\'t be checked doesn\'t pass', say: 'It could not be checked just now who may write here: your message was not sent. Send it again in a moment.' },
   'type-unknown': { cite: CLEAR, say: 'This room takes encrypted messages, reactions and removals of your own messages only. What your client sent can be read by servers: nobody has received it.' },
   'state-guardian-only': { cite: ACCESS, say: 'Only Aceso\'s guardian changes this room: name, topic, settings and members. Ask your IT department.' },
   'invite-guardian-only': { cite: ACCESS, say: 'Only Aceso\'s guardian invites to this room. Ask your IT department to add them.' },
@@ -47,7 +51,7 @@ export const ADMISSION_RULES = {
 export type AdmissionRuleId = keyof typeof ADMISSION_RULES;
 
 /** Refusals of the moment: the same event may pass a moment later. */
-export const PASSING_REFUSALS: ReadonlySet<string> = new Set<AdmissionRuleId>(['too-slow', 'homeserver-away']);
+export const PASSING_REFUSALS: ReadonlySet<string> = new Set<AdmissionRuleId>(['too-slow', 'homeserver-away', 'sender-unknown']);
 
 /** Names this text of the rules: change it with them. */
-export const ADMISSION_REVISION = 'admission-2';
+export const ADMISSION_REVISION = 'admission-3';

@@ -1,6 +1,7 @@
 import type { EventId, Millis, UserId } from '../brand.ts';
 import { ADMISSION_REVISION, ADMISSION_RULES, type AdmissionRuleId } from './admissionRules.ts';
 import { isKeyShaped, isMegolmCiphertext } from './megolm.ts';
+import { objectionTo, type Act, type AgreedTerms, type RoomTerms } from './roomTerms.ts';
 import { admits, type RoomView } from './roomView.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -30,7 +31,12 @@ export type Asked = {
   readonly accepted: boolean;
   /** Who sent the event that a redaction names; undefined when that isn't known. */
   readonly target?: UserId;
+  /** Who would write or react. `unknown`: the directory could not be asked. `not-asked`: it isn't about that, or it was settled before. */
+  readonly writer: Writer | 'unknown' | 'not-asked';
 };
+
+/** Somebody's roles, and what the policy in force says to their writing in this kind of room. */
+export type Writer = { readonly roles: readonly string[]; readonly verdict: Verdict };
 
 /** Who is who, and what the room's template allows. */
 export type AdmissionTerms = {
@@ -39,8 +45,10 @@ export type AdmissionTerms = {
   readonly policyUser: UserId;
   /** Servers with an agreement; the own one is among them. */
   readonly servers: readonly string[];
-  /** Reactions that say nothing but themselves, in rooms of that template. */
-  readonly reactions: (template: string) => readonly string[];
+  /** What the hospital asks of its rooms today. */
+  readonly own: RoomTerms;
+  /** What its agreements ask of rooms that partners are let into. */
+  readonly agreed: readonly AgreedTerms[];
 };
 
 /** Client-server API §"Size limits". */
@@ -89,9 +97,15 @@ export function admit(pdu: Pdu, asked: Asked, terms: AdmissionTerms): Verdict {
   if (pdu.state_key !== undefined) return refuse('state-guardian-only');
   if (!asked.accepted && !maySpeak(room, pdu.sender, terms)) return refuse('not-a-member');
   if (asked.hash === 'redacted') return allow('redacted');
+  const verdict = spoken(pdu, asked, terms);
+  return verdict.allowed ? refusedByTerms(pdu, asked, room, terms) ?? verdict : verdict;
+}
+
+/** What every room for PHI asks of it, whoever shares the room. */
+function spoken(pdu: Pdu, asked: Asked, { courier }: AdmissionTerms): Verdict {
   switch (pdu.type) {
-    case 'm.room.encrypted': return encrypted(pdu.sender === terms.courier ? withoutMark(pdu.content) : pdu.content);
-    case 'm.reaction': return reaction(pdu.content, terms.reactions(room.template));
+    case 'm.room.encrypted': return encrypted(pdu.sender === courier ? withoutMark(pdu.content) : pdu.content);
+    case 'm.reaction': return reaction(pdu.content);
     case 'm.room.redaction': return redaction(pdu, asked);
     case 'm.room.message': return refuse('clear-text');
     case 'org.matrix.dummy_event': return Object.keys(pdu.content).length === 0 ? allow('dummy') : refuse('type-unknown');
@@ -106,7 +120,7 @@ const serverOf = (userId: string): string => userId.slice(userId.indexOf(':') + 
 
 /** Whom the guardian invited may have joined at their own server a moment ago, before ours heard of it. */
 const isInvited = (room: RoomView, user: string, { guardian }: AdmissionTerms): boolean => { const member = room.members.get(user); return member?.membership === 'invite' && member.by === guardian; };
-const maySpeak = (room: RoomView, user: string, terms: AdmissionTerms): boolean => room.members.get(user)?.membership === 'join' || isInvited(room, user, terms);
+export const maySpeak = (room: RoomView, user: string, terms: AdmissionTerms): boolean => room.members.get(user)?.membership === 'join' || isInvited(room, user, terms);
 
 function membership({ sender, state_key: user = '', content }: Pdu, { accepted }: Asked, room: RoomView, terms: AdmissionTerms): Verdict {
   const { membership: kind, reason, displayname, avatar_url: avatar, ...more } = content;
@@ -151,15 +165,11 @@ function isRelation(relation: unknown): boolean {
   return type === undefined && event === undefined ? isReply : RELATIONS.some((known) => known === type) && isEventId(event);
 }
 
-/** A colour of skin and the mark "as a picture" change nothing of what it says; one of each after what they change, since a row of them could spell words. */
-const plain = (emoji: string): string => emoji.replaceAll(/([^\u{fe0f}\u{1f3fb}-\u{1f3ff}])(?:\u{fe0f}?[\u{1f3fb}-\u{1f3ff}]|[\u{1f3fb}-\u{1f3ff}]?\u{fe0f})/gu, '$1');
-
-function reaction(content: Pdu['content'], reactions: readonly string[]): Verdict {
+function reaction(content: Pdu['content']): Verdict {
   const { 'm.relates_to': relation, ...more } = content;
   if (Object.keys(more).length > 0 || !isObject(relation)) return refuse('reaction-key');
   const { rel_type: type, event_id: event, key, ...others } = relation;
-  const isListed = typeof key === 'string' && reactions.some((emoji) => plain(emoji) === plain(key));
-  return type === 'm.annotation' && isEventId(event) && isListed && Object.keys(others).length === 0 ? allow('reaction') : refuse('reaction-key');
+  return type === 'm.annotation' && isEventId(event) && typeof key === 'string' && Object.keys(others).length === 0 ? allow('reaction') : refuse('reaction-key');
 }
 
 function redaction({ sender, content }: Pdu, { target }: Asked): Verdict {
@@ -168,3 +178,34 @@ function redaction({ sender, content }: Pdu, { target }: Asked): Verdict {
   if (target === undefined) return refuse('redaction-unknown');
   return target === sender ? allow('own-redaction') : refuse('redaction-of-others');
 }
+
+/**
+ * What the hospitals that share the room have against it: the own one, by its policy and its templates as they are now, and each partner that the room lets in, by what
+ * their agreement says of both. It passes when none has anything against it. What was accepted before is history: later terms don't reach it.
+ */
+function refusedByTerms(pdu: Pdu, { accepted, writer }: Asked, room: RoomView, { own, agreed }: AdmissionTerms): Verdict | undefined {
+  const act = actOf(pdu, writer);
+  if (!act || room.template === undefined) return undefined;
+  if (act.type !== 'removal' && writer === 'unknown') return refuse('sender-unknown');
+  if (act.type !== 'removal' && typeof writer === 'object' && !writer.verdict.allowed) return writer.verdict;
+  const ours = objectionTo(act, room.template, own);
+  if (ours) return refuse(ours);
+  if (accepted) return undefined;
+  for (const { whose, partner, kinds } of agreed) {
+    const theirs = admits(room.admitted, partner) ? objectionTo(act, room.template, kinds) : undefined;
+    if (theirs) return refusedFor(whose, theirs);
+  }
+  return undefined;
+}
+
+function actOf({ type, content }: Pdu, writer: Asked['writer']): Act | undefined {
+  const by = typeof writer === 'object' ? writer.roles : 'not-asked';
+  switch (type) {
+    case 'm.room.encrypted': return { type: 'message', by };
+    case 'm.reaction': return { type: 'reaction', key: String((content['m.relates_to'] as { readonly key?: unknown }).key), by };
+    case 'm.room.redaction': return { type: 'removal' };
+    default: return undefined;
+  }
+}
+
+const refusedFor = (server: string, rule: AdmissionRuleId): Verdict => ({ ...refuse(rule), by: server, message: `By the rules of ${server}, as the hospitals agreed: ${ADMISSION_RULES[rule].say}` });

@@ -26,7 +26,7 @@ export function admitLocal(pdu: Pdu, room: LocalRoom, { now, bytes, target }: Lo
   if (room.template === undefined) return isInvite(pdu) ? mayInvite(pdu.state_key as UserId, terms) : localAllow('not-for-phi');
   const direct = directOf(room);
   if (direct && isInvite(pdu)) return invitation(pdu, direct, terms);
-  return admit(pdu, { room: viewOf(room, direct, terms), now, bytes, fields: [], hash: 'right', signature: 'right', accepted: false, ...(target === undefined ? {} : { target }) }, terms);
+  return admit(pdu, { room: viewOf(room, direct, terms), now, bytes, fields: [], hash: 'right', signature: 'right', accepted: false, writer: 'not-asked', ...(target === undefined ? {} : { target }) }, terms);
 }
 
 const mayInvite = (user: UserId, { servers }: AdmissionTerms): Verdict => (servers.includes(serverOf(user)) ? localAllow('agreed-server') : localRefuse('invite-outside'));

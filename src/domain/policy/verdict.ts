@@ -9,4 +9,6 @@ export type Verdict = {
   readonly message: string;
   /** Rules that warn and don't refuse: training that is overdue, a device that isn't verified. */
   readonly warnings: readonly string[];
+  /** The hospital (its server) whose demand it is, where an agreement has it; otherwise it is this one's rule of today. */
+  readonly by?: string;
 };

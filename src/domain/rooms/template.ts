@@ -17,6 +17,8 @@ export type RoomTemplate = {
   readonly history: 'invited' | 'joined';
   /** Emoji that people may react with, where a policy server looks at it. */
   readonly reactions?: readonly string[];
+  /** Whether people may take out their own messages, where a policy server looks at it. */
+  readonly removals?: 'own' | 'never';
   readonly rotation: { readonly periodMs: number; readonly messages: number };
 };
 

@@ -2,15 +2,18 @@ import { checkGenuine } from '../../adapters/auth/agreementFile.ts';
 import { hasAgreementKey, readAgreementKey } from '../../adapters/auth/agreementKey.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import { isAgreed, organisationsNow } from '../../domain/agreements/agreed.ts';
+import { agreedTermsOf, driftOf } from '../../domain/agreements/demands.ts';
 import { endingSoon, type Entry, type Register } from '../../domain/agreements/register.ts';
 import type { Millis } from '../../domain/brand.ts';
+import type { RoomDemands } from '../../domain/agreements/terms.ts';
 import type { FoundAggregate, Settings } from '../../domain/decision.ts';
+import type { AgreedTerms } from '../../domain/policy/roomTerms.ts';
 import type { Store } from '../../ports/store.ts';
 import { errorCode, type Log } from '../../ports/telemetry.ts';
 import type { Problem } from '../health.ts';
 import { keyPath } from './document.ts';
 
-export type AgreedParts = { readonly store: Pick<Store, 'states' | 'lookup'>; readonly config: () => LoadedConfig; readonly settings: () => Settings; readonly now: () => Millis; readonly log: Log };
+export type AgreedParts = { readonly store: Pick<Store, 'states' | 'lookup'>; readonly config: () => LoadedConfig; readonly settings: () => Settings; /** What the hospital asks of shared rooms now. */ readonly demands: () => RoomDemands; readonly now: () => Millis; readonly log: Log };
 
 /** What is agreed with whom, for all who ask: decisions, senders, the policy server. A credential that isn't signed by both, each with their own key, counts for none of them. */
 export type Agreed = {
@@ -22,6 +25,10 @@ export type Agreed = {
   servers(): readonly string[];
   /** The settings, with the servers and organisations as they were read last: for who can't look up for each question. */
   settings(): Settings;
+  /** Whether an agreement with that server is in force, as they were read last. */
+  isInForce(server: string): boolean;
+  /** What the agreements ask of rooms that partners are let into, as they were read last. */
+  roomTerms(): readonly AgreedTerms[];
   /** Reads the register anew. */
   look(): Promise<void>;
   problem(): Omit<Problem, 'since'> | undefined;
@@ -29,7 +36,7 @@ export type Agreed = {
 
 const KEPT = 1000;
 
-export function createAgreed({ store, config, settings, now, log }: AgreedParts): Agreed {
+export function createAgreed({ store, config, settings, demands, now, log }: AgreedParts): Agreed {
   let registers: readonly Register[] = [];
   let rotten = 0;
   const checked = new Map<string, Promise<boolean>>();
@@ -68,6 +75,8 @@ export function createAgreed({ store, config, settings, now, log }: AgreedParts)
   return {
     vouched,
     servers,
+    isInForce: (server) => isAgreed(server, { found: foundIn(registers), settings: settings(), now: now() }),
+    roomTerms: () => registers.flatMap((register) => agreedTermsOf(register, now())),
     settings: () => ({ ...settings(), agreedServers: servers(), organisations: organisationsNow({ found: foundIn(registers), settings: settings() }) }),
     async strangerAmong(servers) {
       const others = [...new Set(servers)].filter((server) => server !== settings().ownServer);
@@ -89,6 +98,8 @@ export function createAgreed({ store, config, settings, now, log }: AgreedParts)
     problem() {
       if (rotten > 0) return { part: 'agreements', code: 'not-genuine', message: `${rotten} agreement(s) don't count: they are not signed by both with the keys that are theirs. \`aceso agreements verify\` says why; is agreements.key_file there?` };
       const soon = registers.flatMap((register) => endingSoon(register, now()).map(({ terms }) => `${register.server} (${terms.kind}, ${terms.until})`));
+      const moved = registers.flatMap((register) => driftOf(register, demands(), now()).flatMap(({ entry, differs }) => (differs === 'rooms' ? [`${register.server} (${entry.terms.id})`] : [])));
+      if (soon.length === 0 && moved.length > 0) return { part: 'agreements', code: 'differs', message: `this hospital asks something else of shared rooms than its agreements say: ${moved.join(', ')}. What is stricter counts at once; for what is looser draft new ones. \`aceso agreements show\` tells` };
       return soon.length === 0 ? undefined : { part: 'agreements', code: 'expiring', message: `agreements end soon, and no other goes on: ${soon.join(', ')}. Renew them, or results for these partners will be held` };
     },
   };

@@ -4,10 +4,12 @@ import { readAgreement, signaturesOf, writeAgreement, type AgreementDocument, ty
 import { hasAgreementKey, makeAgreementKey, readAgreementKey } from '../../adapters/auth/agreementKey.ts';
 import { signTerms } from '../../adapters/auth/agreementSignature.ts';
 import type { LoadedConfig } from '../../config/load.ts';
+import { isSameDemand } from '../../domain/agreements/demands.ts';
 import { byServer, partnerIn, type Terms } from '../../domain/agreements/terms.ts';
+import { intersectionOf, type RoomTerms } from '../../domain/policy/roomTerms.ts';
 import { AGREEMENT_KINDS } from '../../domain/policy/words.ts';
-import { folderOf, policyOf } from '../policy/folder.ts';
 import type { Printed } from '../print.ts';
+import { configuredDemands } from './roomDemands.ts';
 
 export const keyPath = ({ at, agreements }: LoadedConfig): string => at(agreements.key_file);
 
@@ -26,7 +28,7 @@ export async function showKey(config: LoadedConfig): Promise<Printed> {
 
 export type DraftOptions = { readonly partner: string; readonly name?: string; readonly kind: string; readonly from: string; readonly until: string };
 
-/** A new agreement, signed by nobody. */
+/** A new agreement, signed by nobody, with what this hospital asks of shared rooms. */
 export async function draft(config: LoadedConfig, { partner, name, kind, from, until }: DraftOptions): Promise<Printed> {
   const known = AGREEMENT_KINDS.find((each) => each === kind);
   if (known === undefined) throw new Error(`${kind} is no kind of agreement: it is one of ${AGREEMENT_KINDS.join(', ')}. Between providers, for treatment, it is treatment: that needs no BAA (45 CFR 164.502(e)(1)(ii)).`);
@@ -34,8 +36,8 @@ export async function draft(config: LoadedConfig, { partner, name, kind, from, u
     { server: config.homeserver.server_name, name: config.organisation.name },
     { server: partner, name: name ?? config.partners.find((each) => each.server_name === partner)?.name ?? partner },
   ].sort(byServer);
-  const { revision } = policyOf(folderOf(config));
-  const text = writeAgreement({ terms: { id: `ag_${randomBytes(16).toString('hex')}`, kind: known, parties: parties as [Terms['parties'][0], Terms['parties'][1]], scope: ['results'], from, until, policy: revision }, signatures: [] });
+  const demands = configuredDemands(config);
+  const text = writeAgreement({ terms: { id: `ag_${randomBytes(16).toString('hex')}`, kind: known, parties: parties as [Terms['parties'][0], Terms['parties'][1]], scope: ['results'], from, until, policy: demands.policy, rooms: [demands] }, signatures: [] });
   const read = readAgreement(text);
   if (!read.ok) throw new Error(`That makes no agreement: ${read.error.message}.`);
   return { json: JSON.parse(text), text: text.trimEnd() };
@@ -50,14 +52,31 @@ export async function readSigned(file: string): Promise<{ readonly document: Agr
   return { document: read.value, signatures: signed.value };
 }
 
-/** Signs a file for this hospital, and writes it back. Signed already, it stays as it is. */
+/** Signs a file for this hospital, and writes it back, with what this hospital asks of shared rooms. Signed already, it stays as it is. */
 export async function sign(config: LoadedConfig, file: string, isDryRun: true | undefined): Promise<Printed> {
-  const { document } = await readSigned(file);
+  const { document: read } = await readSigned(file);
+  partnerOf(config, read.terms);
+  const document = withOurDemands(config, file, read);
   const { terms } = document;
-  partnerOf(config, terms);
+  if (terms.rooms?.length === 1) throw new Error(`${file}: ${partnerOf(config, terms)} signs first, and adds what it asks of shared rooms. Send it to them; then take it with \`aceso agreements add\`, which signs for ${config.homeserver.server_name}.`);
   if (isDryRun) return { json: { would: 'sign', terms }, text: `Would sign for ${config.homeserver.server_name}:\n${termsWords(terms)}` };
   const { key } = await signedByUs(config, file, document);
   return { json: { signed: terms.id, by: config.homeserver.server_name, key }, text: `${file} is signed for ${config.homeserver.server_name}, by the key ${key}:\n${termsWords(terms)}\nSend it to the other side; once both have signed, each takes it with \`aceso agreements add FILE\`.` };
+}
+
+/**
+ * Both sides' demands are part of what both sign. Ours go in before anybody signed; later, and otherwise than they are today, they don't: nobody may sign for us what we
+ * don't ask, or leave out what we do.
+ */
+export function withOurDemands(config: LoadedConfig, file: string, document: AgreementDocument): AgreementDocument {
+  const { terms, terms: { rooms } } = document;
+  if (rooms === undefined) return document;
+  const ours = configuredDemands(config);
+  const stated = rooms.find(({ server }) => server === ours.server);
+  if (!ours.kinds.results) throw new Error('The template of results rooms is local, so no partner could be sent any: set its `federation: agreed`.');
+  if (stated && isSameDemand(stated, ours)) return document;
+  if (stated || document.signatures.length > 0) throw new Error(`${file}: it says otherwise, of what ${ours.server} asks of shared rooms, than its rules and templates do now. Draft it anew, and have both sign that.`);
+  return { ...document, terms: { ...terms, rooms: [...rooms, ours].sort(byServer) } };
 }
 
 /** Our signature under it; made, and written to the file, when it isn't there. */
@@ -82,8 +101,19 @@ export function partnerOf({ homeserver: { server_name: own } }: LoadedConfig, te
   return partner.server;
 }
 
-export const termsWords = ({ id, kind, parties: [one, other], scope, from, until, policy }: Terms): string =>
-  [`Agreement  ${id}`, `Kind       ${kind}`, `Between    ${one.name} (${one.server})`, `and        ${other.name} (${other.server})`, `Scope      ${scope.join(', ')}`, `In force   ${from} to ${until}, both days included`, `Policy     ${policy.slice(0, 12)}`].join('\n');
+export const termsWords = ({ id, kind, parties: [one, other], scope, from, until, policy, rooms }: Terms): string =>
+  [`Agreement  ${id}`, `Kind       ${kind}`, `Between    ${one.name} (${one.server})`, `and        ${other.name} (${other.server})`, `Scope      ${scope.join(', ')}`, `In force   ${from} to ${until}, both days included`, `Policy     ${policy.slice(0, 12)}`, ...roomsWords(rooms)].join('\n');
+
+/** What each asks of shared rooms, and what passes in them: what both let pass. */
+function roomsWords(rooms: Terms['rooms']): readonly string[] {
+  if (rooms === undefined) return ['Rooms      each is under the rules of whose it is: this agreement is from before demands stood in them'];
+  const asked = rooms.map(({ server, policy, kinds }) => `Asked by   ${server}, by its policy ${policy.slice(0, 12)}: ${Object.keys(kinds).join(', ')}`);
+  const [one, other] = rooms;
+  return one && other ? [...asked, ...kindsWords(intersectionOf(one.kinds, other.kinds))] : asked;
+}
+
+const kindsWords = (both: RoomTerms): readonly string[] => Object.entries(both).map(([kind, { reactions, removals, senders }]) =>
+  `In ${kind.padEnd(8)}${reactions.join(' ') || 'no reactions'}; own messages ${removals === 'own' ? 'may' : 'may not'} be taken out; written by ${senders === undefined ? 'whom the policies let' : senders.join(', ') || 'nobody'}`);
 
 function textOf(file: string): string {
   try {

@@ -13,7 +13,9 @@ import type { RoomState } from '../../domain/rooms/room.ts';
 import type { Store } from '../../ports/store.ts';
 import { organisationsOf } from '../compose.ts';
 import { instant, table, type Printed } from '../print.ts';
-import { keyPath, partnerOf, readSigned, signedByUs, termsWords } from './document.ts';
+import { driftOf } from '../../domain/agreements/demands.ts';
+import { keyPath, partnerOf, readSigned, signedByUs, termsWords, withOurDemands } from './document.ts';
+import { configuredDemands } from './roomDemands.ts';
 
 export type AddOptions = { readonly confirmKey?: string; readonly dryRun?: true; readonly by: string };
 
@@ -26,6 +28,8 @@ export async function addAgreement(store: Store, config: LoadedConfig, file: str
   if (!theirs) throw new Error(`${file}: ${partner} hasn't signed it yet. They do it with \`aceso agreements sign FILE\`.`);
   const register = await registerOf(store, partner);
   if (register?.agreements.some((entry) => entry.terms.id === terms.id)) throw new Error(`${terms.id} is in the register already: see \`aceso agreements show ${terms.id}\`.`);
+  withOurDemands(config, file, document);
+  if (terms.rooms?.length === 1) throw new Error(`${file}: ${partner} signed it without saying what it asks of shared rooms. It needs a newer Aceso for that: \`aceso agreements sign FILE\` puts it in.`);
   if (endOf(terms) <= Date.now()) throw new Error(`${terms.id} ended on ${terms.until}: draft another.`);
   const pin = pinOf(partner, theirs.key, register, confirmKey);
   if (dryRun) return { json: { would: 'add', terms, partnerKey: theirs.key, pin }, text: `Would take into the register, signed by ${partner} with the key ${theirs.key}:\n${termsWords(terms)}` };
@@ -72,16 +76,23 @@ export async function showAgreement(store: Store, config: LoadedConfig, id: stri
   const keeping = (await store.deliveries({ held: true, limit: 10_000 })).filter(({ keepsRoom, party }) => keepsRoom === 'open' && party !== undefined && register.rooms.includes(party.id)).map((delivery) => delivery.id);
   const status = statusOf(entry, as<Millis>(Date.now()));
   const genuine = await genuineness(config, register, entry);
+  const drift = entry.terms.rooms === undefined ? undefined : driftOf(register, configuredDemands(config), as<Millis>(Date.now())).find((each) => each.entry === entry)?.differs;
   return {
-    json: { ...entry, status, partner: register.server, partnerKey: register.key, genuine: genuine.ok, ...(genuine.ok ? {} : { why: genuine.error.message }), rooms: register.rooms, keeping },
+    json: { ...entry, status, ...(drift === undefined ? {} : { drift }), partner: register.server, partnerKey: register.key, genuine: genuine.ok, ...(genuine.ok ? {} : { why: genuine.error.message }), rooms: register.rooms, keeping },
     text: [
       termsWords(entry.terms), `Status     ${status}${entry.revoked ? `: ${entry.revoked.reason}, by ${entry.revoked.by}, ${instant(entry.revoked.at)}` : ''}`,
       `Signed     ${genuine.ok ? `by ${register.server}, with the pinned key ${register.key}, and by ${config.homeserver.server_name}` : `NOT GOOD: ${genuine.error.message}`}`,
+      ...(drift === undefined ? [] : [`Differs    ${DRIFT[drift]}`]),
       `Added      ${instant(entry.addedAt)} by ${entry.addedBy}`, `Rooms      ${register.rooms.length > 0 ? register.rooms.join(', ') : 'none yet'}`,
       ...keeping.map((delivery) => `Keeps      ${delivery}: an open critical result, see \`aceso held show ${delivery}\``),
     ].join('\n'),
   };
 }
+
+const DRIFT = {
+  rooms: 'this hospital\'s rules or templates ask something else of shared rooms by now: what is stricter counts at once, what is looser once a new agreement says it',
+  rules: 'this hospital\'s rules have another revision by now, and ask the same of shared rooms',
+} as const;
 
 /** A file, without the database; or one of the register. Throws when it isn't good. */
 export async function verifyFile(config: LoadedConfig, file: string): Promise<Printed> {

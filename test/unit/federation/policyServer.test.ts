@@ -13,6 +13,8 @@ import { publicKeyOf } from '../../../src/adapters/federation/ed25519.ts';
 import { parseXMatrix, xMatrix } from '../../../src/adapters/federation/xMatrix.ts';
 import { as, type Millis, type RoomId, type UserId } from '../../../src/domain/brand.ts';
 import { fail, ok } from '../../../src/domain/outcome.ts';
+import type { Writer } from '../../../src/domain/policy/admit.ts';
+import type { AgreedTerms } from '../../../src/domain/policy/roomTerms.ts';
 import type { HttpReply } from '../../../src/ports/bridge.ts';
 import type { RoomEvent } from '../../../src/ports/homeserver.ts';
 import { encryptedContent } from '../../support/megolm.ts';
@@ -35,6 +37,9 @@ describe('The policy server', () => {
   let answered: string[];
   let rooms: (RoomId | undefined)[];
   let clock: number;
+  let agreed: readonly AgreedTerms[];
+  let writer: Writer | 'unknown' | 'not-asked';
+  let written: string[];
   let notarySigner: Signer;
 
   const event = (type: string, content: RoomEvent['content'], key = '', sender: UserId = guardian): RoomEvent => ({ event_id: as(`$${type}${key}`), room_id: ROOM, sender, type, state_key: key, origin_server_ts: 1, content });
@@ -43,7 +48,8 @@ describe('The policy server', () => {
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'aceso-policy-'));
     notarySigner = servers['mercy.example'];
-    [asked, answered, rooms, clock] = [[], [], [], 1_800_000_000_000];
+    [asked, answered, rooms, clock, agreed, written] = [[], [], [], 1_800_000_000_000, [], []];
+    writer = { roles: ['nurse'], verdict: { allowed: true, revision: 'r', rules: ['clinicians-in-clinical-rooms'], message: '', warnings: [] } };
     state = [event('m.room.create', { room_version: '12' }), event('org.aceso.template', { id: 'results' }), member(ada, 'join')];
     source = { reads: 0, state: async () => { source.reads += 1; return ok(state); } };
     published = (name) => keysOf(name, servers[name]);
@@ -60,7 +66,7 @@ describe('The policy server', () => {
     await new Promise<void>((resolve) => { notary.listen(0, '127.0.0.1', resolve); });
     server = createPolicyServer({
       serverName: NAME, delegate: `${NAME}:443`, displayName: 'Mercy (policy)', version: '0', localpart: 'policy', ownServer: 'mercy.example', federationUrl: `http://127.0.0.1:${(notary.address() as AddressInfo).port}`,
-      guardian, courier: as('@aceso_courier:mercy.example'), servers: () => ['mercy.example', 'stanne.example'], reactions: () => ['👍'],
+      guardian, courier: as('@aceso_courier:mercy.example'), servers: () => ['mercy.example', 'stanne.example'], own: () => ({ results: { reactions: ['👍'], removals: 'own' }, consult: { reactions: ['👍'], removals: 'own' } }), agreed: () => agreed, writer: async (userId, kind) => { written.push(`${userId} ${kind}`); return writer; },
       keys: openServerKeys(join(folder, 'keys.json')), source: { state: () => source.state(), event: async () => fail('not-found', 'none') }, now: () => as<Millis>(clock),
       failed: (error) => { throw error; }, refused: ({ code }) => { answered.push(code); }, answered: ({ verdict: { rules }, roomId }) => { answered.push(rules.join(' ')); rooms.push(roomId); },
     });
@@ -134,6 +140,22 @@ describe('The policy server', () => {
     ['a server without an agreement', () => message(undefined, { sender: '@eve:evil.example' }), 'server-not-admitted'],
     ['a field of its own', () => message(undefined, { note: 'K 6.8' }), 'unknown-field'],
   ] as const) it(`answers 403 ${rule} to ${what}`, async () => { const { status, body } = await sign(pdu()); expect([status, body['org.aceso.rule']]).to.deep.equal([403, rule]); });
+
+  it('refuses what the partner asks not to be done in rooms that both share, and says whose rule it is', async () => {
+    agreed = [{ partner: 'stanne.example', whose: 'stanne.example', kinds: { results: { reactions: [], removals: 'own', senders: ['physician'] } } }];
+    const { status, body } = await sign(message());
+    expect(status).to.equal(403);
+    expect(body).to.include({ errcode: 'M_FORBIDDEN', 'org.aceso.rule': 'sender-role', 'org.aceso.rule_of': 'stanne.example' });
+    expect(body['error']).to.include('By the rules of stanne.example');
+  });
+
+  it('asks the rules who may write only of members, and has it sent again where it can\'t be asked', async () => {
+    await sign(message(undefined, { sender: '@nobody:stanne.example' }));
+    expect(written).to.deep.equal([]);
+    writer = 'unknown';
+    expect((await sign(message())).body).to.include({ errcode: 'M_LIMIT_EXCEEDED', 'org.aceso.rule': 'sender-unknown' });
+    expect(written).to.deep.equal([`${ada} results`]);
+  });
 
   it('gives the same answer when it is asked again, also when the time for it is over', async () => {
     const [passing, refused] = [message(), message({ body: 'x' }, { type: 'm.room.message' })];

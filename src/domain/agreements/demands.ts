@@ -1,0 +1,38 @@
+import type { Millis } from '../brand.ts';
+import { inOrder, type AgreedTerms } from '../policy/roomTerms.ts';
+import type { RoomKind } from '../policy/words.ts';
+import { isInForce, statusOf, type Entry, type Register } from './register.ts';
+import { endOf, type RoomDemands } from './terms.ts';
+
+type Agreements = Pick<Register, 'server' | 'agreements'>;
+
+/**
+ * What both sides ask of shared rooms, by all agreements in force with that partner: a renewal that overlaps can't loosen what the other still says. Where none is in
+ * force any more, the last one goes on saying it, for as long as its people are led out.
+ */
+export const agreedTermsOf = (register: Agreements, at: Millis): readonly AgreedTerms[] =>
+  counting(register, at).flatMap(({ terms }) => (terms.rooms ?? []).map(({ server, kinds }) => ({ partner: register.server, whose: server, kinds })));
+
+/** Whether people of that partner may be in rooms of a kind, as far as the partner says. */
+export const sharesKind = (register: Agreements, kind: RoomKind, at: Millis): boolean => agreedTermsOf(register, at).every(({ kinds }) => kinds[kind] !== undefined);
+
+/** How far the hospital's own rules have moved from what an agreement in force has of it. */
+export type Drift = { readonly entry: Entry; /** `rules`: another revision, that asks the same of shared rooms. */ readonly differs: 'rooms' | 'rules' };
+
+export function driftOf(register: Agreements, own: RoomDemands, at: Millis): readonly Drift[] {
+  return register.agreements.filter((entry) => isInForce(entry, at)).flatMap((entry): readonly Drift[] => {
+    const stated = entry.terms.rooms?.find(({ server }) => server === own.server);
+    if (!stated) return [];
+    if (!isSameDemand(stated, own)) return [{ entry, differs: 'rooms' }];
+    return stated.policy === own.policy ? [] : [{ entry, differs: 'rules' }];
+  });
+}
+
+/** Whether two ask the same of shared rooms, by whatever revision of rules. */
+export const isSameDemand = (one: RoomDemands, other: RoomDemands): boolean => JSON.stringify(inOrder(one.kinds)) === JSON.stringify(inOrder(other.kinds));
+
+function counting({ agreements }: Agreements, at: Millis): readonly Entry[] {
+  const inForce = agreements.filter((entry) => isInForce(entry, at));
+  if (inForce.length > 0) return inForce;
+  return agreements.filter((entry) => statusOf(entry, at) !== 'offered').sort((one, other) => endOf(other.terms) - endOf(one.terms)).slice(0, 1);
+}
