@@ -24,8 +24,10 @@ export type Effect = {
 export type EffectBody =
   /** Makes the party's results room from its template, with the courier in it. */
   | { readonly type: 'room.create'; readonly party: Party }
-  /** Makes a room in which people talk, from its template. */
-  | { readonly type: 'room.open'; readonly template: RoomKind; readonly servers: readonly ServerName[]; readonly speakers: readonly UserId[] }
+  /** Makes a room in which people talk, from its template; in place of another, in the version that is asked for. */
+  | { readonly type: 'room.open'; readonly template: RoomKind; readonly servers: readonly ServerName[]; readonly speakers: readonly UserId[]; readonly replaces?: RoomId; readonly version?: string }
+  /** Leads from a room to its successor, and lets nobody write in it any more. */
+  | { readonly type: 'room.close'; readonly roomId: RoomId; readonly successor: RoomId }
   /** Holds a room to its template and the policy, as they are when it is done. */
   | { readonly type: 'room.repair'; readonly roomId: RoomId; readonly room: { readonly kind: 'room' | 'governed'; readonly id: string } }
   | { readonly type: 'room.invite'; readonly roomId: RoomId; readonly userId: UserId }
@@ -57,6 +59,7 @@ export type EffectResult =
   | { readonly type: 'member.remove'; readonly userId: UserId }
   | { readonly type: 'room.create'; readonly roomId: RoomId }
   | { readonly type: 'room.open'; readonly roomId: RoomId }
+  | { readonly type: 'room.close'; readonly roomId: RoomId }
   /** `repaired`: rules that were put back. */
   | { readonly type: 'room.repair'; readonly roomId: RoomId; readonly findings: readonly Finding[]; readonly repaired: readonly RoomRule[] }
   | { readonly type: 'room.invite'; readonly userId: UserId }

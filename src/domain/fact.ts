@@ -101,6 +101,8 @@ export type FactBody =
   | { readonly type: 'party.changed'; readonly party: Party; readonly by: string; readonly room: 'now' | 'on-demand' }
   /** A room of a kind is wanted, with these people; again, for those who are not in it. `inCare`: whoever asks says that the patient is in their care. */
   | { readonly type: 'operator.open'; readonly by: string; readonly template: RoomKind; readonly members: readonly UserId[]; readonly inCare?: 'attested' }
+  /** Another room of this version is to take its place. */
+  | { readonly type: 'operator.upgrade'; readonly by: string; readonly to: string }
   /** Something of the room was changed, or may have been: it is looked at. `what`: the type of the event, or who asks. `actor`: it was our guardian. */
   | { readonly type: 'room.changed'; readonly roomId: RoomId; readonly what: string; readonly by: string; readonly actor?: 'guardian' }
   /** Other rules are in force, or other agreements: who may be in the room is asked again. */

@@ -3,6 +3,7 @@ import { relatedTo } from '../domain/encryptedEvent.ts';
 import { noAgreement } from '../domain/agreements/agreed.ts';
 import { fail, ok, type Outcome } from '../domain/outcome.ts';
 import { serverOf } from '../domain/people/party.ts';
+import { closingOf } from '../domain/rooms/closing.ts';
 import { keyHolders, type RoomState } from '../domain/rooms/room.ts';
 import { planFor, planRoom, templateFor, type RoomPeople, type RoomTemplate, type RoomTemplates } from '../domain/rooms/template.ts';
 import { UNPROTECTED } from '../domain/rooms/underPolicy.ts';
@@ -66,9 +67,10 @@ export function createExecutors(parts: ExecutorParts): Executors {
       return ok({ type: 'room.create', roomId: created.value });
     },
 
-    async 'room.open'({ id, body: { template: kind, servers, speakers } }) {
-      const plan = planFor(templateFor(templates(), kind), { servers, speakers }, people());
-      const created = await homeserver.createRoom({ ...plan, aliasLocalpart: `${aliasPrefix}${kind}_${keys.pseudonym('room', id)}` });
+    async 'room.open'({ id, body: { template: kind, servers, speakers, replaces, version } }) {
+      const made = templateFor(templates(), kind);
+      const plan = planFor({ ...made, roomVersion: version ?? made.roomVersion }, { servers, speakers }, people());
+      const created = await homeserver.createRoom({ ...plan, ...(replaces === undefined ? {} : { predecessor: replaces }), aliasLocalpart: `${aliasPrefix}${kind}_${keys.pseudonym('room', id)}` });
       if (!created.ok) return created;
       faults.at('room.created');
       const guarded = policyServer === undefined ? ok(0) : await protect(homeserver, policyServer, kind, created.value);
@@ -83,6 +85,17 @@ export function createExecutors(parts: ExecutorParts): Executors {
       if (!held.ok) return held;
       for (const { rule } of held.value.findings) metrics.count('room_findings', { rule, outcome: held.value.repaired.includes(rule) ? 'repaired' : 'told' });
       return ok({ type: 'room.repair', roomId, ...held.value });
+    },
+
+    async 'room.close'({ body: { roomId, successor } }) {
+      const state = await homeserver.state(roomId);
+      if (!state.ok) return state;
+      for (const setting of closingOf(state.value, successor, homeserver.guardian)) {
+        const set = await homeserver.setState(roomId, setting);
+        if (!set.ok) return set;
+        faults.at('room.closing');
+      }
+      return ok({ type: 'room.close', roomId });
     },
 
     async 'room.protect'({ body: { roomId, template: kind = 'results' } }) {

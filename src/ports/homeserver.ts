@@ -15,6 +15,8 @@ export type RoomToCreate = {
   readonly aliasLocalpart: string;
   readonly version: string;
   readonly federated: boolean;
+  /** The room that it takes the place of. */
+  readonly predecessor?: RoomId;
   readonly name: string;
   readonly topic: string;
   readonly initialState: readonly StateEvent[];

@@ -3,7 +3,7 @@ import { newAceso, type Aceso } from '../support/aceso.ts';
 import type { Client, SeenMessage } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
 import { sharedHospitals, type Hospitals, type Slot } from '../support/lab.ts';
-import { matrix } from '../support/matrixHttp.ts';
+import { matrix, matrixAnswer } from '../support/matrixHttp.ts';
 import { asGuardian } from '../support/results.ts';
 import { until } from '../support/until.ts';
 
@@ -115,6 +115,26 @@ describe('A consult room between two hospitals, on real servers', function () {
     await until('Aceso to know', () => aceso.log().includes('"person.told"'));
     expect(ben.messages.filter(({ content }) => String(content['body']).includes('was not encrypted'))).to.have.length(1);
     expect(told.roomId).to.not.equal(room);
+  });
+
+  it('is replaced by a room of another version that has its key and its people, once, though Aceso is killed over it', async () => {
+    const rooms = async (): Promise<number> => ((await asGuardian(hospitals.mercy, slot, '/joined_rooms'))['joined_rooms'] as readonly string[]).length;
+    const [former, before] = [room, await rooms()];
+    const upgrade = (...more: readonly string[]): Promise<{ readonly mode: string; readonly invited: readonly string[] }> => aceso.cli('rooms', 'upgrade', 'cardiology', '--to', '11', ...more);
+    expect(await upgrade('--dry-run')).to.deep.include({ mode: 'dry-run', from: former, fromVersion: '12', version: '11', invited: [ada.userId, ben.userId].sort() });
+    await aceso.stop();
+    await aceso.start({ ACESO_TEST_KILL_AT: 'room.closing' });
+    await upgrade();
+    await until('Aceso to be killed', () => aceso.ended(), 60_000);
+    await aceso.start();
+    room = await until('both to be in the new one', async () => { const { roomId, members } = await shown(); return roomId !== former && Object.values(members).filter((each) => each === 'joined').length === 2 && roomId; }, 60_000, 500);
+    expect(await stateOf('m.room.create')).to.deep.include({ room_version: '11', predecessor: { room_id: former } });
+    const inFormer = (path: string): Promise<Record<string, unknown>> => asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(former)}/${path}`);
+    await until('the former to be closed', async () => ((await inFormer('state/m.room.power_levels/'))['events'] as Readonly<Record<string, number>>)['m.room.encrypted'] === 100, 30_000, 300);
+    expect((await inFormer('state/m.room.tombstone/'))['replacement_room']).to.equal(room);
+    const refused = await matrixAnswer(hospitals.mercy.baseUrl, `/_matrix/client/v3/rooms/${encodeURIComponent(former)}/send/m.room.message/late`, { method: 'PUT', token: ben.accessToken, body: { msgtype: 'm.text', body: 'too late' } });
+    expect(refused.status).to.equal(403);
+    expect([(await upgrade()).mode, await rooms(), (await dryRun()).findings]).to.deep.equal(['none', before + 1, []]);
   });
 
   it('loses somebody whom the homeserver\'s administrator let in, and somebody whose role doesn\'t allow it any more; who may have a results room is told there', async () => {

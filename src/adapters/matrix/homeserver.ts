@@ -134,7 +134,7 @@ const creation = (room: RoomToCreate): JsonObject => ({
   preset: 'private_chat',
   name: room.name,
   topic: room.topic,
-  creation_content: { 'm.federate': room.federated },
+  creation_content: { 'm.federate': room.federated, ...(room.predecessor === undefined ? {} : { predecessor: { room_id: room.predecessor } }) },
   initial_state: room.initialState.map(({ type, stateKey, content }) => ({ type, state_key: stateKey, content })),
   power_level_content_override: room.powerLevels,
 });

@@ -2,20 +2,22 @@ import { as, type EffectId, type FactId, type Millis, type RoomId, type UserId }
 import type { AuditEntry, Context, Decision, Lookup } from '../decision.ts';
 import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership } from '../fact.ts';
-import { serverOf } from '../people/party.ts';
 import { findingEntries, LOOK_TIMER, lookEffect, lookSoon } from '../rooms/look.ts';
 import { ruleOf } from '../rooms/assess.ts';
 import { clearTextNotice, tell } from '../rooms/notice.ts';
-import { admission, lookupsOfPeople } from './admission.ts';
+import { lookupsOfPeople } from './admission.ts';
+import { ask, invitationOf, invite } from './asking.ts';
 import type { GovernedRoom } from './governed.ts';
-import { putBack, takenOut, turnedAway, wordsFor } from './telling.ts';
+import { ofFormer, replaced, upgrade } from './replacing.ts';
+import { putBack, takenOut, wordsFor } from './telling.ts';
 
 type GovernedDecision = Decision<GovernedRoom | undefined>;
 
 export function lookupsOfGoverned({ body }: Fact, state: GovernedRoom | undefined): readonly Lookup[] {
   switch (body.type) {
     case 'operator.open': return lookupsOfPeople([...(state?.people ?? []), ...body.members]);
-    case 'policy.changed': return lookupsOfPeople(state?.people ?? []);
+    case 'policy.changed': case 'operator.upgrade': return lookupsOfPeople(state?.people ?? []);
+    case 'effect.done': return body.kind === 'room.open' && state?.replacing ? lookupsOfPeople(state.people) : [];
     // Who may have to be told.
     case 'room.member': return lookupsOfPeople([body.userId]);
     case 'room.clear-text': return lookupsOfPeople([body.sender]);
@@ -29,11 +31,14 @@ export function decideGoverned(before: GovernedRoom | undefined, fact: Fact, con
   const { body } = fact;
   if (body.type === 'operator.open') return open(before, body, fact.aggregate.id, context, fact.id);
   if (!before) return { state: before, audit: [{ action: 'room.ignored', because: `${body.type} came for a room that was never asked for` }] };
+  if ('roomId' in body && before.former?.includes(body.roomId)) return ofFormer(before, body, fact.id);
   switch (body.type) {
     case 'policy.changed':
       return ask(before, context, fact.id);
+    case 'operator.upgrade':
+      return upgrade(before, body, context, fact.id);
     case 'effect.done':
-      return done(before, body, fact.at, context);
+      return done(before, body, fact, context);
     case 'effect.failed':
       return failed(before, body);
     case 'room.member':
@@ -55,9 +60,6 @@ export function decideGoverned(before: GovernedRoom | undefined, fact: Fact, con
 
 const ignored = (state: GovernedRoom, type: string): GovernedDecision => ({ state, audit: [{ action: 'room.ignored', because: `a room in which people talk has no rule for ${type}` }] });
 
-const openingOf = (key: string): EffectId => as<EffectId>(`open:${key}`);
-const invitationOf = ({ key, invitations }: GovernedRoom, userId: UserId): EffectId => as<EffectId>(`ask:${key}:${userId}:${invitations[userId] ?? 0}`);
-
 function open(before: GovernedRoom | undefined, { by, template, members, inCare }: FactOf<'operator.open'>, key: string, context: Context, fact: FactId): GovernedDecision {
   if (before && before.template !== template) return { state: before, audit: [{ action: 'room.refused', because: `${key} is a ${before.template} room`, detail: { room: key, by } }] };
   const people = [...new Set([...(before?.people ?? []), ...members])];
@@ -68,48 +70,10 @@ function open(before: GovernedRoom | undefined, { by, template, members, inCare 
   return { ...decision, audit: [{ action: 'room.asked', because: `by ${by}`, detail: { room: key, template, people: people.length, ...(inCare === undefined ? {} : { inCare }) } }, ...audit] };
 }
 
-/** Asks the policy about everybody, and has those told whom it newly refuses. */
-function ask(before: GovernedRoom, context: Context, fact: FactId): GovernedDecision {
-  const { state, ...decision } = admit(before, context, fact);
-  const { raise = [], audit } = turnedAway(before, state.refused, fact, context);
-  return { ...decision, state, raise, audit: [...decision.audit, ...audit] };
-}
-
-/** Has the admitted invited, and the room looked at when somebody is no longer. */
-function admit(before: GovernedRoom, context: Context, fact: FactId): Decision<GovernedRoom> {
-  const { admitted, refused, speakers, audit } = admission(before, context);
-  const { ownServer, templates } = context.settings;
-  const isFederated = before.roomId === undefined ? admitted.some((userId) => serverOf(userId) !== ownServer) : before.made === 'federated' || before.servers.length > 0;
-  const servers = isFederated ? [...new Set(admitted.map(serverOf))].filter((server) => server !== ownServer).sort() : [];
-  const state: GovernedRoom = { ...before, made: isFederated ? 'federated' : 'local', admitted, refused, speakers, servers, members: Object.fromEntries(Object.entries(before.members).filter(([userId]) => admitted.some((each) => each === userId))) };
-  if (admitted.length === 0 && before.roomId === undefined) return { state: { ...state, blocked: { code: 'policy', message: refused.map(({ userId, message, rules }) => `${userId}: ${message} [${rules.join(' ')}]`).join('; ') } }, audit };
-  if (before.roomId === undefined) {
-    const { blocked: _, ...rest } = state;
-    return { state: rest, effects: [{ id: openingOf(state.key), lane: `governed:${state.key}`, body: { type: 'room.open', template: state.template, servers, speakers } }], wake: [`governed:${state.key}`], audit };
-  }
-  const late = templates?.get(state.template)?.federation === 'agreed' && !isFederated ? admitted.filter((userId) => serverOf(userId) !== ownServer) : [];
-  const unreachable = late.map((userId) => ({ userId, rules: ['made-local'], message: 'This room was made for people of this hospital alone and never leaves it: make another for people of other hospitals.' }));
-  const inside: GovernedRoom = { ...state, admitted: admitted.filter((userId) => !late.includes(userId)), refused: [...refused, ...unreachable] };
-  const isSame = JSON.stringify([before.admitted, before.speakers, before.servers]) === JSON.stringify([inside.admitted, inside.speakers, inside.servers]);
-  const { state: next, effects } = invite(inside, before.roomId, ownServer);
-  // The access list and the levels must be there before whoever needs them comes: both are in one lane.
-  return { state: next, effects: [...(isSame ? [] : [lookEffect({ kind: 'governed', id: next.key }, before.roomId, fact)]), ...effects], audit: isSame && effects.length === 0 ? audit.filter(({ action }) => action === 'rules.refused') : audit };
-}
-
-function invite(state: GovernedRoom, roomId: RoomId, ownServer: string): { readonly state: GovernedRoom; readonly effects: readonly Effect[] } {
-  const outside = state.admitted.filter((userId) => state.members[userId] === undefined);
-  const next: GovernedRoom = {
-    ...state,
-    members: { ...state.members, ...Object.fromEntries(outside.map((userId) => [userId, 'wanted' as const])) },
-    invitations: { ...state.invitations, ...Object.fromEntries(outside.map((userId) => [userId, (state.invitations[userId] ?? 0) + 1])) },
-  };
-  const effects = outside.map((userId): Effect => ({ id: invitationOf(next, userId), lane: `ask:${state.key}:${userId}`, body: { type: 'room.invite', roomId, userId }, ...(serverOf(userId) === ownServer ? {} : { destination: serverOf(userId) }) }));
-  return { state: next, effects };
-}
-
-function done(before: GovernedRoom, { effect, result }: FactOf<'effect.done'>, at: Millis, context: Context): GovernedDecision {
+function done(before: GovernedRoom, { effect, result }: FactOf<'effect.done'>, { id, at }: Fact, context: Context): GovernedDecision {
   switch (result.type) {
     case 'room.open': {
+      if (before.roomId !== undefined) return replaced(before, effect, result.roomId, context, id);
       const { blocked: _, ...rest } = before;
       const { state, effects } = invite({ ...rest, phase: 'ready', roomId: result.roomId }, result.roomId, context.settings.ownServer);
       return { state, effects, names: [result.roomId], audit: [{ action: 'room.created', because: 'made from its template', detail: { room: result.roomId, template: before.template } }] };
@@ -117,7 +81,9 @@ function done(before: GovernedRoom, { effect, result }: FactOf<'effect.done'>, a
     case 'room.invite':
       return effect === invitationOf(before, result.userId) && before.members[result.userId] !== 'joined' ? moved(before, result.userId, 'invited') : { state: before, audit: [] };
     case 'room.repair':
-      return { state: { ...before, looked: { at, findings: result.findings } }, audit: findingEntries(result) };
+      return { state: result.roomId === before.roomId ? { ...before, looked: { at, findings: result.findings } } : before, audit: findingEntries(result) };
+    case 'room.close':
+      return { state: before, audit: [{ action: 'room.closed', because: 'it was replaced: nobody writes in it any more', detail: { room: result.roomId } }] };
     case 'room.protect':
       return { state: before, audit: [{ action: 'policy.in-force', because: 'its homeservers ask the policy server about every event', detail: { room: result.roomId, steps: result.steps } }] };
     default:
@@ -129,6 +95,7 @@ function failed(before: GovernedRoom, { effect, kind, code, message, final }: Fa
   const audit: AuditEntry = { action: 'room.blocked', because: message, detail: { code, effect, final } };
   if (kind === 'room.open') return { state: { ...before, blocked: { code, message } }, audit: [audit] };
   if (kind === 'room.repair') return { state: before, audit: [{ ...audit, action: 'room.not-repaired' }] };
+  if (kind === 'room.close') return { state: before, audit: [{ ...audit, action: 'room.not-closed' }] };
   if (kind === 'room.protect') return { state: before, audit: [{ ...audit, action: 'policy.not-in-force' }] };
   const userId = kind === 'room.invite' ? before.admitted.find((each) => invitationOf(before, each) === effect) : undefined;
   if (userId === undefined) return { state: before, audit: [audit] };

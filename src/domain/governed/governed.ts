@@ -9,6 +9,10 @@ export type GovernedRoom = {
   readonly template: RoomKind;
   readonly phase: 'creating' | 'ready';
   readonly roomId?: RoomId;
+  /** Its rooms of before, the oldest first: closed. */
+  readonly former?: readonly RoomId[];
+  /** Another is being made in its place, for people of these servers. */
+  readonly replacing?: { readonly servers: readonly ServerName[] };
   /** Those of its people; no other is admitted. */
   readonly servers: readonly ServerName[];
   /** Whether it can leave the hospital: settled when it is made, whoever comes and goes. */

@@ -3,6 +3,7 @@ import type { LoadedConfig } from '../../config/load.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Printed } from '../print.ts';
 import { checkRooms, createTalk, listRooms, repairRoom, showRoom } from './rooms.ts';
+import { upgradeRoom } from './upgrade.ts';
 
 export type RoomsParts = { readonly withStore: (run: (store: Store, config: LoadedConfig) => Promise<Printed>) => Promise<void>; readonly operator: () => string };
 
@@ -24,6 +25,8 @@ export function addRooms(program: Command, { withStore, operator }: RoomsParts):
       if (failed) process.exitCode = 1;
       return printed;
     }));
+  rooms.command('upgrade').description('put another room of a newer version in the place of one in which people talk; again, while it is made: the same').argument('<room>', 'key or room id').option('--to <version>', 'room version; the template\'s when left out').option('--dry-run', 'only say what would be done')
+    .action((name: string, { to, dryRun }: { readonly to?: string; readonly dryRun?: true }) => withStore((store, config) => upgradeRoom(store, config, name, { ...(to === undefined ? {} : { to }), mode: dryRun === true ? 'dry-run' : 'do', by: operator() })));
   rooms.command('repair').description('put a room back to what its template and the policy say').argument('<room>', 'key, party or room id').option('--dry-run', 'only say what would be done')
     .action((name: string, { dryRun }: { readonly dryRun?: true }) => withStore((store, config) => repairRoom(store, config, name, dryRun === true ? 'dry-run' : 'do', operator())));
 }

@@ -44,7 +44,7 @@ async function allRooms(store: Store): Promise<readonly OurRoom[]> {
 }
 
 /** By key, party or room id. */
-async function roomNamed(store: Store, name: string): Promise<OurRoom> {
+export async function roomNamed(store: Store, name: string): Promise<OurRoom> {
   const found = (await allRooms(store)).find((room) => keyOf(room) === name || room.state.roomId === name);
   if (!found) throw new Error(`${name} is no room of Aceso. See \`aceso rooms list\`.`);
   return found;
@@ -62,9 +62,10 @@ export async function showRoom(store: Store, name: string): Promise<Printed> {
   const refused = room.kind === 'governed' ? room.state.refused : [];
   const untold = room.kind === 'room' ? (room.state.notices ?? []).map(({ text }) => text) : [];
   return {
-    json: { key: keyOf(room), template: kindOf(room), phase: state.phase, roomId: state.roomId, members: state.members, refused, untold, blocked: state.blocked, looked: state.looked },
+    json: { key: keyOf(room), template: kindOf(room), phase: state.phase, roomId: state.roomId, former: state.former ?? [], members: state.members, refused, untold, blocked: state.blocked, looked: state.looked },
     text: [
       `${keyOf(room)}  ${kindOf(room)} room, ${state.phase}${state.roomId === undefined ? '' : `, ${state.roomId}`}`, ...(state.blocked ? [`  blocked: ${state.blocked.message} [${state.blocked.code}]`] : []),
+      ...(room.kind === 'governed' && room.state.replacing ? ['  another is being made in its place'] : []),
       ...Object.entries(state.members).map(([userId, membership]) => `  ${userId}: ${membership}`), ...refused.map(({ userId, message, rules }) => `  ${userId} is not let in: ${message} [${rules.join(' ')}]`),
       ...untold.map((each) => `  waits to be told: ${each}`),
       ...(state.looked ? [`  looked at ${instant(state.looked.at)}: ${state.looked.findings.map(({ rule }) => rule).join(', ') || 'as it must be'}`] : []),
@@ -96,7 +97,7 @@ async function check(store: Store, config: LoadedConfig, name: string | undefine
   return checked;
 }
 
-function homeserverOf(config: LoadedConfig): Homeserver {
+export function homeserverOf(config: LoadedConfig): Homeserver {
   const { url, server_name: serverName } = config.homeserver;
   return createHomeserver({ url, serverName, asToken: readRegistration(config).asToken, guardianLocalpart: guardianLocalpart(config), courierLocalpart: courierLocalpart(config), names: { guardian: '', courier: '' } });
 }
