@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readPolicyFolder } from '../../src/adapters/policy/files.ts';
 import { asTheyShouldBe, GRID_AT, OWN, PARTNER } from '../../src/adapters/policy/grid.ts';
+import { loadPolicy } from '../../src/adapters/policy/load.ts';
 import { as, type Millis } from '../../src/domain/brand.ts';
 import { NO_CIRCUMSTANCES, type Circumstances, type Question, type Target, type Who } from '../../src/domain/policy/question.ts';
 import { ACTIONS, ROOM_KINDS, type Action, type Label, type RoomKind } from '../../src/domain/policy/words.ts';
@@ -87,3 +89,17 @@ function document(): string {
     '## The rules', ...table(['rule', 'file', 'effect', 'answers', 'says'], policy.rules.map(({ id, file, effect, warns, cites, message }) => [id, file, warns ? 'warns' : effect === 'permit' ? 'permits' : 'refuses', cites.join(', '), message])), '',
   ].join('\n');
 }
+
+describe('The rule in docs/rooms.md by which only people with known devices are in care teams\' rooms', () => {
+  const rule = /```cedar\n([^`]+)```/u.exec(readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'rooms.md'), 'utf8'))?.[1] ?? '';
+  const { policy: stricter, problems } = loadPolicy({ ...readPolicyFolder(join(import.meta.dirname, '..', '..', 'config', 'policy')), 'house.cedar': rule });
+  const may = (kind: RoomKind, who: Who): string => {
+    const { allowed = false, rules = [] } = stricter?.judge({ who, action: 'join', target: room(kind), circumstances: { ...NO_CIRCUMSTANCES, ...theirs }, at: GRID_AT }) ?? {};
+    return `${allowed ? 'yes' : 'no'}: ${rules.join(' ')}`;
+  };
+
+  it('is one, and keeps nobody out of anything else', () => {
+    expect(problems).to.deep.equal([]);
+    expect([may('care-team', nothingKnown('nurse')), may('care-team', asTheyShouldBe('nurse')), may('results', nothingKnown('nurse'))]).to.deep.equal(['no: known-devices-in-care-teams', 'yes: clinicians-in-clinical-rooms', 'yes: clinicians-in-clinical-rooms']);
+  });
+});

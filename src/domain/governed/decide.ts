@@ -1,6 +1,5 @@
-import { as, type EffectId, type FactId, type Millis, type RoomId, type UserId } from '../brand.ts';
+import { as, type EffectId, type FactId, type RoomId, type UserId } from '../brand.ts';
 import type { AuditEntry, Context, Decision, Lookup } from '../decision.ts';
-import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership } from '../fact.ts';
 import { findingEntries, LOOK_TIMER, lookEffect, lookSoon } from '../rooms/look.ts';
 import { ruleOf } from '../rooms/assess.ts';
