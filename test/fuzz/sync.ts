@@ -36,10 +36,11 @@ export async function fuzzSync(hospital: Hospital, slot: Slot, { inputs, seed, s
     const store = await openStore(options, () => tally.failure('store', 'taken by somebody else'));
     const engine = await openEngine(options, (what) => tally.failure('engine', `never came back from ${what}`));
     const homeserver = createHomeserver(options, { mayLeave: () => store.checkFence() });
-    const outgoing = createOutgoing(engine, homeserver, store, noFaults, await createResets(engine, store, () => undefined));
+    const { signal: stopping } = new AbortController();
+    const outgoing = createOutgoing(engine, homeserver, store, noFaults, await createResets(engine, store, () => undefined), stopping);
     const sharedRooms = await createSharedRooms(store);
     const people = createPeople(options, engine, outgoing, sharedRooms);
-    const parts = { engine, homeserver, outgoing, people, sharedRooms, store, faults: noFaults, stopping: new AbortController().signal, tell: () => undefined };
+    const parts = { engine, homeserver, outgoing, people, sharedRooms, store, faults: noFaults, stopping, tell: () => undefined };
     for (let index = 0; index < inputs; index += 1) {
       const random = randomFrom(seed + index);
       const base = { ...answer, ...(random.chance(0.8) ? { to_device: { events: [random.pick(toDevice(place.userId))] } } : {}) };

@@ -52,14 +52,14 @@ export async function openDevice(options: ThreadOptions, { tell, giveUp, askFaul
   const homeserver = createHomeserver(options, { mayLeave: () => store.checkFence(), unknownDevice: () => tell({ kind: 'removed' }) });
   const faults = options.faults === 'on' ? createFaults(engine, askFault) : noFaults;
   const resets = await createResets(engine, store, (userId) => tell({ kind: 'log', event: { level: 'warn', code: 'device-reset', userId } }));
-  const outgoing = createOutgoing(engine, homeserver, store, faults, resets);
+  const stop = new AbortController();
+  const stopping = stop.signal;
+  const outgoing = createOutgoing(engine, homeserver, store, faults, resets, stopping);
   const sharedRooms = await createSharedRooms(store);
   const people = createPeople(options, engine, outgoing, sharedRooms);
   const journal = createJournal(store, options.storeKey);
   const media = createMedia(options, homeserver, journal, faults);
   const roomKeys = await createRoomKeys({ options, engine, outgoing, people, store, resets });
-  const stop = new AbortController();
-  const stopping = stop.signal;
   const pace = createSyncPace();
   const sending = { options, engine, homeserver, journal, media, roomKeys, rooms: createLocks(), pace, faults, log: (event: CourierLog) => tell({ kind: 'log', event }) };
   const { promise: published, resolve: nowPublished } = Promise.withResolvers<undefined>();

@@ -4,9 +4,10 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Engine } from './engine.ts';
 import type { Faults } from './faults.ts';
 import { asRecord, HomeserverError, pathOf, type Homeserver, type Request } from './homeserver.ts';
-import { createLocks } from './locks.ts';
+import { createLocks, orAborted } from './locks.ts';
 import type { Resets } from './resets.ts';
 import type { Store } from './store.ts';
+import { together } from './together.ts';
 
 export type EngineRequest = KeysUploadRequest | KeysQueryRequest | KeysClaimRequest | ToDeviceRequest | SignatureUploadRequest | RoomMessageRequest | KeysBackupRequest;
 
@@ -14,7 +15,7 @@ export type EngineRequest = KeysUploadRequest | KeysQueryRequest | KeysClaimRequ
 export type SendRequest = (request: EngineRequest, before?: (sql: DatabaseSync) => void) => Promise<void>;
 
 export type Outgoing = {
-  /** Makes what the engine wants made, until it wants nothing. Throws a HomeserverError when the homeserver doesn't take it. */
+  /** Makes what the engine wants made, until it wants nothing; all who wait for it wait for the same requests. Throws a HomeserverError when the homeserver doesn't take it. */
   flush(signal: AbortSignal): Promise<void>;
   /** Runs `work` while no other request of the engine is under way: it mixes up the answers otherwise. */
   exclusively<T>(signal: AbortSignal, work: (send: SendRequest) => Promise<T>): Promise<T>;
@@ -22,7 +23,7 @@ export type Outgoing = {
   readonly silent: { readonly devices: ReadonlySet<string>; readonly oneTimeKeys: ReadonlySet<string> };
 };
 
-export function createOutgoing(engine: Engine, homeserver: Homeserver, store: Store, faults: Faults, resets: Resets): Outgoing {
+export function createOutgoing(engine: Engine, homeserver: Homeserver, store: Store, faults: Faults, resets: Resets, stopping: AbortSignal): Outgoing {
   const { machine } = engine;
   const locks = createLocks();
   const silent = { devices: new Set<string>(), oneTimeKeys: new Set<string>() };
@@ -40,19 +41,20 @@ export function createOutgoing(engine: Engine, homeserver: Homeserver, store: St
     await looked?.after();
   };
   const exclusively: Outgoing['exclusively'] = (signal, work) => locks.run('engine', signal, () => work((request, before = () => undefined) => send(request, before, signal)));
+  const flushed = together<never>(() => exclusively(stopping, async (sendOne) => {
+    for (let round = 0; round < 50; round += 1) {
+      const requests = await engine.within('outgoingRequests', machine.outgoingRequests());
+      if (requests.length === 0) return;
+      for (const request of requests) await sendOne(request);
+      stopping.throwIfAborted();
+    }
+    throw new HomeserverError(0, 'unsettled', 'the engine');
+  }));
 
   return {
     silent,
     exclusively,
-    flush: (signal) => exclusively(signal, async (sendOne) => {
-      for (let round = 0; round < 50; round += 1) {
-        const requests = await engine.within('outgoingRequests', machine.outgoingRequests());
-        if (requests.length === 0) return;
-        for (const request of requests) await sendOne(request);
-        signal.throwIfAborted();
-      }
-      throw new HomeserverError(0, 'unsettled', 'the engine');
-    }),
+    flush: (signal) => orAborted(flushed([]), signal),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Engine } from './engine.ts';
 import type { ThreadOptions } from './options.ts';
 import { serverOf, type Outgoing } from './outgoing.ts';
 import type { SharedRooms } from './sharedRooms.ts';
+import { together } from './together.ts';
 
 export type PersonDevice = {
   /** User, device and identity key: a device that comes back with other keys is another one. */
@@ -37,12 +38,12 @@ export function createPeople(options: ThreadOptions, engine: Engine, outgoing: O
   const { machine } = engine;
   let epoch = 0;
 
-  const markStale = async (userIds: readonly UserId[]): Promise<void> => {
+  const markStale = together(async (userIds: readonly UserId[]): Promise<void> => {
     await engine.within('updateTrackedUsers', machine.updateTrackedUsers(ids(userIds)));
     using lists = new DeviceLists(ids(userIds));
     // The variant for callers that don't know the number of one-time keys: `receiveSyncChanges` would take "none given" for "none left".
     await engine.within('receiveSyncChanges', machine.receiveSyncChangesMsc4186('[]', lists, new Map()));
-  };
+  });
 
   const identityOf = async (userId: UserId): Promise<OtherUserIdentity | undefined> => {
     using person = idOf(userId);
