@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { newAceso, type Aceso } from '../support/aceso.ts';
 import type { Client } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
@@ -44,9 +46,8 @@ describe(`Killed with SIGKILL at each of ${STEPS.length} steps, Aceso loses noth
       mercy: hospitals.mercy, slot: hospitals.takeSlot(), partners: [{ server_name: hospitals.stAnne.serverName, name: 'St. Anne' }], ...(url === undefined ? {} : { postgresUrl: url }),
       people: users.map((user, index) => ({ id: `kill${index}`, name: `Dr. Kill ${index}`, user_id: user, npi: npiOf(index) })),
     });
-    await aceso.start();
+    await start();
     await until('the directory to be loaded', async () => (await aceso.cli<{ readonly undecided: number }>('status')).undecided === 0);
-    await aceso.stop();
   });
   after(async () => {
     await aceso.stop();
@@ -55,10 +56,11 @@ describe(`Killed with SIGKILL at each of ${STEPS.length} steps, Aceso loses noth
 
   for (const [index, [step, meaning]] of STEPS.entries()) {
     it(`${step}: ${meaning}`, async () => {
-      const client = await startJsClient({ baseUrl: hospitals.stAnne.baseUrl, user: `kill${index}`, password: 'password-of-kill' });
+      const starting = startJsClient({ baseUrl: hospitals.stAnne.baseUrl, user: `kill${index}`, password: 'password-of-kill' });
       try {
         await killedAt(step, index);
-        await aceso.start();
+        await start();
+        const client = await starting;
         await pushUntilAnswered(`K-${index}`, index);
         const message = await client.waitForMessage(({ content }) => String(content['body']).includes(`K-${index}`), 60_000);
         await pushUntilAnswered(`K-${index}-later`, index);
@@ -66,20 +68,34 @@ describe(`Killed with SIGKILL at each of ${STEPS.length} steps, Aceso loses noth
         expect(message.wasEncrypted).to.equal(true);
         expect(told(client, `K-${index}`), 'exactly once').to.equal(1);
         expect(client.undecryptable).to.deep.equal([]);
-        expect((await aceso.deliveries()).filter(({ party }) => party === `kill${index}`).length, 'two deliveries').to.equal(2);
       } finally {
-        await Promise.all([client.stop(), aceso.stop()]);
+        await (await starting).stop();
       }
     });
   }
 
-  /** Starts it with an order to end at the step, pushes, and sees it end so. */
+  it('and makes one delivery of each result, however often it was pushed', async () => {
+    const deliveries = await aceso.deliveries();
+    expect(STEPS.map((_, index) => deliveries.filter(({ party }) => party === `kill${index}`).length)).to.deep.equal(STEPS.map(() => 2));
+  });
+
+  /** It goes on from step to step; where it is to end, it is told when it runs. */
+  async function start(): Promise<void> {
+    rmSync(order(), { force: true });
+    if (aceso.ended() !== undefined) await aceso.start({ ACESO_TEST_KILL_FILE: order() });
+  }
+
+  /** Orders it to end at the step, pushes, and sees it end so. */
   async function killedAt(step: string, index: number): Promise<void> {
-    await aceso.start({ ACESO_TEST_KILL_AT: step });
+    await start();
+    writeFileSync(`${order()}.new`, step);
+    renameSync(`${order()}.new`, order());
     await aceso.push('/DiagnosticReport', potassiumReport({ accession: `K-${index}`, npi: npiOf(index) })).catch(() => undefined);
     await until(`Aceso to be killed at ${step}`, () => aceso.ended(), 30_000);
     expect(aceso.ended()).to.equal('SIGKILL');
   }
+
+  const order = (): string => join(aceso.folder, 'kill-order');
 
   /** As a laboratory does: what got no 2xx is sent again. */
   const pushUntilAnswered = (accession: string, index: number): Promise<number> => until(`a 2xx for ${accession}`, async () => {
