@@ -75,8 +75,8 @@ export type FactBody =
   /** `party` as the room serves it now: the directory may have changed since the delivery was addressed. */
   | { readonly type: 'room.ready'; readonly roomId: RoomId; readonly party: Party; readonly members: Readonly<Record<string, Membership>>; /** 0 when it was told before there were several. */ readonly seat?: number }
   | { readonly type: 'room.blocked'; readonly code: string; readonly message: string; readonly members: Readonly<Record<string, Membership>> }
-  /** `m.room.member` as the homeserver pushed it. `actor`: the sender is our guardian. */
-  | { readonly type: 'room.member'; readonly roomId: RoomId; readonly userId: UserId; readonly membership: 'invite' | 'join' | 'leave' | 'ban' | 'knock'; readonly sender: UserId; readonly actor?: 'guardian'; readonly eventId: EventId }
+  /** `m.room.member` as the homeserver pushed it. `actor`: the sender is our guardian. `of`: it is about the guardian or the courier itself. */
+  | { readonly type: 'room.member'; readonly roomId: RoomId; readonly userId: UserId; readonly of?: 'ours'; readonly membership: 'invite' | 'join' | 'leave' | 'ban' | 'knock'; readonly sender: UserId; readonly actor?: 'guardian'; readonly eventId: EventId }
   /** `m.room.tombstone`: somebody says that the room is replaced by another. */
   | { readonly type: 'room.tombstone'; readonly roomId: RoomId; readonly eventId: EventId; readonly sender: UserId; readonly by: 'guardian' | 'another'; readonly successor?: RoomId }
   /** A room that the policy server guards may have come out from under it; `start`: it may never have been under this one. */

@@ -64,7 +64,7 @@ function bodyOf({ guardian, ownUsers, policy }: IntakeParts, event: RoomEvent): 
   const membership = membershipOf(event);
   const actor = sender === guardian ? { actor: 'guardian' as const } : {};
   if (membership && event.state_key === policy?.userId) return undefined;
-  if (membership) return { type: 'room.member', roomId, userId: as<UserId>(event.state_key ?? ''), membership, sender, ...actor, eventId };
+  if (membership) return { type: 'room.member', roomId, userId: as<UserId>(event.state_key ?? ''), ...(ownUsers.some((own) => own === event.state_key) ? { of: 'ours' as const } : {}), membership, sender, ...actor, eventId };
   if (event.type === 'm.room.tombstone' && event.state_key === '') {
     const { replacement_room: successor } = event.content;
     return { type: 'room.tombstone', roomId, eventId, sender, by: sender === guardian ? 'guardian' : 'another', ...(typeof successor === 'string' && successor.startsWith('!') ? { successor: as<RoomId>(successor) } : {}) };

@@ -104,6 +104,7 @@ describe('What recipients do with a message becomes evidence', function () {
     await eve.reply(message.roomId, message.eventId, 'I take it.');
     await until('the reply to be decided', () => ignored() === 2);
     expect((await deliveryOf(message, 'as before', () => true)).history).to.deep.equal(before.history);
+    expect(aceso.log().split('\n').filter((line) => line.includes('"member.unexpected"')).every((line) => line.includes(eve.userId))).to.equal(true);
     expect(aceso.log()).to.include('"member.unexpected"');
     const later = await told('ada');
     await until('eve to see that there is something', () => eve.undecryptable.some(({ eventId }) => eventId === later.eventId));

@@ -269,7 +269,8 @@ function moved(before: RoomState, userId: UserId, membership: Membership, at: Mi
   };
 }
 
-function member(before: RoomState, { roomId, userId, membership, sender, eventId }: FactOf<'room.member'>, at: Millis): RoomDecision {
+function member(before: RoomState, { roomId, userId, of, membership, sender, eventId }: FactOf<'room.member'>, at: Millis): RoomDecision {
+  if (of === 'ours') return { state: before, audit: [] };
   if (roomId !== before.roomId) return { state: before, audit: [{ action: 'member.former', because: 'of a room that this party had before', detail: { user: userId, membership } }] };
   if (!before.party.members.includes(userId)) {
     const expected = membership !== 'join' && membership !== 'invite';

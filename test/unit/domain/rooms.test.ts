@@ -179,6 +179,16 @@ describe('The courier\'s seat of a results room', () => {
   });
 });
 
+describe('Who comes into a results room', () => {
+  const saidOf = (body: FactBody): readonly string[] => run([wanted, created, body]).audit.map(({ action }) => action);
+
+  it('is told as unexpected when they are no member of its party, and not when they are Aceso itself', () => {
+    const stranger = member('invite', as('@aceso_courier:mercy.example'));
+    expect(saidOf(stranger)).to.deep.equal(['member.unexpected']);
+    expect(saidOf({ ...stranger, of: 'ours' } as FactBody)).to.deep.equal([]);
+  });
+});
+
 describe('A change of a results room\'s members', () => {
   const joinedAs = (eventId: string, membership: 'join' | 'leave'): FactBody => ({ ...member(membership), eventId: as(eventId) } as FactBody);
   const toldOf = (eventId: string): FactBody => ({ type: 'effect.done', effect: as(`member:${eventId}`), kind: 'courier.member', result: { type: 'courier.member', userId: user } });
