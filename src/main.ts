@@ -10,6 +10,7 @@ import { init, registration, type InitOptions } from './main/init.ts';
 import { openStore } from './main/compose.ts';
 import { acceptIdentity, enrol, enrolCsv, knownRoles, listPeople, type StandingOptions } from './main/people.ts';
 import { askReload } from './main/reload/ask.ts';
+import { addPartners } from './main/partners/commands.ts';
 import { addPolicy } from './main/policy/commands.ts';
 import { ROLES, rolesFor, type Role } from './main/roles.ts';
 import type { Printed } from './main/print.ts';
@@ -187,6 +188,7 @@ configuration.command('schema').description('its JSON Schema').action(() => prin
 
 addPolicy(program, { config, print });
 addAgreements(program, { config, withStore, operator, print });
+addPartners(program, { withStore });
 addRooms(program, { withStore, operator });
 addUpkeep(program, { config, configFile: () => program.opts<{ readonly config: string }>().config, print });
 

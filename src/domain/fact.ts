@@ -1,3 +1,4 @@
+import type { Seen, Trait } from './agreements/conduct.ts';
 import type { RevocationReason } from './agreements/register.ts';
 import type { Signatures, Terms } from './agreements/terms.ts';
 import type { BlobId, DeliveryId, EffectId, EventId, FactId, Millis, PartyId, ReportId, RoomId, SourceId, UserId } from './brand.ts';
@@ -110,6 +111,8 @@ export type FactBody =
   /** A credential that both signed. `pin`: whether its key is the partner's because the register says so, or because somebody confirmed it now. `rooms`: those its people are in. */
   | { readonly type: 'agreement.added'; readonly terms: Terms; readonly signatures: Signatures; readonly key: string; readonly pin: 'known' | 'confirmed'; readonly rooms: readonly PartyId[]; readonly by: string }
   | { readonly type: 'agreement.revoked'; readonly agreement: string; readonly by: string; readonly reason: RevocationReason }
+  /** What a partner's homeserver did, or didn't do, when it was looked at. `rooms`: those its people are in, where they may not be known yet. */
+  | { readonly type: 'partner.seen'; readonly trait: Trait; readonly honoured: Seen['honoured']; readonly source: Seen['source']; readonly by?: string; readonly event?: EventId; readonly rooms: readonly PartyId[] }
   /** A room relies on it: it is told of what changes. */
   | { readonly type: 'agreement.used'; readonly party: PartyId }
   /** The agreement with whose people are in its room is over, and they go when it lets them; or there is one again. */

@@ -13,6 +13,7 @@ import type { RoomState } from '../domain/rooms/room.ts';
 import type { RoomTemplates } from '../domain/rooms/template.ts';
 import { createAllowance } from '../loop/allowance.ts';
 import { createRefusals } from '../loop/refusals.ts';
+import { createWitness } from '../loop/witness.ts';
 import type { Agreed } from './agreements/agreed.ts';
 import { ownTerms } from './agreements/roomDemands.ts';
 import { createWriters } from './policy/writers.ts';
@@ -43,6 +44,7 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
   // Beyond it they are in the figures and, summed, in the audit.
   const mayTell = createAllowance(now, 100, 10_000);
   const refusals = createRefusals({ store, keys, log, metrics, now });
+  const witness = createWitness({ store, ownServer, now, log });
   const failed = (error: unknown): void => log.error('policy.failed', { error: errorCode(error) });
   const refused = (refusal: { readonly code: string; readonly status: number; readonly peer: string }): void => refusals.note({ door: 'policy', ...refusal });
   const server = createPolicyServer({
@@ -50,7 +52,8 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
     ownServer, federationUrl: settings.federation_url ?? url, ...(settings.federation_ca === undefined ? {} : { ca: readAuthority(config.at(settings.federation_ca)) }),
     guardian, courier, servers: agreed.servers, own: () => ownTerms(templates()), agreed: agreed.roomTerms, writer: createWriters({ store, judge, settings: agreed.settings, isInForce: agreed.isInForce, now }),
     keys: openServerKeys(config.at(settings.keys_file)), source: createRoomSource(homeserver), now: () => as<Millis>(Date.now()), failed, refused,
-    answered({ verdict: { allowed, rules: [rule = ''], by }, seconds, origin, roomId, eventId }) {
+    answered({ verdict: { allowed, rules: [rule = ''], by }, seconds, origin, roomId, eventId, about }) {
+      if (about) witness.note({ ...about, origin, rule, ...(eventId === undefined ? {} : { event: eventId }) });
       metrics.count('policy_signs', { answer: allowed ? 'signed' : 'refused', rule });
       metrics.observe('policy_seconds', seconds);
       if (allowed) return;
@@ -77,6 +80,7 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
       await door?.stop(2000);
       server.close();
       await refusals.stop();
+      await witness.stop();
     },
   };
 }

@@ -16,6 +16,7 @@ const NPI = '1000000091';
 const KILL_NPI = ['1000000092', '1000000093'];
 const SESSION = 'vJPDk0RGPCvL6S0rCe9ix1yq3mZRnYQ8m4ZyD0cS4hU';
 
+type PartnerSeen = { readonly partner: string; readonly seen: Readonly<Record<string, { readonly known: string }>> };
 type StateEvent = { readonly type: string; readonly state_key: string; readonly content: Readonly<Record<string, unknown>> };
 
 describe('The policy server, in a results room of two hospitals', function () {
@@ -77,6 +78,15 @@ describe('The policy server, in a results room of two hospitals', function () {
       expect(body['error']).to.match(/takes encrypted messages only.*Element/u);
     }
     for (const client of [ada, bob]) expect(await everything(client)).not.to.include('in clear');
+  });
+
+  it('notes that the partner\'s homeserver asks, of what its people send and of what it gets, as a fact with source and date', async () => {
+    const [seen] = await until('it to be noted', async () => {
+      const list = await aceso.cli<readonly PartnerSeen[]>('partner', 'list');
+      return list.some(({ seen: { 'asks-before-sending': sends, 'asks-about-received': gets } }) => sends?.known === 'yes' && gets?.known === 'yes') ? list : undefined;
+    }, 20_000);
+    expect(seen).to.deep.include({ partner: hospitals.stAnne.serverName, honours: { policyServer: true } });
+    expect(seen?.seen['asks-before-sending']).to.include({ source: 'traffic' }).and.to.have.property('at').that.matches(/^20\d\d-/u);
   });
 
   it('lets encrypted messages, listed reactions and removals of one\'s own messages pass', async () => {

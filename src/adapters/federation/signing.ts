@@ -3,12 +3,12 @@ import { refuse } from '../../domain/policy/admit.ts';
 import { PASSING_REFUSALS } from '../../domain/policy/admissionRules.ts';
 import type { Verdict } from '../../domain/policy/verdict.ts';
 import type { Signer } from './ed25519.ts';
-import { judge, type JudgeParts, type Judgement } from './judge.ts';
+import { judge, type About, type JudgeParts, type Judgement } from './judge.ts';
 import { POLICY_KEY_ID } from './keyFile.ts';
 import type { JsonObject } from './signedJson.ts';
 
 /** What was asked and answered, for figures and the audit: no content. */
-export type Answered = { readonly verdict: Verdict; readonly seconds: number; /** The server that asked. */ readonly origin: string; readonly roomId?: RoomId; readonly eventId?: EventId };
+export type Answered = { readonly verdict: Verdict; readonly seconds: number; /** The server that asked. */ readonly origin: string; readonly roomId?: RoomId; readonly eventId?: EventId; readonly about?: About };
 
 export type SigningParts = Omit<JudgeParts, 'passed'> & { readonly serverName: string; readonly policy: Signer; readonly answered: (answered: Answered) => void };
 
@@ -42,8 +42,8 @@ export function createSigning(parts: SigningParts): (event: JsonObject, origin: 
   };
   return async (event, origin) => {
     const began = performance.now();
-    const { verdict, signable, roomId, eventId, sender } = await judged(event, origin);
-    parts.answered({ verdict, origin, seconds: (performance.now() - began) / 1000, ...(roomId === undefined ? {} : { roomId }), ...(eventId === undefined ? {} : { eventId }) });
+    const { verdict, signable, roomId, eventId, sender, about } = await judged(event, origin);
+    parts.answered({ verdict, origin, seconds: (performance.now() - began) / 1000, ...(roomId === undefined ? {} : { roomId }), ...(eventId === undefined ? {} : { eventId }), ...(about === undefined ? {} : { about }) });
     if (!verdict.allowed || signable === undefined || eventId === undefined || sender === undefined) return refusal(verdict);
     remember(passed, eventId);
     parts.views.passed(eventId, sender);

@@ -1,5 +1,7 @@
 import type { Context, EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
-import { inForce } from '../../domain/policy/agreement.ts';
+import type { Millis } from '../../domain/brand.ts';
+import { honoursOf } from '../../domain/agreements/conduct.ts';
+import { inForce, type Organisation } from '../../domain/policy/agreement.ts';
 import type { Question, Target, Who } from '../../domain/policy/question.ts';
 
 /** A question in Cedar's words: what the schema of the rules knows (`config/policy/aceso.cedarschema`). */
@@ -16,9 +18,17 @@ export function requestOf({ who, action, target, circumstances, at }: Question):
     context: { responsible, in_care: inCare, consent, emergency, reason, approved },
     entities: [
       { uid: principal, attrs: attributesOf(who, at), parents: who.roles.map((id) => ({ type: 'Role', id })) },
-      { uid: { type: 'Organisation', id: who.organisation.id }, attrs: { own: who.organisation.own, agreements: inForce(who.organisation, at).map((id) => named('Agreement', id)) }, parents: [] },
+      { uid: { type: 'Organisation', id: who.organisation.id }, attrs: ofOrganisation(who.organisation, at), parents: [] },
       ...(target.type === 'records' ? [] : [resource]),
     ],
+  };
+}
+
+function ofOrganisation(organisation: Organisation, at: Millis): EntityJson['attrs'] {
+  const { policyServer, encryption, redaction } = honoursOf(organisation.conduct ?? {}, at);
+  return {
+    own: organisation.own, agreements: inForce(organisation, at).map((id) => named('Agreement', id)),
+    ...(policyServer === undefined ? {} : { honours_policy_server: policyServer }), ...(encryption === undefined ? {} : { honours_encryption: encryption }), ...(redaction === undefined ? {} : { honours_redaction: redaction }),
   };
 }
 

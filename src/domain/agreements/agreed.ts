@@ -24,7 +24,7 @@ const registerOf = ({ found }: Pick<Context, 'found'>, server: string): Register
 export function isAgreed(server: string, known: Known): boolean {
   if (server === known.settings.ownServer) return true;
   const register = registerOf(known, server);
-  return register ? inForce({ agreements: agreementsOf(register) }, known.now).length > 0 : known.settings.agreedServers.includes(server);
+  return register?.key !== undefined ? inForce({ agreements: agreementsOf(register) }, known.now).length > 0 : known.settings.agreedServers.includes(server);
 }
 
 /** Whether the partner whose server this is shares rooms of a kind, as far as an agreement says. */
@@ -39,17 +39,18 @@ export const strangersAmong = (party: Party, known: Known): readonly string[] =>
 export const noAgreement = (server: string): { readonly code: string; readonly message: string } =>
   ({ code: NO_AGREEMENT, message: `there is no agreement in force with ${server}: see \`aceso agreements list\`, make one, or add it to the partners of the configuration. Tell them by telephone meanwhile` });
 
-/** The organisations as rules see them: what the register says of a partner takes the place of what the configuration says. */
+/** The organisations as rules see them: what the register says of a partner takes the place of what the configuration says; and what was seen of its homeserver. */
 export function organisationsNow({ found, settings }: Pick<Context, 'found' | 'settings'>): readonly Organisation[] {
   const registers = [...found.values()].flatMap(({ aggregate, state }) => (aggregate.kind === 'agreement' ? [state as Register] : []));
   return registers.reduce(withRegister, settings.organisations);
 }
 
 export function withRegister(organisations: readonly Organisation[], register: Register): readonly Organisation[] {
-  const agreements = agreementsOf(register);
-  const isTheirs = ({ own, servers }: Organisation): boolean => !own && servers.includes(register.server);
-  if (!organisations.some(isTheirs)) return [...organisations, { id: register.server, own: false, servers: [register.server], agreements }];
-  return organisations.map((each) => (isTheirs(each) ? { ...each, agreements } : each));
+  const { server, key, conduct } = register;
+  const known = { ...(key === undefined ? {} : { agreements: agreementsOf(register) }), ...(conduct === undefined ? {} : { conduct }) };
+  const isTheirs = ({ own, servers }: Organisation): boolean => !own && servers.includes(server);
+  if (!organisations.some(isTheirs)) return [...organisations, { id: server, own: false, servers: [server], agreements: [], ...known }];
+  return organisations.map((each) => (isTheirs(each) ? { ...each, ...known } : each));
 }
 
 /** Registers that don't know yet that this party's room relies on them. */

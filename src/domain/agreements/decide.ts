@@ -1,6 +1,7 @@
 import type { AuditEntry, Context, Decision, Timer } from '../decision.ts';
 import type { Fact, FactOf, RaisedFact } from '../fact.ts';
 import type { Millis } from '../brand.ts';
+import { COUNTS_MS, isOutweighed, knownOf, type Seen, type Trait } from './conduct.ts';
 import { endingSoon, NOTICES, noticeAt, type Entry, type Register } from './register.ts';
 import { beginOf, endOf, partnerIn, type Terms } from './terms.ts';
 
@@ -19,6 +20,8 @@ export function decideAgreement(state: Register | undefined, fact: Fact, { setti
       return revoked(state, body, at);
     case 'agreement.used':
       return state === undefined || state.rooms.includes(body.party) ? { state, audit: [] } : { state: { ...state, rooms: [...state.rooms, body.party] }, audit: [] };
+    case 'partner.seen':
+      return seen(state, body, at, aggregate.id);
     case 'timer.due':
       return due(state, body.name, at);
     default:
@@ -33,28 +36,51 @@ function added(state: Register | undefined, body: FactOf<'agreement.added'>, at:
       : pin === 'known' && state?.key !== key ? 'its key is not the one that is pinned for this partner' : undefined;
   if (why !== undefined) return { state, audit: [{ action: 'agreement.refused', because: why, detail: { ...detailOf(terms), by } }] };
   const entry: Entry = { terms, signatures, addedAt: at, addedBy: by };
-  const next: Register = { server: partner, key, agreements: [...(state?.agreements ?? []), entry], rooms: [...new Set([...(state?.rooms ?? []), ...rooms])] };
+  const next: Register = { ...state, server: partner, key, agreements: [...(state?.agreements ?? []), entry], rooms: [...new Set([...(state?.rooms ?? []), ...rooms])] };
   const pinned: readonly AuditEntry[] = state?.key === key ? [] : [{ action: 'agreement.key-pinned', because: `confirmed by ${by}`, detail: { partner, key } }];
-  return { state: next, names: [partner], timers: timersOf(terms).filter(({ dueAt }) => at < dueAt), raise: toRooms(next, terms), audit: [...pinned, { action: 'agreement.added', because: `by ${by}`, detail: { ...detailOf(terms), key } }] };
+  return { state: next, names: [partner], timers: timersOf(terms).filter(({ dueAt }) => at < dueAt), raise: toRooms(next, `agreement ${terms.id}`), audit: [...pinned, { action: 'agreement.added', because: `by ${by}`, detail: { ...detailOf(terms), key } }] };
 }
 
 function revoked(state: Register | undefined, { agreement, by, reason }: FactOf<'agreement.revoked'>, at: Millis): RegisterDecision {
   const entry = state?.agreements.find(({ terms }) => terms.id === agreement);
   if (!state || !entry || entry.revoked) return { state, audit: [{ action: 'agreement.unchanged', because: entry ? 'revoked before' : 'not in the register', detail: { agreement, by } }] };
   const next: Register = { ...state, agreements: state.agreements.map((each) => (each === entry ? { ...each, revoked: { at, by, reason } } : each)) };
-  return { state: next, clearTimers: timersOf(entry.terms).map(({ name }) => name), raise: toRooms(next, entry.terms), audit: [{ action: 'agreement.revoked', because: reason, detail: { ...detailOf(entry.terms), by } }] };
+  return { state: next, clearTimers: timersOf(entry.terms).map(({ name }) => name), raise: toRooms(next, `agreement ${entry.terms.id}`), audit: [{ action: 'agreement.revoked', because: reason, detail: { ...detailOf(entry.terms), by } }] };
+}
+
+const OF_TRAIT: Readonly<Record<Trait, Readonly<Record<Seen['honoured'], string>>>> = {
+  'asks-before-sending': { yes: 'it asked the policy server before its people\'s event was sent', no: 'an event of its people came that the policy server was never asked about' },
+  'asks-about-received': { yes: 'it asked the policy server about an event of others', no: 'it took an event without asking the policy server' },
+  'serves-keys': { yes: 'it gives the keys of its people\'s devices, for encryption', no: 'it gives no keys of its people\'s devices: nothing can be encrypted for them' },
+  'applies-redactions': { yes: 'it gave out a redacted event without its content', no: 'it gave out the content of an event after it was redacted' },
+};
+
+/** What a partner's homeserver does is a fact that rules may look at; what changes is asked again, and so is what was seen too long ago. */
+function seen(state: Register | undefined, { trait, honoured, source, by, event, rooms }: FactOf<'partner.seen'>, at: Millis, partner: string): RegisterDecision {
+  const before = state?.conduct?.[trait];
+  if (isOutweighed({ honoured, source }, before, at)) return { state, audit: [] };
+  const isNews = knownOf(before, at) !== honoured;
+  const next: Register = {
+    ...(state ?? { server: partner, agreements: [], rooms }),
+    conduct: { ...state?.conduct, [trait]: { honoured, at, source, ...(by === undefined ? {} : { by }), ...(event === undefined ? {} : { event }) } },
+  };
+  return {
+    state: next, names: [partner], timers: [{ name: `old:${trait}`, dueAt: (at + COUNTS_MS) as Millis }], raise: isNews ? toRooms(next, `conduct of ${partner}`) : [],
+    audit: isNews || source === 'check' ? [{ action: 'partner.seen', because: OF_TRAIT[trait][honoured], detail: { partner, trait, honoured, source, ...(by === undefined ? {} : { by }) } }] : [],
+  };
 }
 
 function due(state: Register | undefined, name: string, at: Millis): RegisterDecision {
   const [what = '', id] = name.split(':');
+  if (what === 'old' && state) return { state, raise: toRooms(state, `conduct of ${state.server}`), audit: [{ action: 'partner.unknown', because: 'it was seen too long ago to count: check it anew', detail: { partner: state.server, trait: id ?? '' } }] };
   const entry = state?.agreements.find(({ terms }) => terms.id === id);
   if (!state || !entry || entry.revoked) return { state, audit: [] };
   const { terms } = entry;
   switch (what) {
     case 'begins':
-      return { state, raise: toRooms(state, terms), audit: [{ action: 'agreement.in-force', because: 'its first day has come', detail: detailOf(terms) }] };
+      return { state, raise: toRooms(state, `agreement ${terms.id}`), audit: [{ action: 'agreement.in-force', because: 'its first day has come', detail: detailOf(terms) }] };
     case 'ends':
-      return { state, raise: toRooms(state, terms), audit: [{ action: 'agreement.expired', because: 'its last day is over', detail: detailOf(terms) }] };
+      return { state, raise: toRooms(state, `agreement ${terms.id}`), audit: [{ action: 'agreement.expired', because: 'its last day is over', detail: detailOf(terms) }] };
     default: {
       const isFollowed = !endingSoon(state, at).includes(entry);
       return { state, audit: [{ action: 'agreement.expiring', because: isFollowed ? 'it ends, and another of its kind goes on' : 'it ends, and no other of its kind goes on: renew it', detail: { ...detailOf(terms), until: terms.until } }] };
@@ -69,6 +95,6 @@ const timersOf = (terms: Terms): readonly Timer[] => [
 ];
 
 /** Who may be in them, and what may be sent there, is asked again. */
-const toRooms = ({ rooms }: Register, { id }: Terms): readonly RaisedFact[] => rooms.map((party) => ({ aggregate: { kind: 'room', id: party }, body: { type: 'policy.changed', revision: `agreement ${id}` } }));
+const toRooms = ({ rooms }: Register, revision: string): readonly RaisedFact[] => rooms.map((party) => ({ aggregate: { kind: 'room', id: party }, body: { type: 'policy.changed', revision } }));
 
 const detailOf = ({ id, kind, parties: [one, other] }: Terms): Readonly<Record<string, string>> => ({ agreement: id, kind, between: `${one.server} ${other.server}` });

@@ -1,5 +1,6 @@
 import type { Millis, PartyId } from '../brand.ts';
 import type { Agreement } from '../policy/agreement.ts';
+import type { Conduct } from './conduct.ts';
 import { beginOf, endOf, type Signatures, type Terms } from './terms.ts';
 
 /** Why an agreement was ended early. Codes only: a text could name a patient. */
@@ -15,14 +16,15 @@ export type Entry = {
   readonly revoked?: { readonly at: Millis; readonly by: string; readonly reason: RevocationReason };
 };
 
-/** All that was agreed with one partner. What is not in it any more is not: entries are ended, never taken out. */
+/** All that was agreed with one partner, and what was seen of its homeserver. What is not in it any more is not: entries are ended, never taken out. */
 export type Register = {
   readonly server: string;
-  /** Thumbprint (RFC 7638) of the one key by which the partner signs, as somebody confirmed it. */
-  readonly key: string;
+  /** Thumbprint (RFC 7638) of the one key by which the partner signs, as somebody confirmed it. Without one nothing was ever agreed by credential, and the configuration counts. */
+  readonly key?: string;
   readonly agreements: readonly Entry[];
   /** Parties whose rooms its people are in: they are asked again when something begins or ends. */
   readonly rooms: readonly PartyId[];
+  readonly conduct?: Conduct;
 };
 
 export type Status = 'offered' | 'in-force' | 'expiring' | 'expired' | 'revoked';

@@ -1,4 +1,5 @@
 import type { Millis } from '../brand.ts';
+import type { Conduct } from '../agreements/conduct.ts';
 import type { AgreementKind } from './words.ts';
 
 /** An agreement with a partner (product M6). `until` is the first instant at which it is no longer in force. */
@@ -11,6 +12,8 @@ export type Organisation = {
   readonly own: boolean;
   readonly servers: readonly string[];
   readonly agreements: readonly Agreement[];
+  /** What was seen of its homeserver. */
+  readonly conduct?: Conduct;
 };
 
 /** Kinds of which one is in force at that instant, sorted. */

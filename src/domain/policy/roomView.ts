@@ -1,4 +1,4 @@
-import type { EventId, UserId } from '../brand.ts';
+import type { EventId, Millis, UserId } from '../brand.ts';
 
 /** What a room is, as the homeserver holds its state now: all that the policy server goes by. */
 export type RoomView = {
@@ -10,13 +10,15 @@ export type RoomView = {
   readonly admitted: ServerAcl | undefined;
   /** Ids of the events that are its state. */
   readonly current: ReadonlySet<EventId>;
+  /** Since when homeservers ask the policy server that it names: they do once that has a member. */
+  readonly guardedSince?: Millis;
 };
 
 export type Member = { readonly membership: string; /** Who put them there: the sender of the event. */ readonly by: UserId };
 
 export type ServerAcl = { readonly allow: readonly string[]; readonly deny: readonly string[]; readonly literals: 'allowed' | 'denied' };
 
-type StateEvent = { readonly event_id: EventId; readonly type: string; readonly state_key?: string; readonly sender: UserId; readonly content: Readonly<Record<string, unknown>> };
+type StateEvent = { readonly event_id: EventId; readonly type: string; readonly state_key?: string; readonly sender: UserId; readonly origin_server_ts?: number; readonly content: Readonly<Record<string, unknown>> };
 
 /** Undefined when the state has no beginning: no room, or none that is whole. */
 export function viewOf(state: readonly StateEvent[]): RoomView | undefined {
@@ -26,6 +28,7 @@ export function viewOf(state: readonly StateEvent[]): RoomView | undefined {
   const template = the('org.aceso.template');
   const { id } = template?.content ?? {};
   const acl = the('m.room.server_acl');
+  const guardedSince = guarded(state, the('m.room.policy'));
   return {
     version: typeof create.content['room_version'] === 'string' ? create.content['room_version'] : '1',
     creator: create.sender,
@@ -33,7 +36,14 @@ export function viewOf(state: readonly StateEvent[]): RoomView | undefined {
     members: new Map(state.filter(({ type }) => type === 'm.room.member').map(({ state_key: user = '', sender, content }) => [user, { membership: String(content['membership']), by: sender }])),
     admitted: acl && { allow: texts(acl.content['allow']), deny: texts(acl.content['deny']), literals: acl.content['allow_ip_literals'] === false ? 'denied' : 'allowed' },
     current: new Set(state.map(({ event_id: id_ }) => id_)),
+    ...(guardedSince === undefined ? {} : { guardedSince }),
   };
+}
+
+function guarded(state: readonly StateEvent[], policy: StateEvent | undefined): Millis | undefined {
+  const via = policy?.content['via'];
+  const member = typeof via !== 'string' ? undefined : state.find(({ type, state_key: user = '', content }) => type === 'm.room.member' && content['membership'] === 'join' && user.endsWith(`:${via}`));
+  return policy?.origin_server_ts === undefined || member?.origin_server_ts === undefined ? undefined : (Math.max(policy.origin_server_ts, member.origin_server_ts) as Millis);
 }
 
 const texts = (value: unknown): readonly string[] => (Array.isArray(value) ? value.filter((each): each is string => typeof each === 'string') : []);

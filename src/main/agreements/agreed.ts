@@ -2,6 +2,7 @@ import { checkGenuine } from '../../adapters/auth/agreementFile.ts';
 import { hasAgreementKey, readAgreementKey } from '../../adapters/auth/agreementKey.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import { isAgreed, organisationsNow } from '../../domain/agreements/agreed.ts';
+import { knownOf, TRAITS } from '../../domain/agreements/conduct.ts';
 import { agreedTermsOf, driftOf } from '../../domain/agreements/demands.ts';
 import { endingSoon, type Entry, type Register } from '../../domain/agreements/register.ts';
 import type { Millis } from '../../domain/brand.ts';
@@ -51,7 +52,7 @@ export function createAgreed({ store, config, settings, demands, now, log }: Agr
   }
 
   /** The same signatures under the same terms by the same keys are as good as they were. */
-  function isGenuine({ server, key }: Register, { terms, signatures }: Entry, ownKey: string): Promise<boolean> {
+  function isGenuine({ server, key = '' }: Register, { terms, signatures }: Entry, ownKey: string): Promise<boolean> {
     const name = JSON.stringify([server, key, ownKey, terms, signatures]);
     const known = checked.get(name);
     if (known) return known;
@@ -65,6 +66,9 @@ export function createAgreed({ store, config, settings, demands, now, log }: Agr
     if (![...found.values()].some(({ aggregate }) => aggregate.kind === 'agreement')) return found;
     return new Map(await Promise.all([...found].map(async ([name, each]) => [name, each.aggregate.kind === 'agreement' ? { ...each, state: await genuine(each.state as Register) } : each] as const)));
   }
+
+  /** Partners whose homeservers were seen so: as somebody tried it, or amiss. */
+  const seenAs = (kind: 'no' | 'old'): readonly string[] => registers.filter(({ conduct = {} }) => TRAITS.some((trait) => knownOf(conduct[trait], now()) === kind && (kind === 'no' || conduct[trait]?.source === 'check'))).map(({ server }) => server);
 
   function servers(): readonly string[] {
     const found = foundIn(registers);
@@ -97,9 +101,13 @@ export function createAgreed({ store, config, settings, demands, now, log }: Agr
     },
     problem() {
       if (rotten > 0) return { part: 'agreements', code: 'not-genuine', message: `${rotten} agreement(s) don't count: they are not signed by both with the keys that are theirs. \`aceso agreements verify\` says why; is agreements.key_file there?` };
+      const amiss = seenAs('no');
+      if (amiss.length > 0) return { part: 'agreements', code: 'not-honoured', message: `the homeserver of ${amiss.join(', ')} doesn't do what rooms rely on: \`aceso partner list\` says what. Call its administrators, then \`aceso partner check\`` };
       const soon = registers.flatMap((register) => endingSoon(register, now()).map(({ terms }) => `${register.server} (${terms.kind}, ${terms.until})`));
       const moved = registers.flatMap((register) => driftOf(register, demands(), now()).flatMap(({ entry, differs }) => (differs === 'rooms' ? [`${register.server} (${entry.terms.id})`] : [])));
       if (soon.length === 0 && moved.length > 0) return { part: 'agreements', code: 'differs', message: `this hospital asks something else of shared rooms than its agreements say: ${moved.join(', ')}. What is stricter counts at once; for what is looser draft new ones. \`aceso agreements show\` tells` };
+      const old = seenAs('old');
+      if (soon.length === 0 && old.length > 0) return { part: 'agreements', code: 'check-old', message: `what was seen of the homeserver of ${old.join(', ')} is more than 90 days old, and counts no more: \`aceso partner check\`` };
       return soon.length === 0 ? undefined : { part: 'agreements', code: 'expiring', message: `agreements end soon, and no other goes on: ${soon.join(', ')}. Renew them, or results for these partners will be held` };
     },
   };

@@ -12,6 +12,7 @@ import type { FactBody } from '../../domain/fact.ts';
 import type { RoomState } from '../../domain/rooms/room.ts';
 import type { Store } from '../../ports/store.ts';
 import { organisationsOf } from '../compose.ts';
+import { conductWords } from '../partners/words.ts';
 import { instant, table, type Printed } from '../print.ts';
 import { driftOf } from '../../domain/agreements/demands.ts';
 import { keyPath, partnerOf, readSigned, signedByUs, termsWords, withOurDemands } from './document.ts';
@@ -44,8 +45,8 @@ function pinOf(partner: string, key: string, register: Register | undefined, con
   if (confirmed !== undefined && confirmed !== key) throw new Error(`It is signed by the key ${key}, and that isn't the one you confirmed: don't take it, and call ${partner}.`);
   if (register?.key === key) return 'known';
   if (confirmed === key) return 'confirmed';
-  const why = register ? `${partner} signed with another key (${key}) than the one in the register (${register.key})` : `${partner} is new here, and signed by the key ${key}`;
-  throw new Error(`${why}. Call them on a number you know, have them read what \`aceso agreements key\` shows, and if it is the same: --confirm-key ${key}.${register ? ' What they signed with the former key doesn\'t count from then on.' : ''}`);
+  const why = register?.key !== undefined ? `${partner} signed with another key (${key}) than the one in the register (${register.key})` : `${partner} is new here, and signed by the key ${key}`;
+  throw new Error(`${why}. Call them on a number you know, have them read what \`aceso agreements key\` shows, and if it is the same: --confirm-key ${key}.${register?.key !== undefined ? ' What they signed with the former key doesn\'t count from then on.' : ''}`);
 }
 
 export async function revokeAgreement(store: Store, id: string, { reason, dryRun, by }: { readonly reason: string; readonly dryRun?: true; readonly by: string }): Promise<Printed> {
@@ -64,7 +65,7 @@ export async function listAgreements(store: Store, config: LoadedConfig): Promis
   const registers = await registersOf(store);
   const now = as<Millis>(Date.now());
   const signed = registers.flatMap(({ server, agreements }) => agreements.map((entry) => ({ agreement: entry.terms.id, partner: server, kind: entry.terms.kind, status: statusOf(entry, now), from: entry.terms.from, until: entry.terms.until })));
-  const inRegister = new Set(registers.map(({ server }) => server));
+  const inRegister = new Set(registers.filter(({ key }) => key !== undefined).map(({ server }) => server));
   const configured = config.partners.filter(({ server_name: server }) => !inRegister.has(server)).flatMap(({ server_name: partner, agreements }) => agreements.map(({ kind, from = '', until = '' }) =>
     ({ agreement: '–', partner, kind, status: config.agreements.required ? 'doesn\'t count: agreements.required' : 'by configuration', from, until })));
   const rows = [...signed, ...configured];
@@ -78,12 +79,13 @@ export async function showAgreement(store: Store, config: LoadedConfig, id: stri
   const genuine = await genuineness(config, register, entry);
   const drift = entry.terms.rooms === undefined ? undefined : driftOf(register, configuredDemands(config), as<Millis>(Date.now())).find((each) => each.entry === entry)?.differs;
   return {
-    json: { ...entry, status, ...(drift === undefined ? {} : { drift }), partner: register.server, partnerKey: register.key, genuine: genuine.ok, ...(genuine.ok ? {} : { why: genuine.error.message }), rooms: register.rooms, keeping },
+    json: { ...entry, status, ...(drift === undefined ? {} : { drift }), partner: register.server, partnerKey: register.key, genuine: genuine.ok, ...(genuine.ok ? {} : { why: genuine.error.message }), rooms: register.rooms, keeping, conduct: register.conduct ?? {} },
     text: [
       termsWords(entry.terms), `Status     ${status}${entry.revoked ? `: ${entry.revoked.reason}, by ${entry.revoked.by}, ${instant(entry.revoked.at)}` : ''}`,
       `Signed     ${genuine.ok ? `by ${register.server}, with the pinned key ${register.key}, and by ${config.homeserver.server_name}` : `NOT GOOD: ${genuine.error.message}`}`,
       ...(drift === undefined ? [] : [`Differs    ${DRIFT[drift]}`]),
       `Added      ${instant(entry.addedAt)} by ${entry.addedBy}`, `Rooms      ${register.rooms.length > 0 ? register.rooms.join(', ') : 'none yet'}`,
+      ...conductWords(register.conduct ?? {}, as<Millis>(Date.now())).map((words) => `Homeserver ${words}`),
       ...keeping.map((delivery) => `Keeps      ${delivery}: an open critical result, see \`aceso held show ${delivery}\``),
     ].join('\n'),
   };
@@ -116,7 +118,7 @@ export async function verifyEntry(store: Store, config: LoadedConfig, id: string
   return { json: { good: true, agreement: entry.terms.id, status: statusOf(entry, as<Millis>(Date.now())) }, text: `${entry.terms.id} is signed by both, each with the key that is theirs.` };
 }
 
-async function genuineness(config: LoadedConfig, { server, key }: Register, { terms, signatures }: Entry): ReturnType<typeof checkGenuine> {
+async function genuineness(config: LoadedConfig, { server, key = '' }: Register, { terms, signatures }: Entry): ReturnType<typeof checkGenuine> {
   const { thumbprint } = await readAgreementKey(keyPath(config));
   return checkGenuine(terms, signatures, { ownServer: config.homeserver.server_name, ownKey: thumbprint, partner: server, partnerKey: key });
 }

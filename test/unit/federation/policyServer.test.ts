@@ -40,6 +40,7 @@ describe('The policy server', () => {
   let agreed: readonly AgreedTerms[];
   let writer: Writer | 'unknown' | 'not-asked';
   let written: string[];
+  let about: unknown;
   let notarySigner: Signer;
 
   const event = (type: string, content: RoomEvent['content'], key = '', sender: UserId = guardian): RoomEvent => ({ event_id: as(`$${type}${key}`), room_id: ROOM, sender, type, state_key: key, origin_server_ts: 1, content });
@@ -68,7 +69,7 @@ describe('The policy server', () => {
       serverName: NAME, delegate: `${NAME}:443`, displayName: 'Mercy (policy)', version: '0', localpart: 'policy', ownServer: 'mercy.example', federationUrl: `http://127.0.0.1:${(notary.address() as AddressInfo).port}`,
       guardian, courier: as('@aceso_courier:mercy.example'), servers: () => ['mercy.example', 'stanne.example'], own: () => ({ results: { reactions: ['👍'], removals: 'own' }, consult: { reactions: ['👍'], removals: 'own' } }), agreed: () => agreed, writer: async (userId, kind) => { written.push(`${userId} ${kind}`); return writer; },
       keys: openServerKeys(join(folder, 'keys.json')), source: { state: () => source.state(), event: async () => fail('not-found', 'none') }, now: () => as<Millis>(clock),
-      failed: (error) => { throw error; }, refused: ({ code }) => { answered.push(code); }, answered: ({ verdict: { rules }, roomId }) => { answered.push(rules.join(' ')); rooms.push(roomId); },
+      failed: (error) => { throw error; }, refused: ({ code }) => { answered.push(code); }, answered: ({ verdict: { rules }, roomId, about: shown }) => { answered.push(rules.join(' ')); rooms.push(roomId); about = shown; },
     });
   });
   afterEach(async () => {
@@ -108,6 +109,12 @@ describe('The policy server', () => {
       // What a homeserver verifies: the event as it is redacted, with our signature alone.
       expect(key && isObjectSignedBy({ ...rest, hashes, content: {}, signatures: body }, NAME, 'ed25519:policy_server', key)).to.equal(true);
     }
+  });
+
+  it('tells what was asked about, and since when the room is under it, without content', async () => {
+    state = [...state, { ...event('m.room.policy', { via: NAME }), origin_server_ts: 5 }, { ...member(`@policy:${NAME}`, 'join'), origin_server_ts: 7 }];
+    await sign(message({ body: 'K 6.8' }, { type: 'm.room.message' }));
+    expect(about).to.deep.equal({ sender: ada, type: 'm.room.message', sentAt: clock, guardedSince: 7 });
   });
 
   it('refuses what may not, with what to do and the rule', async () => {
