@@ -8,6 +8,7 @@ import { startJsClient } from '../support/clients/jssdk.ts';
 import { sharedHospitals, type Hospital, type Hospitals, type Slot } from '../support/lab.ts';
 import { matrixAnswer, text, type MatrixAnswer } from '../support/matrixHttp.ts';
 import { policyServerFor, type PolicySettings } from '../support/policyServer.ts';
+import { isDoorOpen, startPolicyStreams, storedWith } from '../support/policyStreams.ts';
 import { asGuardian, sees, tell } from '../support/results.ts';
 import { until } from '../support/until.ts';
 
@@ -157,12 +158,25 @@ describe('The policy server, in a results room of two hospitals', function () {
     expect(body['error']).to.include(`By the rules of ${hospitals.stAnne.serverName}`);
   });
 
-  it('keeps everybody from sending while it is away, and lets them go on when it is back', async () => {
-    await aceso.stop();
-    const { status } = await matrixAnswer(at(ada).baseUrl, room('send/m.room.encrypted/away'), { method: 'PUT', token: ada.accessToken, body: { algorithm: 'm.megolm.v1.aes-sha2', ciphertext: 'AwgA', session_id: 'x', device_id: 'X' } });
-    expect(status).to.be.oneOf([500, 502, 403]);
-    await aceso.start();
-    const sent = await until('sending to go on', () => ada.send(roomId, { msgtype: 'm.text', body: 'again' }));
+  it('keeps everybody from sending after a kill -9, and lets them go on within 5 seconds once it is back: each message that was refused passes under its own transaction id, once, and nothing forbidden ever', async () => {
+    const streams = startPolicyStreams(roomId, [ada, bob].map((client) => ({ baseUrl: at(client).baseUrl, userId: client.userId, accessToken: client.accessToken })));
+    await until('both to send', () => streams.flowsSince(0) && streams.forbidden.length > 10);
+    await aceso.kill();
+    const killedAt = Date.now();
+    const isKept = ({ userId }: Client): boolean => [streams.delayed, streams.forbidden].every((tries) => tries.some((each) => each.userId === userId && each.at > killedAt && each.status !== 200));
+    await until('both to be kept from sending', () => isKept(ada) && isKept(bob));
+    await aceso.launch();
+    await until('the door to open', () => isDoorOpen(settings.port, hospitals.tls.caFile), 30_000, 20);
+    const backAt = Date.now();
+    await until('both to go on', () => streams.flowsSince(backAt), 5000, 20);
+    expect(await streams.stop(), 'given up').to.equal(0);
+    const { passed, forbidden, marker } = streams;
+    expect(passed.some(({ refused }) => refused > 0), 'some were refused before they passed').to.equal(true);
+    await until('each to be at both hospitals', async () => (await Promise.all([ada, bob].map(everything))).every((all) => passed.every(({ eventId: id }) => all.includes(id))));
+    expect(new Set(passed.map(({ eventId: id }) => id)).size, 'events').to.equal(passed.length);
+    expect(forbidden.filter(({ status }) => status === 200), 'forbidden ones that passed').to.deep.equal([]);
+    expect([hospitals.mercy, hospitals.stAnne].map((hospital) => storedWith(hospital, marker)), 'on the disks').to.deep.equal([0, 0]);
+    const sent = await ada.send(roomId, { msgtype: 'm.text', body: 'again' });
     await bob.waitForMessage(({ eventId: id }) => id === sent);
     await tell(aceso, 'P-2', NPI);
     await sees(ada, 'P-2');

@@ -5,6 +5,7 @@ import { startJsClient } from '../support/clients/jssdk.ts';
 import { sharedHospitals, type Hospitals } from '../support/lab.ts';
 import { matrix, matrixAnswer } from '../support/matrixHttp.ts';
 import { policyServerFor, type PolicySettings } from '../support/policyServer.ts';
+import { startPolicyStreams, storedWith } from '../support/policyStreams.ts';
 import { freePort } from '../support/ports.ts';
 import { startPostgres, type Postgres } from '../support/postgres.ts';
 import { asGuardian, sees, tell } from '../support/results.ts';
@@ -92,8 +93,12 @@ describe('Rooms that were there before the policy server', function () {
   });
 
   it('stay under it while the database is away: what may pass passes, what may not is refused', async () => {
+    const streams = startPolicyStreams(room('11'), [{ baseUrl: hospitals.stAnne.baseUrl, userId: ada.userId, accessToken: ada.accessToken }, { baseUrl: hospitals.mercy.baseUrl, userId: bob.userId, accessToken: bob.accessToken }]);
+    await until('both to send', () => streams.flowsSince(0));
     await postgres.kill();
+    const killedAt = Date.now();
     try {
+      await until('both to go on', () => streams.flowsSince(killedAt));
       for (const version of ['10', '11'] as const) {
         expect(await isRefused(ada, version)).to.equal(true);
         await passes(ada, bob, version);
@@ -101,6 +106,12 @@ describe('Rooms that were there before the policy server', function () {
     } finally {
       await postgres.start();
     }
+    const backAt = Date.now();
+    await until('both to go on', () => streams.flowsSince(backAt));
+    await streams.stop();
+    expect(streams.delayed, 'messages that were refused though they may pass').to.deep.equal([]);
+    expect(streams.forbidden.filter(({ status }) => status === 200), 'forbidden ones that passed').to.deep.equal([]);
+    expect([hospitals.mercy, hospitals.stAnne].map((hospital) => storedWith(hospital, streams.marker)), 'on the disks').to.deep.equal([0, 0]);
     await tell(aceso, 'OLD-back', NPI['11']);
     await sees(ada, 'OLD-back', 60_000);
   });
