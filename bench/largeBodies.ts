@@ -29,7 +29,7 @@ const bundle = (): Buffer => {
 };
 
 const pool = threads === 0 ? undefined : createPool({ open: () => new Worker(new URL('../src/main/fhirThread.ts', import.meta.url)), threads, aboveBytes: 256 * 1024, mostWaiting: 16, withinMs: 120_000, idleMs: 300_000 });
-const host = { receive: async (all: readonly unknown[]) => ok(all.map((_, n) => ({ id: `r${n}`, version: 1, created: true }))), find: async () => ok([]), observe: () => undefined };
+const host = { receive: async (all: readonly unknown[]) => ok(all.map((_, n) => ({ id: `r${n}`, version: 1, created: true }))), staff: async () => ok([]), find: async () => ok([]), observe: () => undefined };
 const [route] = createFhirPush({ sources: [{ id: as('lab'), name: 'lab', resourceTypes: ['Observation'], maxBytes: 64 * 1024 * 1024 }] }, {
   host, validator: await createFhirValidator(), authenticator: { ways: ['token'], authenticate: async () => ok({ source: as('lab'), way: 'token' }) }, ...(pool === undefined ? {} : { pool }),
 }).routes;

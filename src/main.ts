@@ -6,6 +6,7 @@ import { addAgreements } from './main/agreements/commands.ts';
 import { checkConfig } from './main/check.ts';
 import { faultsFromEnvironment } from './main/faults.ts';
 import { assignHeld, closeHeld, listDeliveries, listHeld, retryHeld, showDelivery } from './main/deliveries.ts';
+import { listUnmatched, showPerson } from './main/feeds.ts';
 import { init, registration, type InitOptions } from './main/init.ts';
 import { openStore } from './main/compose.ts';
 import { acceptIdentity, enrol, enrolCsv, knownRoles, listPeople, type StandingOptions } from './main/people.ts';
@@ -138,6 +139,8 @@ program.command('status').description('what is waiting, what is held, and whethe
 
 const people = program.command('people').description('the directory: who can be responsible');
 people.command('list').description('everybody, with their results room').action(() => withStore(listPeople));
+people.command('show').description('one person, and who says what of them: file, command or a source').argument('<id>', 'short name').action((id: string) => withStore((store) => showPerson(store, id)));
+people.command('unmatched').description('what sources say of people that counts for nobody, and why').action(() => withStore(listUnmatched));
 people.command('enrol').description('put a person or team into the directory and make their results room')
   .argument('[id]', 'short name, e.g. dr-okafor')
   .option('--name <name>', 'name, as colleagues write it')

@@ -5,6 +5,7 @@ import { parseJson } from './json.ts';
 import type { Operation } from './operation.ts';
 import { problem, refuse } from './outcome.ts';
 import type { Result } from './outcome.ts';
+import { takeStaff } from './staff.ts';
 import { takeBundle } from './takeBundle.ts';
 import { takeMessage } from './takeMessage.ts';
 
@@ -16,6 +17,7 @@ export const answer = async (desk: Desk, { asked, operation, query, bytes }: Tas
   if ('fault' in body) return refuse(400, 'malformed', problem('structure', body.fault));
   switch (operation.kind) {
     case 'create': return create(desk, asked, operation.type, body);
+    case 'staff': return takeStaff(desk, asked, operation, body);
     case 'bundle': return takeBundle(desk, asked, 'bundle', body);
     case 'collection': return takeBundle(desk, asked, 'collection', body);
     case 'message': return takeMessage(desk, asked, new URLSearchParams(query), body);

@@ -15,8 +15,13 @@ export const createAuthorise = ({ sources }: FhirPushConfig, authenticator: Auth
     const { source: id, types } = answer.value;
     const source = known.get(id);
     if (source === undefined) return refused('unknown-credentials', 'These credentials belong to no source of this endpoint.', undefined);
-    return { ok: true, value: types === undefined ? source : { ...source, resourceTypes: source.resourceTypes.filter((type) => types.includes(type)), isScoped: true } };
+    return { ok: true, value: types === undefined ? source : scoped(source, types) };
   };
+};
+
+const scoped = (source: SourceConfig, types: readonly string[]): SourceConfig => {
+  const { resourceTypes, directory } = source;
+  return { ...source, resourceTypes: resourceTypes.filter((type) => types.includes(type)), ...(directory === undefined ? {} : { directory: { ...directory, types: directory.types.filter((type) => types.includes(type)) } }), isScoped: true };
 };
 
 const refused = (code: AuthenticationFailure, message: string, retryAfterMs: number | undefined): Result<never> => {

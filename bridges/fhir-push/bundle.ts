@@ -1,6 +1,6 @@
 /** Taking a bundle apart: which entries become deliveries, which are part of another, which only explain (FHIR R4 §2.36 Bundle, §3.1.0.11 transaction). */
 import type { FhirPushConfig, SourceConfig } from './config.ts';
-import { isContextType, isTakenType } from './config.ts';
+import { isAboutStaff, isContextType, isStaffType, isTakenType } from './config.ts';
 import { child, children, resourceType, text } from './node.ts';
 import type { Node } from './node.ts';
 import { problem } from './outcome.ts';
@@ -16,7 +16,8 @@ export type Entry = {
   readonly member: BundleMember;
   readonly type: string;
   readonly ifNoneExist?: string;
-  readonly role: 'deliver' | 'part' | 'context' | 'header';
+  /** `staff`: it changes the directory. */
+  readonly role: 'deliver' | 'part' | 'context' | 'header' | 'staff';
   /** Of a part: the index of the entry that it is told with. */
   readonly owner?: number;
   /** Why this entry can't be taken, with the HTTP status that says so. */
@@ -31,11 +32,13 @@ export const openBundle = (config: FhirPushConfig, source: SourceConfig, kind: B
   const members = raw.map((entry, index) => memberOf(entry, index, kind, source));
   const scope = createScope(config, source, members.filter((each) => each.node['resourceType'] !== undefined), children(child(bundle, 'meta'), 'security'));
   const parts = partsOf(members, scope);
+  // Beside anything else they explain it, and may say no more than that needs.
+  const isOfStaff = kind !== 'message' && members.every(({ node }) => isAboutStaff(resourceType(node)));
   const entries = members.map((member, index): Entry => {
     const request = child(raw[index], 'request');
     const type = resourceType(member.node);
     const owner = parts.get(member.node);
-    const role = kind === 'message' && index === 0 ? 'header' : isContextType(type) ? 'context' : owner === undefined ? 'deliver' : 'part';
+    const role = kind === 'message' && index === 0 ? 'header' : isOfStaff && isStaffType(type) ? 'staff' : isContextType(type) ? 'context' : owner === undefined ? 'deliver' : 'part';
     const fault = faultOf(member, type, role, request, source, scope);
     const ifNoneExist = text(request, 'ifNoneExist');
     return { index, member, type, role, ...(owner === undefined ? {} : { owner }), ...(ifNoneExist === undefined ? {} : { ifNoneExist }), ...(fault === undefined ? {} : { fault }) };
@@ -87,14 +90,15 @@ const faultOf = (member: BundleMember, type: string, role: Entry['role'], reques
   const at = member.path.replace(/\.resource$/, '');
   const one = (status: number, issue: Issue): Entry['fault'] => ({ status, issues: [issue] });
   const method = text(request, 'method');
-  if (method !== undefined && method !== 'POST' && !(method === 'PUT' && role === 'context')) {
+  if (method !== undefined && method !== 'POST' && !(method === 'PUT' && (role === 'context' || role === 'staff'))) {
     return one(405, problem('not-supported', 'Only POST is supported here; PUT too, for resources that only explain others.', `${at}.request.method`));
   }
   if (type === '') return one(422, problem('required', 'A resource is required.', `${at}.resource`));
   if (role === 'header') return type === 'MessageHeader' ? undefined : one(422, problem('required', 'The first resource of a message is its MessageHeader.', member.path));
-  if (!isTakenType(type) && role !== 'context') return one(422, problem('not-supported', 'This endpoint does not take this resource type. GET metadata says what it takes.', member.path));
+  if (!isTakenType(type) && role !== 'context' && role !== 'staff') return one(422, problem('not-supported', 'This endpoint does not take this resource type. GET metadata says what it takes.', member.path));
   if (request !== undefined && !addresses(request, type)) return one(422, problem('value', 'The URL of the request is not that of the resource type.', `${at}.request.url`));
   if (role === 'deliver' && !source.resourceTypes.some((each) => each === type)) return one(403, problem('forbidden', 'This source may not send this resource type.', member.path));
+  if (role === 'staff' && source.directory?.types.some((each) => each === type) !== true) return one(403, problem('forbidden', 'This source may not change the directory.', member.path));
   const unsound = unsoundParts(member, scope);
   return unsound.length === 0 ? undefined : { status: 422, issues: unsound };
 };

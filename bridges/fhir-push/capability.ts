@@ -1,10 +1,10 @@
 /** `GET /fhir/metadata`: what this endpoint does, and nothing more (FHIR R4 §3.1.0.14 "capabilities"). A test posts what it promises. */
 import type { TrustWay } from '../../src/ports/bridge.ts';
-import { CONTEXT_TYPES, TAKEN_TYPES } from './config.ts';
+import { CONTEXT_TYPES, STAFF_TYPES, TAKEN_TYPES } from './config.ts';
 import type { FhirPushConfig } from './config.ts';
 import { DEFAULT_BASE_URL } from './stored.ts';
 
-export const capabilityStatement = ({ baseUrl, softwareVersion, tokenUrl }: FhirPushConfig, ways: readonly TrustWay[], date: string): object => ({
+export const capabilityStatement = ({ baseUrl, softwareVersion, tokenUrl, sources }: FhirPushConfig, ways: readonly TrustWay[], date: string): object => ({
   resourceType: 'CapabilityStatement',
   status: 'active',
   date,
@@ -18,7 +18,7 @@ export const capabilityStatement = ({ baseUrl, softwareVersion, tokenUrl }: Fhir
     documentation: `What is taken in is delivered and can't be read back. ${CONTEXT_TYPES.join(', ')} in the same bundle explain it and are not stored by themselves. ` +
       'The answer to a create is given once it is stored durably. The same content again is the same resource. A conditional create that matches and says something new is taken in as a new version of what it matched, and answered 200. Limits per source: size, entries, requests per minute, requests at one time.',
     security: securityOf(ways, tokenUrl),
-    resource: TAKEN_TYPES.map((type) => ({
+    resource: [...TAKEN_TYPES.map((type) => ({
       type,
       profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
       interaction: [{ code: 'create' }],
@@ -29,7 +29,19 @@ export const capabilityStatement = ({ baseUrl, softwareVersion, tokenUrl }: Fhir
       conditionalUpdate: false,
       conditionalDelete: 'not-supported',
       referencePolicy: ['literal', 'logical', 'resolves'],
-    })),
+    })), ...(sources.some(({ directory }) => directory !== undefined) ? STAFF_TYPES : []).map((type) => ({
+      type,
+      profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
+      documentation: 'Changes the directory of staff, for sources that may. It can\'t be read back.',
+      interaction: [{ code: 'create' }, { code: 'update' }],
+      versioning: 'no-version',
+      readHistory: false,
+      updateCreate: true,
+      conditionalCreate: false,
+      conditionalUpdate: false,
+      conditionalDelete: 'not-supported',
+      referencePolicy: ['literal', 'logical', 'resolves'],
+    }))],
     interaction: [{ code: 'transaction' }, { code: 'batch' }],
     operation: [{ name: 'process-message', definition: 'http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message', documentation: 'Synchronous only.' }],
   }],

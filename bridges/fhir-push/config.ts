@@ -9,6 +9,10 @@ export type TakenType = (typeof TAKEN_TYPES)[number];
 /** What explains it: taken in with the bundle that holds it, never stored by itself. */
 export const CONTEXT_TYPES = ['Patient', 'Practitioner', 'PractitionerRole', 'ServiceRequest', 'Organization', 'Specimen', 'Encounter', 'Location', 'CareTeam', 'Binary', 'Media', 'DocumentReference'] as const;
 
+/** What changes the directory, of a source that may. */
+export const STAFF_TYPES = ['Practitioner', 'PractitionerRole'] as const;
+export type StaffType = (typeof STAFF_TYPES)[number];
+
 export type FhirPushConfig = {
   /** Public address of the endpoint, without a slash at the end: `https://aceso.mercy.example/fhir`. Stands in `Location`; default `/fhir`. */
   readonly baseUrl?: string | undefined;
@@ -28,6 +32,8 @@ export type SourceConfig = {
   readonly id: SourceId;
   readonly name: string;
   readonly resourceTypes: readonly TakenType[];
+  /** Absent: what it says of its staff changes nothing. */
+  readonly directory?: { readonly types: readonly StaffType[]; /** Where it has Matrix ids: `telecom`, or the system of identifiers. */ readonly matrixId?: string | undefined } | undefined;
   /** Largest request body. Default 5 MiB. */
   readonly maxBytes?: number | undefined;
   /** Largest number of entries in one bundle. Default 500. */
@@ -56,4 +62,7 @@ export const DEFAULT_MAX_IN_FLIGHT = 100;
 export const DEFAULT_BASE_SYSTEM = 'urn:aceso:source';
 
 export const isTakenType = (type: string): type is TakenType => (TAKEN_TYPES as readonly string[]).includes(type);
+export const isStaffType = (type: string): type is StaffType => (STAFF_TYPES as readonly string[]).includes(type);
+/** What a bundle that changes the directory may hold. */
+export const isAboutStaff = (type: string): boolean => isStaffType(type) || type === 'Organization' || type === 'Location';
 export const isContextType = (type: string): boolean => (CONTEXT_TYPES as readonly string[]).includes(type);

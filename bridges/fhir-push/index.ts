@@ -19,6 +19,7 @@ import type { Refusal, Result } from './outcome.ts';
 import { createRate } from './rate.ts';
 import type { Rate } from './rate.ts';
 
+export { STAFF_TYPES } from './config.ts';
 export type { FhirPushConfig, SourceConfig, TakenType } from './config.ts';
 export { judgeFetched } from './attachments/judge.ts';
 export { createPool } from './pool.ts';
@@ -111,8 +112,10 @@ const fits = ({ headers }: HttpHead, source: SourceConfig): Result<undefined> =>
   return length > maxBytesOf(source) ? { ok: false, refusal: tooLarge(source) } : { ok: true, value: undefined };
 };
 
-const permitted = (operation: Operation, { resourceTypes, isScoped }: SourceConfig): Result<undefined> => {
-  if (operation.kind !== 'create' || resourceTypes.includes(operation.type)) return { ok: true, value: undefined };
+const permitted = (operation: Operation, { resourceTypes, directory, isScoped }: SourceConfig): Result<undefined> => {
+  if (operation.kind === 'staff' && directory === undefined) return refuse(403, 'no-directory', problem('forbidden', 'This source may not change the directory.'));
+  const may: readonly string[] = operation.kind === 'staff' ? (directory?.types ?? []) : resourceTypes;
+  if ((operation.kind !== 'create' && operation.kind !== 'staff') || may.includes(operation.type)) return { ok: true, value: undefined };
   if (isScoped === true) return refuse(403, 'insufficient-scope', problem('forbidden', `The scopes of this access token do not let it create ${operation.type}.`), { 'www-authenticate': `Bearer realm="aceso", error="insufficient_scope", scope="system/${operation.type}.c"` });
   return refuse(403, 'forbidden', problem('forbidden', `This source may not send ${operation.type}.`));
 };

@@ -1,13 +1,14 @@
 /** From the entries of a bundle to receipts: all or nothing, or each by itself. */
-import type { Arrival, Receipt } from '../../src/ports/bridge.ts';
+import type { Arrival, Receipt, StaffNews } from '../../src/ports/bridge.ts';
 import { arrivalOf } from './arrival.ts';
 import type { Entry, Opened } from './bundle.ts';
 import type { Asked, Desk } from './create.ts';
+import { staffOf } from './extract/staff.ts';
 import { conditionName, verdictOn } from './ifNoneExist.ts';
 import type { Node } from './node.ts';
 import { problem, refuse } from './outcome.ts';
 import type { Issue, Result } from './outcome.ts';
-import { receiveAll } from './receive.ts';
+import { receiveAll, staffTaken } from './receive.ts';
 import { reachable } from './reference.ts';
 
 /** What became of an entry. */
@@ -15,9 +16,10 @@ export type Fate =
   | { readonly kind: 'stored'; readonly receipt: Receipt; readonly status: 200 | 201 }
   | { readonly kind: 'part'; readonly owner: number }
   | { readonly kind: 'context' }
+  | { readonly kind: 'said' }
   | { readonly kind: 'refused'; readonly status: number; readonly issues: readonly Issue[] };
 
-type Prepared = Fate | { readonly kind: 'arrival'; readonly arrival: Arrival; readonly verdict: 'new' | 'version' };
+type Prepared = Fate | { readonly kind: 'arrival'; readonly arrival: Arrival; readonly verdict: 'new' | 'version' } | { readonly kind: 'staff'; readonly news: StaffNews };
 
 /** FHIR R4 §3.1.0.11.2: a transaction fails as a whole. The answer carries every entry's issues, and the status of the first. */
 export const processWhole = async (desk: Desk, asked: Asked, { entries, scope }: Opened): Promise<Result<readonly Fate[]>> => {
@@ -32,7 +34,7 @@ export const processWhole = async (desk: Desk, asked: Asked, { entries, scope }:
   if (first !== undefined) {
     return { ok: false, refusal: { status: refused.some(({ status }) => status === 403) ? 403 : first.status, event: 'bundle-refused', issues: refused.flatMap(({ issues }) => issues) } };
   }
-  if (!entries.some(({ role }) => role === 'deliver')) {
+  if (!entries.some(({ role }) => role === 'deliver' || role === 'staff')) {
     return refuse(422, 'nothing-to-deliver', problem('business-rule', 'This bundle holds nothing that becomes a delivery: no DiagnosticReport, Observation, Communication or CommunicationRequest.', 'Bundle.entry'));
   }
   return storeAll(desk, prepared);
@@ -68,6 +70,10 @@ const prepare = async (desk: Desk, asked: Asked, entry: Entry, scope: Opened['sc
   const { fault, role, owner, member, type } = entry;
   if (fault !== undefined) return { ok: true, value: { kind: 'refused', status: fault.status, issues: fault.issues } };
   if (role === 'part' && owner !== undefined) return { ok: true, value: { kind: 'part', owner } };
+  if (role === 'staff') {
+    const said = staffOf(member, scope);
+    return { ok: true, value: 'issues' in said ? { kind: 'refused', status: 422, issues: said.issues } : { kind: 'staff', news: said.news } };
+  }
   if (role !== 'deliver') return { ok: true, value: { kind: 'context' } };
   const at = `Bundle.entry[${entry.index}].request.ifNoneExist`;
   const condition = entry.ifNoneExist === undefined ? undefined : conditionName(type, entry.ifNoneExist, at);
@@ -79,11 +85,15 @@ const prepare = async (desk: Desk, asked: Asked, entry: Entry, scope: Opened['sc
   return { ok: true, value: verdict.value.kind === 'known' ? { kind: 'stored', receipt: verdict.value.receipt, status: 200 } : { kind: 'arrival', arrival: found.arrival, verdict: verdict.value.kind } };
 };
 
+/** A bundle has arrivals or what is said of staff, never both: what is stored is stored in one transaction. */
 const storeAll = async ({ host }: Desk, prepared: readonly Prepared[]): Promise<Result<readonly Fate[]>> => {
   const received = await receiveAll(host, prepared.flatMap((each) => (each.kind === 'arrival' ? [each.arrival] : [])));
   if (!received.ok) return received;
+  const said = await staffTaken(host, prepared.flatMap((each) => (each.kind === 'staff' ? [each.news] : [])));
+  if (!said.ok) return said;
   const receipts = received.value.values();
   return { ok: true, value: prepared.map((each): Fate => {
+    if (each.kind === 'staff') return { kind: 'said' };
     if (each.kind !== 'arrival') return each;
     const { value: receipt, done } = receipts.next();
     if (done === true) throw new Error('fewer receipts than arrivals');

@@ -1,5 +1,5 @@
 /** Hands arrivals to the host and says when it can't take them. */
-import type { Arrival, BridgeHost, Receipt } from '../../src/ports/bridge.ts';
+import type { Arrival, BridgeHost, Receipt, StaffNews } from '../../src/ports/bridge.ts';
 import { problem, refusal } from './outcome.ts';
 import type { Refusal, Result } from './outcome.ts';
 
@@ -15,6 +15,13 @@ export const receiveAll = async (host: BridgeHost, arrivals: readonly Arrival[])
   const receipts = arrivals.map((each) => byKey.get(each.key)).filter((each) => each !== undefined);
   if (receipts.length !== arrivals.length) throw new Error('the host gave fewer receipts than it took arrivals');
   return { ok: true, value: receipts };
+};
+
+/** As `receiveAll`, for what is said of staff. */
+export const staffTaken = async (host: BridgeHost, news: readonly StaffNews[]): Promise<Result<readonly Receipt[]>> => {
+  if (news.length === 0) return { ok: true, value: [] };
+  const taken = await host.staff(news);
+  return taken.ok ? { ok: true, value: taken.value } : { ok: false, refusal: unavailable(taken.error.retryAfterMs) };
 };
 
 export const unavailable = (retryAfterMs: number | undefined): Refusal =>

@@ -48,7 +48,8 @@ const answer = ({ config }: Desk, { preference }: Asked, kind: BundleKind, { ent
   const refused = fates.filter(({ kind: fate }) => fate === 'refused').length;
   const ids = stored.map(({ receipt }) => receipt.id);
   const body = toJson({ resourceType: 'Bundle', type: kind === 'batch' ? 'batch-response' : 'transaction-response', ...(entry.length === 0 ? {} : { entry }) });
-  const event = refused > 0 ? 'batch-partly-refused' : created ? 'created' : 'known';
+  const isOfStaff = fates.some(({ kind: fate }) => fate === 'said');
+  const event = refused > 0 ? 'batch-partly-refused' : isOfStaff ? 'staff-said' : created ? 'created' : 'known';
   return { event, ids, reply: { status: 200, headers: { 'content-type': FHIR_JSON, 'cache-control': 'no-store' }, body } };
 
   function responseEntry({ type, member }: Entry, fate: Fate): object {
@@ -61,6 +62,8 @@ const answer = ({ config }: Desk, { preference }: Asked, kind: BundleKind, { ent
       }
       case 'part':
         return { response: { status: '200 OK', outcome: operationOutcome([information('Stored as part of the resource that names it.', `Bundle.entry[${fate.owner}].resource`)]) } };
+      case 'said':
+        return { response: { status: '200 OK', outcome: operationOutcome([information('Stored. The directory follows within seconds.')]) } };
       case 'context':
         return { response: { status: '200 OK', outcome: operationOutcome([information('Taken in as context of the resources that refer to it; not stored by itself.')]) } };
       case 'refused':

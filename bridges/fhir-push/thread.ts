@@ -10,11 +10,12 @@ import type { FhirPushConfig } from './config.ts';
 import type { Done } from './create.ts';
 import type { Result } from './outcome.ts';
 
-type Asking = Pick<BridgeHost, 'receive' | 'find'>;
+type Asking = Pick<BridgeHost, 'receive' | 'find' | 'staff'>;
 type ToThread = { readonly kind: 'task'; readonly config: FhirPushConfig; readonly task: Task } | { readonly kind: 'told'; readonly outcome: unknown };
 type FromThread =
   | { readonly kind: 'receive'; readonly arrivals: Parameters<Asking['receive']>[0] }
   | { readonly kind: 'find'; readonly source: Parameters<Asking['find']>[0]; readonly name: string }
+  | { readonly kind: 'staff'; readonly news: Parameters<Asking['staff']>[0] }
   | { readonly kind: 'done'; readonly result: Result<Done> }
   | { readonly kind: 'failed' };
 
@@ -25,7 +26,7 @@ export const serveTasks = (port: MessagePort, validator: FhirValidator): void =>
     tell = resolve as (outcome: unknown) => void;
     port.postMessage(question);
   });
-  const host: BridgeHost = { receive: (arrivals) => ask({ kind: 'receive', arrivals }), find: (source, name) => ask({ kind: 'find', source, name }), observe: () => undefined };
+  const host: BridgeHost = { receive: (arrivals) => ask({ kind: 'receive', arrivals }), find: (source, name) => ask({ kind: 'find', source, name }), staff: (news) => ask({ kind: 'staff', news }), observe: () => undefined };
   port.on('message', (message: ToThread) => {
     if (message.kind === 'told') { tell?.(message.outcome); return; }
     void answer({ config: message.config, host, validator }, message.task).then(
@@ -49,6 +50,7 @@ export const runInThread = (thread: Worker, host: Asking, config: FhirPushConfig
     switch (message.kind) {
       case 'receive': told(host.receive(message.arrivals)); return;
       case 'find': told(host.find(message.source, message.name)); return;
+      case 'staff': told(host.staff(message.news)); return;
       case 'done': end(() => resolve(message.result)); return;
       case 'failed': end(() => reject(new Error('the task failed in its thread')));
     }

@@ -85,6 +85,15 @@ const fetchFiles = z.strictObject({
   }).optional().describe('SMART Backend Services: Aceso gets access tokens there'),
 }).refine(({ token_file: file, smart: client }) => file === undefined || client === undefined, 'give token_file or smart, not both');
 
+const code = z.string().regex(/^[^|]*\|[^|]+$/u, 'system|code, e.g. http://nucc.org/provider-taxonomy|207RC0000X');
+const role = z.string().regex(/^[a-z][a-z0-9-]*$/u, 'a role of the policy, e.g. physician: `aceso policy roles` lists them');
+const feed = z.strictObject({
+  roles: z.record(code, z.union([role, z.array(role)])).default({}).describe('PractitionerRole.code, as system|code, and the roles that it gives. A code that isn\'t here gives none. Without any, roles are not this source\'s to say'),
+  organisations: z.record(z.string().min(1), z.string().min(1)).optional().describe('Organization/<id> or system|value, and whose staff they are: this server\'s name, or the organisation of a partner. Without it, that is not this source\'s to say'),
+  departments: z.record(z.string().min(1), z.string().min(1)).optional().describe('The same for departments; those that come along as Organization of type dept say their own name'),
+  matrix_id: z.string().min(1).optional().describe('Where it has Matrix ids: telecom, or the system of identifiers. Without it, it names nobody who isn\'t in the directory'),
+});
+
 const source = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/u, 'lower-case letters, digits and dashes'),
   name: z.string().min(1),
@@ -94,7 +103,8 @@ const source = z.strictObject({
   issued: z.array(z.strictObject({ issuer: z.url(), client_id: z.string().min(1) })).default([]).describe('What it is called in the tokens of authorization.issuers'),
   certificates: z.array(certificate).default([]).describe('Client certificates by which it is known; they need http.tls.client_ca or http.trusted_proxies.certificate_header'),
   certificate: z.enum(['enough', 'beside-tokens']).default('enough').describe('beside-tokens: its tokens count only on a connection with one of its certificates'),
-  resource_types: z.array(z.enum(['DiagnosticReport', 'Observation', 'Communication', 'CommunicationRequest'])).min(1).default(['DiagnosticReport', 'Observation', 'Communication', 'CommunicationRequest']),
+  directory: feed.optional().describe('It may change the directory of staff (docs/directory.md); nothing it says of people does without this'),
+  resource_types: z.array(z.enum(['DiagnosticReport', 'Observation', 'Communication', 'CommunicationRequest'])).default(['DiagnosticReport', 'Observation', 'Communication', 'CommunicationRequest']),
   max_bytes: z.int().positive().default(5 * 1024 * 1024),
   max_entries: z.int().positive().default(500),
   requests_per_minute: z.int().positive().optional(),

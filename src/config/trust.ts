@@ -24,6 +24,7 @@ export function crossCheckTrust({ sources, authorization, http, appservice }: Co
     const say = (problem: string): void => { problems.push(`sources[${index}]${problem}`); };
     const hasToken = tokensOf(source).length > 0 || source.smart !== undefined || source.issued.length > 0;
     if (!hasToken && source.certificates.length === 0) say(': has no way to prove itself. Give it tokens, smart, issued or certificates.');
+    if (source.resource_types.length === 0 && source.directory === undefined) say('.resource_types: it may send nothing. Name what it sends, or give it directory.');
     if (source.certificate === 'beside-tokens' && (!hasToken || source.certificates.length === 0)) say('.certificate: beside-tokens needs certificates, and a token to go beside.');
     for (const [at, { issuer }] of source.issued.entries()) if (!issuers.has(issuer)) say(`.issued[${at}].issuer: is not among authorization.issuers. Name it there, with its jwks_url and audience.`);
     if (source.certificates.length > 0 && !showsCertificates) say('.certificates: nothing shows Aceso a client certificate. Set http.tls.client_ca, or http.trusted_proxies.certificate_header.');

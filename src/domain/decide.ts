@@ -8,6 +8,8 @@ import { decideGoverned, lookupsOfGoverned } from './governed/decide.ts';
 import type { GovernedRoom } from './governed/governed.ts';
 import { decideParty, lookupsOfParty } from './people/decide.ts';
 import type { Party } from './people/party.ts';
+import { decideStaff, lookupsOfStaff } from './people/decideStaff.ts';
+import type { Staff } from './people/staff.ts';
 import { decideReport, lookupsOfReport } from './report/decide.ts';
 import type { ReportState } from './report/report.ts';
 import { decideRoom, lookupsOfRoom } from './rooms/decide.ts';
@@ -21,7 +23,9 @@ export function lookupsFor(fact: Fact, state: unknown): readonly Lookup[] {
     case 'room':
       return lookupsOfRoom(fact, state as RoomState | undefined);
     case 'party':
-      return lookupsOfParty(fact);
+      return lookupsOfParty(fact, state as Party | undefined);
+    case 'staff':
+      return lookupsOfStaff(fact, state as Staff | undefined);
     case 'delivery':
       return lookupsOfDelivery(fact);
     case 'agreement':
@@ -36,6 +40,8 @@ export function decide(state: unknown, fact: Fact, context: Context): Decision<u
   switch (fact.aggregate.kind) {
     case 'report':
       return decideReport(state as ReportState | undefined, fact, context);
+    case 'staff':
+      return decideStaff(state as Staff | undefined, fact, context);
     case 'delivery':
       return decideDelivery(state as DeliveryState | undefined, fact, context);
     case 'room':

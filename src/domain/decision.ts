@@ -1,4 +1,4 @@
-import type { Millis } from './brand.ts';
+import type { Millis, SourceId } from './brand.ts';
 import type { Effect } from './effect.ts';
 import type { Aggregate, AggregateKind, RaisedFact } from './fact.ts';
 import type { Organisation } from './policy/agreement.ts';
@@ -19,6 +19,15 @@ export type FoundAggregate = { readonly aggregate: Aggregate; readonly state: un
 
 export type Lookup = { readonly kind: AggregateKind; readonly name: string };
 
+/** What a source's words mean in this directory: the hospital's configuration says it. */
+export type FeedTerms = {
+  /** Roles by code. Without any, roles are not the source's to say. */
+  readonly roles: Readonly<Record<string, readonly string[]>>;
+  /** By their names in what the source sends. Without it, neither is the organisation. */
+  readonly organisations?: Readonly<Record<string, string>>;
+  readonly departments?: Readonly<Record<string, string>>;
+};
+
 /** The hospital's choices, from its configuration. */
 export type Settings = {
   readonly organisation: string;
@@ -31,6 +40,8 @@ export type Settings = {
   readonly organisations: readonly Organisation[];
   /** What rooms of each kind are made from; the own server alone, and members who all may write, for one that isn't here. */
   readonly templates?: RoomTemplates;
+  /** Sources that may change the directory, and what their words mean here. */
+  readonly feeds?: ReadonlyMap<SourceId, FeedTerms>;
   /** How many couriers there are: a new room is given one of this many seats. */
   readonly courierSeats: number;
   /** An invitation nobody accepted is held, loudly, after this long. */

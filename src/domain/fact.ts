@@ -8,13 +8,14 @@ import type { EffectKind, EffectResult } from './effect.ts';
 import type { EncryptedEvent } from './encryptedEvent.ts';
 import type { Candidate } from './people/recipient.ts';
 import type { Party } from './people/party.ts';
+import type { Fed, StaffSaid } from './people/staff.ts';
 import type { Label, RoomKind } from './policy/words.ts';
 import type { Notice } from './rooms/notice.ts';
 import type { OpenEdge } from './rooms/protection.ts';
 import type { Sealed } from './sealed.ts';
 
-/** What facts are about, and in whose order they are decided. A room's id is that of the party it serves, an agreement's the server of the partner; a governed one, in which people talk, has a key of its own. */
-export type AggregateKind = 'report' | 'delivery' | 'room' | 'party' | 'agreement' | 'governed';
+/** What facts are about, and in whose order they are decided. A room's id is that of the party it serves, an agreement's the server of the partner; a governed one, in which people talk, has a key of its own; staff's is who says it, and whom of. */
+export type AggregateKind = 'report' | 'delivery' | 'room' | 'party' | 'agreement' | 'governed' | 'staff';
 export type Aggregate = { readonly kind: AggregateKind; readonly id: string };
 
 /** Something that happened. It can't be refused; what to make of it is decided once. */
@@ -99,7 +100,15 @@ export type FactBody =
   | { readonly type: 'effect.done'; readonly effect: EffectId; readonly kind: EffectKind; readonly result: EffectResult }
   | { readonly type: 'effect.failed'; readonly effect: EffectId; readonly kind: EffectKind; readonly code: string; readonly message: string; readonly final: boolean }
   | { readonly type: 'timer.due'; readonly name: string }
-  | { readonly type: 'party.changed'; readonly party: Party; readonly by: string; readonly room: 'now' | 'on-demand' }
+  | { readonly type: 'party.changed'; readonly party: Party; readonly by: string; readonly room: 'now' | 'on-demand'; /** What sources said of somebody whom the directory didn't know, and who may be they. */ readonly waiting?: readonly string[] }
+  /** A source that may change the directory says something of somebody. */
+  | ({ readonly type: 'staff.said' } & StaffSaid)
+  /** A post is somebody else's by now. `next`: what is said of them, once it is free. */
+  | { readonly type: 'staff.left'; readonly post: string; readonly next: { readonly type: 'staff.said' } & StaffSaid }
+  /** The directory, or what the source's words mean, may have changed. */
+  | { readonly type: 'staff.asked'; readonly by: string }
+  /** What counts of it for a person. `made`: whom to enter, when the directory doesn't have them. */
+  | { readonly type: 'party.fed'; readonly entry: string; readonly fed: Fed; readonly by: SourceId; readonly made?: { readonly name: string; readonly userId: UserId } }
   /** A room of a kind is wanted, with these people; again, for those who are not in it. `inCare`: whoever asks says that the patient is in their care. */
   | { readonly type: 'operator.open'; readonly by: string; readonly template: RoomKind; readonly members: readonly UserId[]; readonly inCare?: 'attested' }
   /** Another room of this version is to take its place. */

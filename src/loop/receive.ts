@@ -2,6 +2,7 @@ import { as, type Millis, type SourceId, type SubjectId } from '../domain/brand.
 import { isAwaited, isSent } from '../domain/clinical/attachment.ts';
 import { fail, ok } from '../domain/outcome.ts';
 import { PARTY_SYSTEM } from '../domain/people/party.ts';
+import { staffId } from '../domain/people/staff.ts';
 import { Sealed } from '../domain/sealed.ts';
 import type { Arrival, BridgeHost } from '../ports/bridge.ts';
 import type { Faults } from '../ports/faults.ts';
@@ -29,22 +30,27 @@ export type ReceiveParts = {
 /** RECEIVE: stores what a bridge brings, once, and only then lets it say 2xx (invariant 1). */
 export function createBridgeHost(parts: ReceiveParts): BridgeHost {
   const { store, log, metrics, faults } = parts;
+  async function take(facts: readonly IncomingFact[], resource: 'result' | 'staff'): ReturnType<BridgeHost['receive']> {
+    try {
+      faults.at('http.received');
+      await parts.pace.wait();
+      const taken = await store.receive(facts);
+      faults.at('receive.committed');
+      parts.nudge();
+      for (const { created } of taken) metrics.count('facts_received', { outcome: created ? 'new' : 'known', resource });
+      return ok(taken);
+    } catch (error) {
+      log.error('receive.failed', { error: errorCode(error) });
+      return fail('unavailable', 'the store cannot take it now', { retry: true, retryAfterMs: 5000 });
+    }
+  }
   return {
     async receive(arrivals) {
-      try {
-        faults.at('http.received');
-        await parts.pace.wait();
-        const taken = await store.receive(arrivals.map((arrival) => toFact(parts, arrival)));
-        faults.at('receive.committed');
-        parts.nudge();
-        for (const { id, created } of taken) metrics.count('facts_received', { outcome: created ? 'new' : 'known', resource: id ? 'result' : '' });
-        countAttachments(metrics, arrivals.filter((_, index) => taken[index]?.created));
-        return ok(taken);
-      } catch (error) {
-        log.error('receive.failed', { error: errorCode(error) });
-        return fail('unavailable', 'the store cannot take it now', { retry: true, retryAfterMs: 5000 });
-      }
+      const taken = await take(arrivals.map((arrival) => toFact(parts, arrival)), 'result');
+      if (taken.ok) countAttachments(metrics, arrivals.filter((_, index) => taken.value[index]?.created));
+      return taken;
     },
+    staff: (news) => take(news.map(({ key, said }) => ({ source: said.source, key, at: parts.now(), aggregate: { kind: 'staff', id: staffId(said) }, body: { type: 'staff.said', ...said } })), 'staff'),
     async find(source, name) {
       try {
         return ok(await store.findByName(source, name));

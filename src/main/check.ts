@@ -57,12 +57,18 @@ export async function checkConfig(config: LoadedConfig): Promise<Printed> {
 }
 
 /** Roles that the rules don't know, which permit nothing; and who has none, and what that means. */
-function standings({ directory, homeserver, partners }: LoadedConfig, known: readonly string[]): readonly string[] {
+function standings({ directory, homeserver, partners, sources }: LoadedConfig, known: readonly string[]): readonly string[] {
   const organisations = new Set([homeserver.server_name, ...partners.flatMap(({ server_name: server, organisation = server }) => [organisation])]);
   const wrong = directory.people.flatMap(({ id, roles, organisation }) => [
     ...roles.filter((role) => !known.includes(role)).map((role) => `${id}: the rules don't know the role ${role}, so it permits nothing. There are ${known.join(', ')}.`),
     ...(organisation === undefined || organisations.has(organisation) ? [] : [`${id}: ${organisation} is the organisation of no partner, so it has no agreement, and nothing is permitted. There are ${[...organisations].join(', ')}.`]),
   ]);
+  const fed = sources.flatMap(({ id, directory: feed }) => (feed === undefined ? [] : [
+    ...Object.entries(feed.roles).flatMap(([code, roles]) => [roles].flat().filter((role) => !known.includes(role)).map((role) => `source ${id}: directory.roles: the rules don't know the role ${role} of ${code}, so it permits nothing. There are ${known.join(', ')}.`)),
+    ...Object.values(feed.organisations ?? {}).filter((each) => !organisations.has(each)).map((each) => `source ${id}: directory.organisations: ${each} is the organisation of no partner, so it has no agreement, and nothing is permitted. There are ${[...organisations].join(', ')}.`),
+    ...(Object.keys(feed.roles).length === 0 ? [`source ${id}: directory has no roles: it says who has left, and nothing of what people may do.`] : []),
+  ]));
+  wrong.push(...fed);
   const bare = directory.people.filter(({ roles }) => roles.length === 0).map(({ id }) => id);
   if (bare.length === 0) return wrong;
   const some = `${bare.slice(0, 5).join(', ')}${bare.length > 5 ? ` and ${bare.length - 5} more` : ''}`;

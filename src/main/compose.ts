@@ -11,8 +11,8 @@ import { createStore } from '../adapters/store/store.ts';
 import { troubleOf, type StoreTrouble } from '../adapters/store/trouble.ts';
 import { ConfigError, loadTemplate, type LoadedConfig } from '../config/load.ts';
 import type { PersonConfig } from '../config/schema.ts';
-import { as, type Millis, type UserId } from '../domain/brand.ts';
-import type { Settings } from '../domain/decision.ts';
+import { as, type Millis, type SourceId, type UserId } from '../domain/brand.ts';
+import type { FeedTerms, Settings } from '../domain/decision.ts';
 import type { Failure } from '../domain/outcome.ts';
 import type { Organisation } from '../domain/policy/agreement.ts';
 import type { Party } from '../domain/people/party.ts';
@@ -108,10 +108,17 @@ export function settingsOf(config: LoadedConfig): Settings {
     agreedServers: [config.homeserver.server_name, ...partners.map(({ server_name: name }) => name)],
     ownServer: config.homeserver.server_name,
     organisations: organisationsOf(config),
+    feeds: feedsOf(config),
     courierSeats: config.courier.devices,
     invitationPatienceMs: config.invitations.patience_minutes * 60_000,
   };
 }
+
+/** Sources that may change the directory, and what their words mean. */
+const feedsOf = ({ sources }: LoadedConfig): ReadonlyMap<SourceId, FeedTerms> => new Map(sources.flatMap(({ id, directory }) => (directory === undefined ? [] : [[as<SourceId>(id), {
+  roles: Object.fromEntries(Object.entries(directory.roles).map(([code, roles]) => [code, typeof roles === 'string' ? [roles] : roles])),
+  ...(directory.organisations === undefined ? {} : { organisations: directory.organisations }), ...(directory.departments === undefined ? {} : { departments: directory.departments }),
+}] as const])));
 
 const DAY_MS = 86_400_000;
 

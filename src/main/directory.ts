@@ -1,6 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { as } from '../domain/brand.ts';
+import { byHand } from '../domain/people/fed.ts';
 import { partyNames, type Party } from '../domain/people/party.ts';
+import { namesOfStaff, staffId, type Staff } from '../domain/people/staff.ts';
 import type { Notes } from '../ports/notes.ts';
 import type { IncomingFact, Store } from '../ports/store.ts';
 
@@ -14,11 +16,13 @@ export class DirectoryConflict extends Error {}
 export async function bringParties(store: Store, parties: readonly Party[], by: string, room: 'now' | 'on-demand'): Promise<readonly string[]> {
   const facts: IncomingFact[] = [];
   const owners = new Map<string, Party>();
+  const unmatched = parties.length === 0 ? [] : ((await store.states('staff')) as readonly Staff[]).filter(({ party }) => party === undefined);
   for (const party of parties) {
     await refuseConflict(store, party, owners);
-    const known = (await store.load({ kind: 'party', id: party.id }))?.state;
-    if (room === 'on-demand' && JSON.stringify(known) === JSON.stringify(party)) continue;
-    facts.push({ source: 'operator', key: randomUUID(), aggregate: { kind: 'party', id: party.id }, at: as(Date.now()), body: { type: 'party.changed', party, by, room } });
+    const known = (await store.load({ kind: 'party', id: party.id }))?.state as Party | undefined;
+    if (room === 'on-demand' && known !== undefined && JSON.stringify(byHand(known)) === JSON.stringify(party)) continue;
+    const waiting = unmatched.filter((staff) => namesOfStaff(staff).some((name) => partyNames(party).includes(name))).map(staffId);
+    facts.push({ source: 'operator', key: randomUUID(), aggregate: { kind: 'party', id: party.id }, at: as(Date.now()), body: { type: 'party.changed', party, by, room, ...(waiting.length === 0 ? {} : { waiting }) } });
   }
   await store.receive(facts);
   return facts.map(({ aggregate }) => aggregate.id);

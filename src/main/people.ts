@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { LoadedConfig } from '../config/load.ts';
 import { as, type Millis, type UserId } from '../domain/brand.ts';
+import { byHand } from '../domain/people/fed.ts';
 import { PARTY_SYSTEM, type Party } from '../domain/people/party.ts';
 import { NPI, type Identifier } from '../domain/people/recipient.ts';
 import type { Standing } from '../domain/policy/standing.ts';
@@ -21,12 +22,20 @@ export type StandingOptions = { readonly role?: readonly string[]; readonly orga
 export async function enrol(store: Store, id: string, options: EnrolOptions): Promise<Printed> {
   const party = await partyOf(store, id, options);
   await bringParties(store, [party], options.by, 'now');
-  return { json: party, text: `${party.name} is enrolled. The running server makes the results room and invites ${party.members.join(', ')}: see \`aceso people list\`.` };
+  return { json: party, text: `${party.name} is enrolled. The running server makes the results room and invites ${party.members.join(', ')}: see \`aceso people list\`.${await overruled(store, id, options)}` };
+}
+
+/** What was said by hand and doesn't count, because a source says it. */
+async function overruled(store: Store, id: string, { role, organisation, department }: StandingOptions): Promise<string> {
+  const fed = Object.values(((await store.load({ kind: 'party', id }))?.state as Party | undefined)?.fed ?? {});
+  const said = [...(role && fed.some(({ roles }) => roles) ? ['roles'] : []), ...(organisation && fed.some((each) => each.organisation) ? ['organisation'] : []), ...(department && fed.some((each) => each.department) ? ['department'] : [])];
+  return said.length === 0 ? '' : `\nNOT COUNTED: ${said.join(', ')}. ${[...new Set(fed.map(({ source }) => source))].join(', ')} says it, and what a source says takes the place of a command: change it there (\`aceso people show ${id}\`).`;
 }
 
 /** What the options say, over what the directory knows. */
 async function partyOf(store: Store, id: string, options: Omit<EnrolOptions, 'by'>): Promise<Party> {
-  const known = (await store.load({ kind: 'party', id }))?.state as Party | undefined;
+  const entry = (await store.load({ kind: 'party', id }))?.state as Party | undefined;
+  const known = entry && byHand(entry);
   const members = options.userId ?? known?.members ?? [];
   if (!/^[a-z0-9][a-z0-9._-]{0,62}$/u.test(id)) throw new Error(`${id}: a short name has lower-case letters, digits, dots and dashes, e.g. dr-okafor`);
   if (members.length === 0) throw new Error(`${id} is not in the directory: give --user-id and --name.`);

@@ -23,12 +23,13 @@ import type { Faults } from '../ports/faults.ts';
 import type { StoreCounts } from '../ports/store.ts';
 import { errorCode, type LeveledLog, type Log } from '../ports/telemetry.ts';
 import { noWakeUps } from '../ports/wakeUps.ts';
-import { courierLocalpart, explained, guardianLocalpart, locationOf, openStore, partiesOf, readRegistration, type Opened } from './compose.ts';
+import { courierLocalpart, explained, guardianLocalpart, locationOf, openStore, partiesOf, readRegistration, settingsOf, type Opened } from './compose.ts';
 import { createAgreed } from './agreements/agreed.ts';
 import { createDemands } from './agreements/roomDemands.ts';
 import { oursOf, peopleOf } from './rooms/ours.ts';
 import { composeCouriers } from './couriers.ts';
 import { bringFromFile, checkFromFile } from './directory.ts';
+import { createMeanings } from './feeds.ts';
 import { openOperations, startDoors, type PrepareDoor } from './doors.ts';
 import { createHealth, type Problem } from './health.ts';
 import { operationsRoutes, waitingRoutes } from './operations.ts';
@@ -98,11 +99,17 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   };
   const started = { ...settled, policy };
   await whenThere(config, waiting, () => bringPolicy(started));
+  const bringMeanings = createMeanings(store, notes);
+  if (isDecider) await whenThere(config, waiting, () => bringMeanings(started.settings));
   const reload = createReload({
     started, store, notes, log, metrics, now, faults, worker,
     prepareDoor: (next) => late.door?.(next) ?? (() => undefined),
     checkDirectory: async (next) => { if (isDecider) await checkFromFile(store, notes, partiesOf(next)); },
-    bringDirectory: async (next) => { if (isDecider) await bringFromFile(store, notes, partiesOf(next)); },
+    bringDirectory: async (next) => {
+      if (!isDecider) return;
+      await bringFromFile(store, notes, partiesOf(next));
+      await bringMeanings(settingsOf(next));
+    },
     bringPolicy,
   });
 

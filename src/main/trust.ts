@@ -6,6 +6,7 @@ import { fixedKeySet, keySetOf, remoteKeySet, type KeySet } from '../adapters/au
 import { scopesFor } from '../adapters/auth/scopes.ts';
 import { createThrottle, type Throttle } from '../adapters/auth/throttle.ts';
 import { smartConfiguration, tokenEndpoint, type TokenEndpointParts } from '../adapters/auth/tokenEndpoint.ts';
+import { STAFF_TYPES } from '../../bridges/fhir-push/index.ts';
 import { ConfigError, type LoadedConfig } from '../config/load.ts';
 import { tokensOf } from '../config/trust.ts';
 import { as, type Millis } from '../domain/brand.ts';
@@ -54,9 +55,12 @@ export function createTrust(config: LoadedConfig, { keys, remember, now, observe
 
 const publicUrl = (config: LoadedConfig): string => (config.http.public_url ?? `http://${config.http.host}:${config.http.port}`).replace(/\/$/u, '');
 
+/** What an access token's scopes may name. */
+const typesOf = ({ resource_types: types, directory }: SourceConfig): readonly string[] => [...types, ...(directory === undefined ? [] : STAFF_TYPES)];
+
 function trustedSource(source: SourceConfig): TrustedSource {
   return {
-    id: as(source.id), types: source.resource_types, certificates: source.certificates, certificate: source.certificate,
+    id: as(source.id), types: typesOf(source), certificates: source.certificates, certificate: source.certificate,
     tokens: tokensOf(source).map(({ sha256, not_after: end }) => ({ sha256, ...(end === undefined ? {} : { notAfter: as<Millis>(Date.parse(end)) }) })),
     issued: source.issued.map(({ issuer, client_id: clientId }) => ({ issuer, clientId })),
     ...(source.smart === undefined ? {} : { clientId: source.smart.client_id }),
@@ -66,7 +70,7 @@ function trustedSource(source: SourceConfig): TrustedSource {
 function smartClientOf(config: LoadedConfig, source: SourceConfig, keysAt: TrustMemory['keysAt']): readonly SmartClient[] {
   if (source.smart === undefined) return [];
   const { client_id: id, jwks_url: jwksUrl } = source.smart;
-  return [{ id, source: as(source.id), types: source.resource_types, keys: keysOf(config, source, keysAt), ...(jwksUrl === undefined ? {} : { jwksUrl }) }];
+  return [{ id, source: as(source.id), types: typesOf(source), keys: keysOf(config, source, keysAt), ...(jwksUrl === undefined ? {} : { jwksUrl }) }];
 }
 
 /** For a look outside the server. */

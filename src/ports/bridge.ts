@@ -6,6 +6,7 @@ import type { SourceId } from '../domain/brand.ts';
 import type { ClinicalReport } from '../domain/clinical/report.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { Candidate } from '../domain/people/recipient.ts';
+import type { StaffSaid } from '../domain/people/staff.ts';
 
 /** One clinical thing that arrived. PHI: goes to `BridgeHost.receive` and nowhere else. */
 export type Arrival = {
@@ -30,6 +31,9 @@ export type Arrival = {
   readonly candidates: readonly Candidate[];
 };
 
+/** What a source says of its staff. The same key of the same source is the same fact. */
+export type StaffNews = { readonly key: string; readonly said: StaffSaid };
+
 /** What became of an arrival. `id` is Aceso's logical id of the stored resource. */
 export type Receipt = { readonly id: string; readonly version: number; readonly created: boolean };
 
@@ -39,6 +43,8 @@ export type BridgeHost = {
    * Fails with `unavailable` (retry) when the store can't take them: the bridge answers 503 with Retry-After.
    */
   receive(arrivals: readonly Arrival[]): Promise<Outcome<readonly Receipt[], 'unavailable'>>;
+  /** The same for what is said of staff: the bridge has made sure that the source may. */
+  staff(news: readonly StaffNews[]): Promise<Outcome<readonly Receipt[], 'unavailable'>>;
   /** Looks for what was accepted earlier from this source under a name (`Type?identifier=system|value`). */
   find(source: SourceId, name: string): Promise<Outcome<readonly Receipt[], 'unavailable'>>;
   /** Says what became of a request. Codes and counts only: no PHI. */

@@ -1,5 +1,7 @@
 import { expect } from 'chai';
-import { newAceso, type Aceso } from '../support/aceso.ts';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { newAceso, sha256, type Aceso } from '../support/aceso.ts';
 import type { Client, SeenMessage } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
 import { sharedHospitals, type Hospitals, type Slot } from '../support/lab.ts';
@@ -7,6 +9,10 @@ import { matrix, matrixAnswer } from '../support/matrixHttp.ts';
 import { asGuardian } from '../support/results.ts';
 import { until } from '../support/until.ts';
 
+const EHR_TOKEN = 'token-of-the-ehr';
+const NUCC = 'http://nucc.org/provider-taxonomy';
+const EHR = { id: 'ehr', name: 'Mercy EHR', token_sha256: sha256(EHR_TOKEN), owner: 'EHR team', resource_types: [], directory: { roles: { [`${NUCC}|207RC0000X`]: 'physician', [`${NUCC}|246Q00000X`]: 'billing' } } };
+const BEN_NPI = '1902301225';
 const PASSWORD = 'password-of-talk-rooms';
 type Shown = { readonly roomId?: string; readonly members: Readonly<Record<string, string>>; readonly refused: readonly { readonly userId: string; readonly rules: readonly string[]; readonly message: string }[]; readonly looked?: { readonly findings: readonly unknown[] } };
 
@@ -22,6 +28,12 @@ describe('A consult room between two hospitals, on real servers', function () {
   const shown = (): Promise<Shown> => aceso.cli('rooms', 'show', 'cardiology');
   const stateOf = async (type: string, key = ''): Promise<Record<string, unknown>> => asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(room)}/state/${type}/${encodeURIComponent(key)}`);
   const set = (type: string, content: unknown): Promise<unknown> => asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(room)}/state/${type}/`, { method: 'PUT', body: content });
+  const audited = (action: string): readonly { readonly because: string; readonly detail: Readonly<Record<string, unknown>> }[] => {
+    const database = new DatabaseSync(join(aceso.folder, 'data', 'aceso.db'), { readOnly: true });
+    const rows = database.prepare('select because, detail from audit where action = ? order by seq').all(action) as unknown as readonly { readonly because: string; readonly detail: string }[];
+    database.close();
+    return rows.map(({ because, detail }) => ({ because, detail: JSON.parse(detail) as Record<string, unknown> }));
+  };
   const dryRun = (): Promise<{ readonly findings: readonly unknown[]; readonly repairs: readonly unknown[] }> => aceso.cli('rooms', 'repair', 'cardiology', '--dry-run');
 
   before(async () => {
@@ -32,8 +44,8 @@ describe('A consult room between two hospitals, on real servers', function () {
     clerk = await mercy.register('talk-clerk', PASSWORD);
     ada = await startJsClient({ baseUrl: stAnne.baseUrl, user: 'talk-ada', password: PASSWORD });
     ben = await startJsClient({ baseUrl: mercy.baseUrl, user: 'talk-ben', password: PASSWORD });
-    const people = [{ id: 'ada', name: 'Dr. Ada', user_id: adaId, roles: ['partner-clinician'] }, { id: 'ben', name: 'Dr. Ben', user_id: benId, roles: ['physician'] }, { id: 'clerk', name: 'Claire', user_id: clerk, roles: ['billing'] }];
-    aceso = await newAceso({ mercy, slot, people, partners: [{ server_name: stAnne.serverName, name: 'St. Anne' }] });
+    const people = [{ id: 'ada', name: 'Dr. Ada', user_id: adaId, roles: ['partner-clinician'] }, { id: 'ben', name: 'Dr. Ben', user_id: benId, npi: BEN_NPI, roles: ['physician'] }, { id: 'clerk', name: 'Claire', user_id: clerk, roles: ['billing'] }];
+    aceso = await newAceso({ mercy, slot, people, partners: [{ server_name: stAnne.serverName, name: 'St. Anne' }], moreSources: [EHR] });
     await aceso.start();
   });
   after(async () => {
@@ -137,18 +149,39 @@ describe('A consult room between two hospitals, on real servers', function () {
     expect([(await upgrade()).mode, await rooms(), (await dryRun()).findings]).to.deep.equal(['none', before + 1, []]);
   });
 
-  it('loses somebody whom the homeserver\'s administrator let in, and somebody whose role doesn\'t allow it any more; who may have a results room is told there', async () => {
+  it('loses somebody whom the homeserver\'s administrator let in', async () => {
     await asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(room)}/invite`, { body: { user_id: clerk } });
     await until('the clerk to be out', async () => (await stateOf('m.room.member', clerk))['membership'] === 'leave', 30_000, 300);
-    await aceso.cli('people', 'enrol', 'ben', '--role', 'billing');
-    await until('Ben to be out', async () => (await stateOf('m.room.member', ben.userId))['membership'] === 'leave', 30_000, 300);
+  });
+
+  it('loses whose role the EHR changed to one that may not be there, killed as it was told or not, and has them back when it changes again', async () => {
+    const role = { resourceType: 'PractitionerRole', id: 'r1', practitioner: { identifier: { system: 'http://hl7.org/fhir/sid/us-npi', value: BEN_NPI } } };
+    const put = async (code: string, token = EHR_TOKEN): Promise<number> => (await fetch(`${aceso.fhirUrl}/PractitionerRole/r1`, { method: 'PUT', headers: { 'content-type': 'application/fhir+json', authorization: `Bearer ${token}` }, body: JSON.stringify({ ...role, code: [{ coding: [{ system: NUCC, code }] }] }) })).status;
+    const isOut = (): Promise<unknown> => until('Ben to be out', async () => (await stateOf('m.room.member', ben.userId))['membership'] === 'leave', 30_000, 300);
+    expect(await put('246Q00000X', aceso.token), 'the laboratory may not').to.equal(403);
+    expect(await put('246Q00000X')).to.equal(200);
+    await isOut();
     expect((await stateOf('m.room.member', ben.userId))['reason']).to.equal(undefined);
     expect((await shown()).members).to.deep.equal({ [ada.userId]: 'joined' });
+    await until('the figures', async () => /aceso_notices_total\{outcome="not-told"\} [1-9]/u.test(await (await fetch(`${aceso.operationsUrl}/metrics`)).text()));
+    expect((await aceso.cli<{ readonly fields: readonly unknown[] }>('people', 'show', 'ben')).fields).to.deep.include({ field: 'roles', value: 'billing', by: 'ehr' });
+    expect(audited('party.changed').at(-1)).to.deep.include({ because: 'by ehr', detail: { party: 'ben', entry: `ehr http://hl7.org/fhir/sid/us-npi|${BEN_NPI}`, roles: 'billing', before: 'physician', said: 'billing' } });
+    const decided = audited('rules.refused').findLast(({ detail }) => detail['user'] === ben.userId && detail['room'] === 'cardiology');
+    expect(decided?.detail).to.include({ asked: 'join', rules: 'billing-never-in-clinical-rooms' }).and.have.property('revision').that.matches(/^[0-9a-f]{64}$/u);
+
+    await aceso.stop();
+    await aceso.start({ ACESO_TEST_KILL_AT: 'receive.committed' });
+    await put('207RC0000X').catch(() => 0);
+    await until('Aceso to be killed', () => aceso.ended(), 30_000);
+    await aceso.start();
+    await until('Ben to be back', async () => (await shown()).members[ben.userId] === 'joined', 60_000, 500);
+  });
+
+  it('loses whose role doesn\'t allow it any more by command; who may have a results room is told there', async () => {
     await aceso.cli('people', 'enrol', 'ada', '--role', 'recipient');
     await until('Ada to be out', async () => (await stateOf('m.room.member', ada.userId))['membership'] === 'leave', 60_000, 300);
     const told = await toldOf(ada, 'You are no longer in');
     expect([told.content['body'], told.wasEncrypted]).to.deep.equal(['You are no longer in the room "Consult" (cardiology), nor invited to it. No rule permits this to recipient. If their work needs it, ask the compliance officer. [default-deny]', true]);
-    await until('the figures', async () => /aceso_notices_total\{outcome="not-told"\} [1-9]/u.test(await (await fetch(`${aceso.operationsUrl}/metrics`)).text()));
   });
 
   const toldOf = (client: Client, words: string): Promise<SeenMessage> => client.waitForMessage(({ content }) => String(content['body']).includes(words), 60_000);

@@ -1,6 +1,7 @@
 import type { PartyId, ServerName, UserId } from '../brand.ts';
 import type { Standing } from '../policy/standing.ts';
 import type { Identifier } from './recipient.ts';
+import type { Fed } from './staff.ts';
 
 /** Somebody who can be responsible: one person, or a team that shares a results room where the directory says so. */
 export type Party = {
@@ -13,6 +14,9 @@ export type Party = {
   readonly identifiers: readonly Identifier[];
   /** Of a person: what rules look at. A team's members have their own. */
   readonly standing?: Standing;
+  /** What sources say of them, by the staff entry that says it; the last word last. With it, `standing` is what counts, and `hand` what file and commands say. */
+  readonly fed?: Readonly<Record<string, Fed>>;
+  readonly hand?: Standing;
 };
 
 /** The server part of a Matrix user id (appendix 4.2.1): everything after the first colon. */
@@ -42,5 +46,6 @@ export const personName = (userId: UserId): string => identifierName({ system: M
 export const partyNames = (party: Party): readonly string[] => [
   entryName(party.id),
   ...party.identifiers.map(identifierName),
+  ...Object.values(party.fed ?? {}).flatMap(({ identifiers }) => identifiers.map(identifierName)),
   ...(party.kind === 'person' ? party.members.map(personName) : []),
 ];

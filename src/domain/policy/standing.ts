@@ -13,12 +13,14 @@ export type Standing = {
   readonly trainedAt?: Millis;
   readonly mfa?: boolean;
   readonly posture?: Posture;
+  /** A source says that they are here no more: they have no role, not even that of a recipient. */
+  readonly left?: true;
 };
 
 /** Whom a rule sees in somebody whom the directory names. Without a role of their own they are recipients: they get their own results, and nothing else. */
 export function whoIs(userId: UserId, standing: Standing | undefined, organisations: readonly Organisation[]): Who {
-  const { roles = [], organisation, posture = 'unknown', ...known } = standing ?? {};
-  return { userId, roles: roles.length > 0 ? roles : [RECIPIENT], organisation: organisationOf(userId, organisation, organisations), posture, ...known };
+  const { roles = [], organisation, posture = 'unknown', left, ...known } = standing ?? {};
+  return { userId, roles: left ? [] : roles.length > 0 ? roles : [RECIPIENT], organisation: organisationOf(userId, organisation, organisations), posture, ...known };
 }
 
 /** Somebody whom the directory doesn't know: no role, so nothing is allowed. */

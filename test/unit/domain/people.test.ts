@@ -24,7 +24,7 @@ describe('A party of the directory', () => {
 
   it('never takes a name that is another\'s: their results would go to the wrong person', () => {
     const thief = { ...ben, identifiers: ada.identifiers };
-    const [lookup] = lookupsOfParty(changed(thief, 'now')).filter(({ name }) => partyNames(ada).includes(name));
+    const [lookup] = lookupsOfParty(changed(thief, 'now'), ben).filter(({ name }) => partyNames(ada).includes(name));
     const decision = decideParty(ben, changed(thief, 'now'), context(new Map([[lookup?.name ?? '', { aggregate: { kind: 'party', id: ada.id }, state: ada }]])));
     expect([decision.state, decision.names, raised(decision), decision.audit[0]?.action]).to.deep.equal([ben, undefined, [], 'party.refused']);
   });

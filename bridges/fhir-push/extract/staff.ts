@@ -1,0 +1,125 @@
+/** Practitioner and PractitionerRole as what a source says of its staff. Nothing is concluded that they don't say. */
+import { randomUUID } from 'node:crypto';
+import { as, type Millis, type UserId } from '../../../src/domain/brand.ts';
+import type { Identifier } from '../../../src/domain/people/recipient.ts';
+import type { StaffSaid } from '../../../src/domain/people/staff.ts';
+import type { StaffNews } from '../../../src/ports/bridge.ts';
+import { asIdentifier } from '../identity.ts';
+import { child, children, resourceType, text } from '../node.ts';
+import type { Node } from '../node.ts';
+import { problem } from '../outcome.ts';
+import type { Issue } from '../outcome.ts';
+import { conditionalIdentifier, localName, referencedType } from '../reference.ts';
+import type { Located, Scope } from '../reference.ts';
+import { unsoundParts } from '../soundness.ts';
+import { nameText } from './words.ts';
+
+export const staffOf = (located: Located, scope: Scope): { readonly news: StaffNews } | { readonly issues: readonly Issue[] } => {
+  const unsound = unsoundParts(located, scope);
+  if (unsound.length > 0) return { issues: unsound };
+  const said = resourceType(located.node) === 'Practitioner' ? personIn(located, scope) : postIn(located, scope);
+  return 'code' in said ? { issues: [said] } : { news: { key: keyOf(located.node), said } };
+};
+
+/** One version is one fact. Without a version each push is one of its own: what it says may have been said before, and something else since. */
+const keyOf = (node: Node): string => {
+  const version = text(child(node, 'meta'), 'versionId');
+  return `${resourceType(node)}/${text(node, 'id') ?? ''} ${version === undefined ? randomUUID() : `${version} ${text(child(node, 'meta'), 'lastUpdated') ?? ''}`}`;
+};
+
+const personIn = (located: Located, scope: Scope): StaffSaid | Issue => {
+  const { node, path } = located;
+  const subject = ownName(located, scope);
+  if (subject === undefined) return problem('required', 'An id or an identifier is required: nothing else could name them again.', path);
+  const userId = matrixIdOf(node, scope);
+  const name = nameText(children(node, 'name'));
+  return { source: scope.source.id, subject, person: { identifiers: identifiersIn(node, scope), ...(userId === undefined ? {} : { userId }), ...(name === undefined ? {} : { name }), active: text(node, 'active') !== 'false', ...writtenAt(node) } };
+};
+
+const postIn = (located: Located, scope: Scope): StaffSaid | Issue => {
+  const { node, path } = located;
+  const post = ownName(located, scope);
+  if (post === undefined) return problem('required', 'An id or an identifier is required: nothing else could name it again.', path);
+  const practitioner = child(node, 'practitioner');
+  const target = scope.resolve(practitioner, located);
+  if (target !== undefined && resourceType(target.node) !== 'Practitioner') return problem('value', 'The practitioner of a role is a Practitioner.', `${path}.practitioner`);
+  const logical = child(practitioner, 'identifier');
+  const written = text(practitioner, 'reference');
+  const identifiers = [...(logical === undefined ? [] : [asIdentifier(logical, scope)]), conditionalIdentifier(written), ...(target === undefined ? [] : identifiersIn(target.node, scope))].filter((each) => each !== undefined);
+  const [identifier] = identifiers;
+  const subject = (target === undefined || target.root !== target.node ? undefined : ownName(target, scope)) ?? localName(written, scope.source) ?? (identifier && `${identifier.system}|${identifier.value}`);
+  if (subject === undefined) return problem('required', 'It must say whose role it is: by reference, or by an identifier.', `${path}.practitioner`);
+  const period = child(node, 'period');
+  return {
+    source: scope.source.id, subject, post,
+    said: {
+      identifiers, codes: children(node, 'code').flatMap((concept) => children(concept, 'coding')).flatMap((coding) => codeOf(coding)), active: text(node, 'active') !== 'false',
+      ...organisationIn(located, scope), ...instant('from', text(period, 'start'), 'start'), ...instant('until', text(period, 'end'), 'end'), ...writtenAt(node),
+    },
+  };
+};
+
+const ownName = ({ node, local }: Located, scope: Scope): string | undefined => {
+  const id = text(node, 'id');
+  const [identifier] = identifiersIn(node, scope);
+  if (local !== undefined || id !== undefined) return local ?? `${resourceType(node)}/${id ?? ''}`;
+  const kind = resourceType(node) === 'Practitioner' ? '' : `${resourceType(node)}?`;
+  return identifier && `${kind}${identifier.system}|${identifier.value}`;
+};
+
+/** Old numbers may be somebody else's by now. */
+const identifiersIn = (node: Node, scope: Scope): readonly Identifier[] => children(node, 'identifier').filter((each) => text(each, 'use') !== 'old' && !isMatrix(each, scope)).map((each) => asIdentifier(each, scope)).filter((each) => each !== undefined);
+
+const isMatrix = (identifier: Node, { source }: Scope): boolean => source.directory?.matrixId !== undefined && text(identifier, 'system') === source.directory.matrixId;
+
+const codeOf = (coding: Node): readonly string[] => {
+  const code = text(coding, 'code');
+  return code === undefined ? [] : [`${text(coding, 'system') ?? ''}|${code}`];
+};
+
+/** By what the configuration may know it; and an organisation that came along and is a department by its own word. */
+const organisationIn = (located: Located, scope: Scope): { readonly organisation: readonly string[]; readonly department?: string } => {
+  const reference = child(located.node, 'organization');
+  if (reference === undefined) return { organisation: [] };
+  const target = scope.resolve(reference, located);
+  const logical = child(reference, 'identifier');
+  const identifiers = [...(logical === undefined ? [] : [logical]), ...children(target?.node, 'identifier')].map((each) => asIdentifier(each, scope)).filter((each) => each !== undefined);
+  const names = [target?.local, localName(text(reference, 'reference'), scope.source), ...identifiers.map(({ system, value }) => `${system}|${value}`)].filter((each) => each !== undefined);
+  const isDepartment = children(target?.node, 'type').flatMap((type) => children(type, 'coding')).some((coding) => text(coding, 'code') === 'dept');
+  const name = text(target?.node, 'name');
+  // A department is part of an organisation, and that one is whose staff they are.
+  const above = isDepartment && target !== undefined ? organisationAbove(target, scope) : undefined;
+  return { organisation: [...new Set(above ?? names)], ...(isDepartment && name !== undefined ? { department: name } : {}) };
+};
+
+const organisationAbove = (department: Located, scope: Scope): readonly string[] => {
+  const reference = child(department.node, 'partOf');
+  const target = scope.resolve(reference, department);
+  if (referencedType(reference, target) !== 'Organization') return [];
+  const identifiers = children(target?.node, 'identifier').map((each) => asIdentifier(each, scope)).filter((each) => each !== undefined);
+  return [target?.local, localName(text(reference, 'reference'), scope.source), ...identifiers.map(({ system, value }) => `${system}|${value}`)].filter((each) => each !== undefined);
+};
+
+/** In the system that the hospital names, or as telecom: `@ada:mercy.example`, or a matrix: URI (Matrix specification, appendix "URIs"). */
+const matrixIdOf = (node: Node, { source: { directory } }: Scope): UserId | undefined => {
+  const said = directory?.matrixId === 'telecom' ? children(node, 'telecom').map((each) => text(each, 'value')) : children(node, 'identifier').filter((each) => text(each, 'system') === directory?.matrixId).map((each) => text(each, 'value'));
+  const ids = new Set(said.map((each) => (each ?? '').replace(/^matrix:u\//u, '@')).filter((each) => /^@[a-z0-9._=\-/+]+:[A-Za-z0-9.\-:[\]]+$/u.test(each)));
+  const [only] = ids;
+  return ids.size === 1 && only !== undefined ? as<UserId>(only) : undefined;
+};
+
+const writtenAt = (node: Node): { readonly writtenAt?: Millis } => instant('writtenAt', text(child(node, 'meta'), 'lastUpdated'), 'start');
+
+/** A date without a time ends with its last moment (FHIR R4 §2.24.0.14 Period). */
+const instant = <Name extends string>(name: Name, written: string | undefined, edge: 'start' | 'end'): { readonly [name in Name]?: Millis } => {
+  const at = written === undefined ? NaN : Date.parse(written);
+  if (Number.isNaN(at)) return {};
+  return { [name]: as<Millis>(edge === 'end' ? endOf(written ?? '', at) : at) } as { readonly [name in Name]?: Millis };
+};
+
+const endOf = (written: string, at: number): number => {
+  const date = new Date(at);
+  if (/^\d{4}$/u.test(written)) return Date.UTC(date.getUTCFullYear() + 1, 0);
+  if (/^\d{4}-\d{2}$/u.test(written)) return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1);
+  return /^\d{4}-\d{2}-\d{2}$/u.test(written) ? at + 86_400_000 : at;
+};
