@@ -64,6 +64,10 @@ export function crossCheck(config: Config): readonly string[] {
   twice('directory identifiers', [...directory.people, ...directory.teams].flatMap(({ identifiers }) => identifiers.map(({ system, value }) => `${system}|${value}`)));
   twice('sources', sources.map(({ id }) => id));
   for (const [index, { pool }] of sources.entries()) if (pool !== undefined && !parties.includes(pool)) problems.push(`sources[${index}].pool: ${pool} is not in the directory of this file: add them there`);
+  for (const [index, { directory: feed }] of sources.entries()) {
+    const template = feed?.scim?.matrix_id;
+    if (template !== undefined && template !== '{matrixId}' && template.slice(template.lastIndexOf('}') + 1).replace(/^[^:]*:/u, '') !== config.homeserver.server_name) problems.push(`sources[${index}].directory.scim.matrix_id: a source gives accounts on ${config.homeserver.server_name} alone: end it with :${config.homeserver.server_name}`);
+  }
   const { homeserver, partners, policy_server: policy } = config;
   if (policy && [homeserver, ...partners].some(({ server_name: name }) => name === policy.server_name)) problems.push(`policy_server.server_name: ${policy.server_name} is a homeserver. A policy server needs a name of its own: homeservers ask none that is themselves.`);
   return [...problems, ...crossCheckTrust(config)];

@@ -87,8 +87,13 @@ const fetchFiles = z.strictObject({
 
 const code = z.string().regex(/^[^|]*\|[^|]+$/u, 'system|code, e.g. http://nucc.org/provider-taxonomy|207RC0000X');
 const role = z.string().regex(/^[a-z][a-z0-9-]*$/u, 'a role of the policy, e.g. physician: `aceso policy roles` lists them');
+const scim = z.strictObject({
+  matrix_id: z.string().regex(/^@[^:]*\{[A-Za-z.]+\}[^:]*:[A-Za-z0-9.\-:[\]]+$|^\{matrixId\}$/u, 'e.g. "@{userName}:mercy.example", "@{userName.local}:mercy.example" (before its @), or "{matrixId}", which it sends whole').optional().describe('How a Matrix id is made of what it sends. Without it, it names nobody who isn\'t in the directory'),
+  identifiers: z.partialRecord(z.enum(['userName', 'externalId', 'employeeNumber', 'npi']), z.string().min(1)).optional().describe('Attributes that are identifiers, and their systems: by these it finds people of the directory'),
+});
 const feed = z.strictObject({
-  roles: z.record(code, z.union([role, z.array(role)])).default({}).describe('PractitionerRole.code, as system|code, and the roles that it gives. A code that isn\'t here gives none. Without any, roles are not this source\'s to say'),
+  roles: z.record(code, z.union([role, z.array(role)])).default({}).describe('PractitionerRole.code as system|code, or group|<displayName> of a SCIM group, and the roles that it gives. A code that isn\'t here gives none. Without any, roles are not this source\'s to say'),
+  scim: scim.optional().describe('It is a SCIM 2.0 client (/scim/v2): an identity provider. Codes are group|<displayName> then'),
   organisations: z.record(z.string().min(1), z.string().min(1)).optional().describe('Organization/<id> or system|value, and whose staff they are: this server\'s name, or the organisation of a partner. Without it, that is not this source\'s to say'),
   departments: z.record(z.string().min(1), z.string().min(1)).optional().describe('The same for departments; those that come along as Organization of type dept say their own name'),
   matrix_id: z.string().min(1).optional().describe('Where it has Matrix ids: telecom, or the system of identifiers. Without it, it names nobody who isn\'t in the directory'),

@@ -65,6 +65,7 @@ function standings({ directory, homeserver, partners, sources }: LoadedConfig, k
   ]);
   const fed = sources.flatMap(({ id, directory: feed }) => (feed === undefined ? [] : [
     ...Object.entries(feed.roles).flatMap(([code, roles]) => [roles].flat().filter((role) => !known.includes(role)).map((role) => `source ${id}: directory.roles: the rules don't know the role ${role} of ${code}, so it permits nothing. There are ${known.join(', ')}.`)),
+    ...Object.keys(feed.roles).filter((code) => feed.scim === undefined && code.startsWith('group|')).map((code) => `source ${id}: directory.roles: ${code} is a SCIM group, and the source is no SCIM client: give it directory.scim.`),
     ...Object.values(feed.organisations ?? {}).filter((each) => !organisations.has(each)).map((each) => `source ${id}: directory.organisations: ${each} is the organisation of no partner, so it has no agreement, and nothing is permitted. There are ${[...organisations].join(', ')}.`),
     ...(Object.keys(feed.roles).length === 0 ? [`source ${id}: directory has no roles: it says who has left, and nothing of what people may do.`] : []),
   ]));

@@ -2,11 +2,13 @@ import { Worker } from 'node:worker_threads';
 import { startHttpServer, type DoorRefusal, type HttpServer, type HttpServerOptions } from '../adapters/http/server.ts';
 import { createAppserviceRoutes, type AppserviceOptions } from '../adapters/matrix/appservice.ts';
 import { createFhirPush, createPool, nothingUsed, STAFF_TYPES, type Pool } from '../../bridges/fhir-push/index.ts';
+import { createLimits, createScim, type ScimConfig } from '../../bridges/scim/index.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { as, type Millis } from '../domain/brand.ts';
 import { createPace } from '../loop/pace.ts';
 import { createBridgeHost, type SourceTerms } from '../loop/receive.ts';
 import { createRefusals, type Refusals } from '../loop/refusals.ts';
+import { createStaffDesk } from '../loop/staffDesk.ts';
 import type { FhirValidator, HttpRoute } from '../ports/bridge.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { KeyRing } from '../ports/keys.ts';
@@ -80,12 +82,14 @@ function sourcesDoor({ refusals, pool, ...parts }: DoorParts & { readonly refusa
   const { store, keys, now, validator } = parts;
   const memory = createTrustMemory(now);
   const used = nothingUsed();
+  const limits = createLimits();
   const pace = createPace(store.undecided, () => performance.now());
   return (config) => {
     const host = createBridgeHost({ ...parts, refusals, pace, terms: termsOf(config) });
     const trust = createTrust(config, { keys, remember: store.remember, now, memory, observe: (event) => host.observe({ bridge: 'auth', ...event }) });
     const bridge = createFhirPush(fhirPushConfig(config), { host, used, validator, authenticator: trust.authenticator, ...(pool === undefined ? {} : { pool }) });
-    return [...trust.routes, ...bridge.routes, healthz];
+    const scim = createScim(scimConfig(config), { desk: createStaffDesk({ store, log: parts.log, host }), authenticator: trust.authenticator, limits });
+    return [...trust.routes, ...bridge.routes, ...scim.routes, healthz];
   };
 }
 
@@ -119,6 +123,12 @@ function termsOf(config: LoadedConfig): (source: string) => SourceTerms {
   const terms = new Map(config.sources.map(({ id, owner, pool }) => [id, { owner, ...(pool === undefined ? {} : { pool }) }]));
   return (source) => terms.get(source) ?? { owner: config.organisation.name };
 }
+
+/** Only sources that are told to be its clients. */
+const scimConfig = ({ http: { public_url: url }, sources }: LoadedConfig): ScimConfig => ({
+  baseUrl: url === undefined ? undefined : `${url.replace(/\/$/u, '')}/scim/v2`,
+  sources: sources.flatMap(({ id, directory, requests_per_minute: requestsPerMinute, max_in_flight: maxInFlight }) => (directory?.scim === undefined ? [] : [{ id: as(id), matrixId: directory.scim.matrix_id, identifiers: directory.scim.identifiers, requestsPerMinute, maxInFlight }])),
+});
 
 const fhirPushConfig = (config: LoadedConfig): Parameters<typeof createFhirPush>[0] => ({
   ...(config.http.public_url === undefined ? {} : { baseUrl: `${config.http.public_url.replace(/\/$/u, '')}/fhir`, tokenUrl: `${config.http.public_url.replace(/\/$/u, '')}/auth/token` }),

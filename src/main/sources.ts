@@ -71,7 +71,7 @@ export async function sourceCheck(config: LoadedConfig, id: string | undefined):
   return {
     json: checked.map(({ source, ways }) => ({ id: source.id, resource_types: source.resource_types, ways })),
     text: checked.map(({ source, ways }) => [
-      `${source.id} (${source.name}) may send ${source.resource_types.join(', ')}: at most ${source.max_bytes} bytes, ${source.requests_per_minute ?? 'any number of'} requests a minute, ${source.max_in_flight} at one time.`,
+      `${source.id} (${source.name}) may send ${source.resource_types.join(', ') || 'no results'}${source.directory === undefined ? '' : `, and change the directory by FHIR${source.directory.scim === undefined ? '' : ' and SCIM'}`}: at most ${source.max_bytes} bytes, ${source.requests_per_minute ?? 'any number of'} requests a minute, ${source.max_in_flight} at one time.`,
       source.certificate === 'beside-tokens' ? 'Its tokens count only together with one of its certificates.' : 'Any of these is enough:',
       table(['WAY', 'BY', 'STATE'], ways.flatMap(({ way, by, state, keys = [] }) => [[way, by, state], ...keys.map(({ kid, kind, problem }) => ['', `key ${kid}`, problem === undefined ? kind : `${kind}: ${problem}`])]), 'It has no way to prove itself.'),
     ].join('\n')).join('\n\n') || 'There are no sources yet.',

@@ -6,7 +6,7 @@ import type { SourceId } from '../domain/brand.ts';
 import type { ClinicalReport } from '../domain/clinical/report.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { Candidate } from '../domain/people/recipient.ts';
-import type { StaffSaid } from '../domain/people/staff.ts';
+import type { Staff, StaffSaid } from '../domain/people/staff.ts';
 
 /** One clinical thing that arrived. PHI: goes to `BridgeHost.receive` and nowhere else. */
 export type Arrival = {
@@ -49,6 +49,12 @@ export type BridgeHost = {
   find(source: SourceId, name: string): Promise<Outcome<readonly Receipt[], 'unavailable'>>;
   /** Says what became of a request. Codes and counts only: no PHI. */
   observe(event: BridgeEvent): void;
+};
+
+/** For a bridge whose clients read back what they said of staff. What is read is what was decided. */
+export type StaffDesk = Pick<BridgeHost, 'staff' | 'observe'> & {
+  one(source: SourceId, subject: string): Promise<Outcome<Staff | undefined, 'unavailable'>>;
+  all(source: SourceId): Promise<Outcome<readonly Staff[], 'unavailable'>>;
 };
 
 export type BridgeEvent = { readonly bridge: string; readonly code: string; readonly source?: SourceId; readonly status: number; readonly bytes?: number; readonly durationMs?: number; readonly ids?: readonly string[]; /** Address: becomes a pseudonym before it is kept. */ readonly peer?: string };

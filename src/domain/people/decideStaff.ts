@@ -2,7 +2,7 @@ import { as, type PartyId } from '../brand.ts';
 import type { AuditEntry, Context, Decision, Lookup } from '../decision.ts';
 import type { Fact, FactBody, FactOf, RaisedFact } from '../fact.ts';
 import { personName, serverOf, type Party } from './party.ts';
-import { fedBy, namesOfStaff, nextTurn, postName, staffId, type PersonSaid, type PostSaid, type Staff, type StaffSaid } from './staff.ts';
+import { fedBy, namesOfStaff, nextTurn, postName, staffId, tokenOf, type PersonSaid, type PostSaid, type Staff, type StaffSaid } from './staff.ts';
 
 type StaffDecision = Decision<Staff | undefined>;
 
@@ -41,7 +41,9 @@ export function decideStaff(before: Staff | undefined, fact: Fact, context: Cont
 const ignored = (state: Staff | undefined, { type }: FactBody): StaffDecision => ({ state, audit: [{ action: 'staff.ignored', because: `what a source says of somebody has no rule for ${type}` }] });
 
 function said(before: Staff | undefined, body: FactOf<'staff.said'>, id: string, context: Context): StaffDecision {
-  const older = before && ('person' in body ? isOlder(body.person, before.person) : isOlder(body.said, before.posts[body.post]));
+  const [kept, known] = 'person' in body ? [body.person.kept, before?.person?.kept] : 'group' in body ? [body.group.kept, before?.group?.kept] : [];
+  if (kept !== undefined && kept.base !== tokenOf(known)) return { state: before, audit: [{ action: 'staff.stale', because: 'something else was said meanwhile: the source is told to ask again', detail: { source: body.source } }] };
+  const older = before && ('person' in body ? isOlder(body.person, before.person) : 'post' in body && isOlder(body.said, before.posts[body.post]));
   if (older) return { state: before, audit: [{ action: 'staff.older', because: 'the source wrote it before what it said last', detail: { source: body.source } }] };
   const owner = 'post' in body ? context.found.get(postName(body.source, body.post))?.aggregate : undefined;
   // Whoever had it loses it first: a post has one holder at a time.
@@ -61,11 +63,13 @@ const isOlder = (now: PersonSaid | PostSaid, known: PersonSaid | PostSaid | unde
 
 function after(before: Staff | undefined, body: StaffSaid): Staff {
   const known: Staff = before ?? { source: body.source, subject: body.subject, posts: {} };
+  if ('group' in body) return { ...known, group: body.group };
   return 'person' in body ? { ...known, person: body.person } : { ...known, posts: { ...known.posts, [body.post]: body.said } };
 }
 
 /** Whom it is about, and what the directory is told of them. */
 function settled(before: Staff | undefined, staff: Staff, context: Context, manner: 'if-changed' | 'told-again'): StaffDecision {
+  if (staff.group !== undefined) return { state: staff, audit: JSON.stringify(staff.group.kept.attributes) === JSON.stringify(before?.group?.kept.attributes) && staff.group.kept.gone === before?.group?.kept.gone ? [] : [entry('staff.group', staff.group.kept.gone ? 'it is gone' : 'by its source', staff)] };
   const { now, settings } = context;
   const terms = settings.feeds?.get(staff.source);
   const turn = nextTurn(staff, now);

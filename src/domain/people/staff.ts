@@ -10,9 +10,25 @@ export type PersonSaid = {
   readonly userId?: UserId;
   readonly name?: string;
   readonly active: boolean;
+  /** Said of the person rather than of a post. */
+  readonly organisation?: readonly string[];
+  readonly department?: string;
   /** When the source wrote it (`meta.lastUpdated`): something older that comes later changes nothing. */
   readonly writtenAt?: Millis;
+  readonly kept?: Kept;
 };
+
+/**
+ * What a source that reads back what it said (SCIM) finds again. `base`: the token of what it was made from, or none when there was nothing: made from anything else by now, it is not taken,
+ * so that of two changes at one time none undoes the other.
+ */
+export type Kept = { readonly token: string; readonly base: string; readonly gone?: true; readonly attributes: Readonly<Record<string, string>> };
+export const NOTHING_KEPT = 'none';
+
+export const tokenOf = (kept: Kept | undefined): string => (kept === undefined || kept.gone ? NOTHING_KEPT : kept.token);
+
+/** A group that a source has; who is in it, its people's posts say. */
+export type GroupSaid = { readonly kept: Kept };
 
 /** A place somebody has: a FHIR PractitionerRole, a membership in a SCIM Group. */
 export type PostSaid = {
@@ -30,13 +46,15 @@ export type PostSaid = {
 };
 
 /** One thing that a source said. `subject`: its own name of the person, e.g. `Practitioner/123`. */
-export type StaffSaid = { readonly source: SourceId; readonly subject: string } & ({ readonly person: PersonSaid } | { readonly post: string; readonly said: PostSaid });
+export type StaffSaid = { readonly source: SourceId; readonly subject: string } & ({ readonly person: PersonSaid } | { readonly post: string; readonly said: PostSaid } | { readonly group: GroupSaid });
 
 /** One person as one source has them, with all that it said of them. */
 export type Staff = {
   readonly source: SourceId;
   readonly subject: string;
   readonly person?: PersonSaid;
+  /** It is no person. */
+  readonly group?: GroupSaid;
   /** By the source's own name of each, e.g. `PractitionerRole/9`. Those that ended stay: a source that spoke of roles goes on deciding them. */
   readonly posts: Readonly<Record<string, PostSaid>>;
   /** A post of theirs is somebody else's by now. */
@@ -99,8 +117,9 @@ export function fedBy(staff: Staff, terms: FeedTerms, now: Millis): Fed {
   const speaks = spoke || Object.keys(posts).length > 0;
   const known = codes.filter((code) => terms.roles[code] !== undefined);
   const unknown = codes.filter((code) => terms.roles[code] === undefined);
-  const [organisation] = terms.organisations === undefined ? [] : held.flatMap((post) => organisationOf(post, terms));
-  const department = held.map((post) => post.organisation.map((name) => terms.departments?.[name]).find((each) => each !== undefined) ?? post.department).find((each) => each !== undefined);
+  const places: readonly Place[] = [...held, ...(person === undefined ? [] : [person])];
+  const [organisation] = terms.organisations === undefined ? [] : places.flatMap((place) => organisationOf(place, terms));
+  const department = places.map((place) => place.organisation?.map((name) => terms.departments?.[name]).find((each) => each !== undefined) ?? place.department).find((each) => each !== undefined);
   return {
     source, active: person?.active ?? true,
     ...(speaks && Object.keys(terms.roles).length > 0 ? { roles: [...new Set(known.flatMap((code) => terms.roles[code] ?? []))].sort(), ...(unknown.length === 0 ? {} : { unknown }) } : {}),
@@ -109,7 +128,9 @@ export function fedBy(staff: Staff, terms: FeedTerms, now: Millis): Fed {
   };
 }
 
-function organisationOf({ organisation: [first, ...more] }: PostSaid, { organisations = {}, departments = {} }: FeedTerms): readonly string[] {
+type Place = Pick<PersonSaid, 'organisation' | 'department'>;
+
+function organisationOf({ organisation: [first, ...more] = [] }: Place, { organisations = {}, departments = {} }: FeedTerms): readonly string[] {
   if (first === undefined) return [];
   const names = [first, ...more];
   const known = names.map((name) => organisations[name]).find((each) => each !== undefined);
