@@ -1,9 +1,11 @@
 #!/bin/sh
 # Makes what docker/compose.yaml needs: secrets, keys and configuration of one hospital, under docker/hospital/made. Keeps what is there.
-#   prepare.sh mercy.example ["Mercy General Hospital"]
+#   prepare.sh mercy.example ["Mercy General Hospital" [policy.mercy.example]]
+# The third is a name for the policy server (docs/policy-server.md), which must lead to this machine too: while homeservers don't reach it, nobody can send.
 set -eu
 server="${1:?give the server name, e.g. mercy.example}"
 organisation="${2:-$server}"
+policy="${3:-}"
 here=$(cd "$(dirname "$0")" && pwd)
 made="$here/made"
 umask 077
@@ -17,7 +19,13 @@ if [ ! -f "$made/aceso/aceso.yaml" ]; then
   printf 'postgres://aceso:%s@postgres:5432/aceso\n' "$password" > "$made/aceso/postgres-url"
   # In the container the doors are reached from the network inside, and data lies in the volume.
   sed -i -e 's#^appservice:$#appservice:\n  host: 0.0.0.0#' "$made/aceso/aceso.yaml"
+  # The container can't write its configuration: what Aceso would make there is made here.
+  node "$here/../../src/main.ts" --config "$made/aceso/aceso.yaml" agreements key > /dev/null
   printf '\n# For docker/compose.yaml\ndata_dir: /var/lib/aceso\nhttp: { host: 0.0.0.0 }\noperations: { host: 0.0.0.0 }\nstore: { postgres_url_file: postgres-url }\n' >> "$made/aceso/aceso.yaml"
+  if [ -n "$policy" ]; then
+    printf 'policy_server: { server_name: "%s", delegate: "%s:443", host: 0.0.0.0, port: 8449 }\n' "$policy" "$policy" >> "$made/aceso/aceso.yaml"
+    node "$here/../../src/main.ts" --config "$made/aceso/aceso.yaml" policy-server keys > /dev/null
+  fi
   cp "$made/aceso/registration.yaml" "$made/registration.yaml"
   cp "$made/aceso/module-token" "$made/synapse/module-token"
 fi
@@ -39,7 +47,9 @@ report_stats: false
 suppress_key_server_warning: true
 YAML
 
-[ -f "$made/Caddyfile" ] || cat > "$made/Caddyfile" <<CADDY
+[ -f "$made/Caddyfile" ] || {
+  [ -z "$policy" ] || printf '%s {\n  reverse_proxy aceso:8449\n}\n' "$policy"
+  cat <<CADDY
 $server, $server:8448 {
   reverse_proxy /_matrix/* synapse:8008
   reverse_proxy /fhir* aceso:9101
@@ -47,4 +57,5 @@ $server, $server:8448 {
   respond /.well-known/matrix/server \`{"m.server":"$server:443"}\`
 }
 CADDY
+} > "$made/Caddyfile"
 printf 'Made in %s. Aceso reads its configuration as user 10001, Synapse its folder as 991, PostgreSQL the password as 999:\n  chown -R 10001 %s/aceso && chown -R 991 %s/synapse %s/registration.yaml && chown 999 %s/postgres-password\nNow name sources, partners and people in aceso/aceso.yaml.\n' "$made" "$made" "$made" "$made" "$made"

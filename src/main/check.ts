@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
+import { hasAgreementKey, readAgreementKey } from '../adapters/auth/agreementKey.ts';
 import { listKeys } from '../adapters/auth/publicKeys.ts';
 import { readAuthority } from '../adapters/federation/client.ts';
+import { openServerKeys } from '../adapters/federation/keyFile.ts';
 import { readTls } from '../adapters/http/tls.ts';
 import { ConfigError, type LoadedConfig } from '../config/load.ts';
 import { tokensOf } from '../config/trust.ts';
@@ -8,6 +10,8 @@ import { as, type UserId } from '../domain/brand.ts';
 import { serverOf } from '../domain/people/party.ts';
 import { templatesOf } from './compose.ts';
 import type { Printed } from './print.ts';
+import { keyPath } from './agreements/document.ts';
+import { moduleTokenOf } from './synapseModule.ts';
 import { fetchedNow, keysOf } from './trust.ts';
 
 /** What a schema can't see of how sources are trusted: files, keys, ends. Throws `ConfigError` for what keeps the server from starting; gives what will trouble it. */
@@ -33,7 +37,10 @@ export async function checkConfig(config: LoadedConfig): Promise<Printed> {
     if (authority !== undefined) try { readAuthority(at(authority)); } catch (error) { problems.push((error as Error).message); }
     if (authority !== undefined && federation.startsWith('http:')) problems.push(`policy_server.federation_ca: means nothing, for ${federation} has no TLS. Give federation_url with https://, or take federation_ca out.`);
   }
-  const warnings: string[] = [];
+  attempt('appservice', () => void moduleTokenOf(config));
+  const secrets = await secretsOf(config);
+  problems.push(...secrets.problems);
+  const warnings: string[] = [...secrets.warnings];
   for (const source of sources) {
     for (const { not_after: end } of tokensOf(source)) if (end !== undefined && Date.parse(end) <= Date.now()) warnings.push(`source ${source.id}: a token is over since ${end}: take it out.`);
     const { token_file: fetchToken, smart: fetchSmart } = source.attachments.fetch ?? {};
@@ -54,6 +61,22 @@ export async function checkConfig(config: LoadedConfig): Promise<Printed> {
   if (problems.length > 0) throw new ConfigError(config.path, problems);
   const fine = `${config.path} is fine: ${sources.length} source(s), ${config.directory.people.length} people, ${config.partners.length} partner(s).`;
   return { json: { ok: true, path: config.path, warnings }, text: [fine, ...warnings.map((each) => `  ! ${each}`)].join('\n') };
+}
+
+/** Keys by which this hospital is known to partners and their homeservers: those that are there must be of use. */
+async function secretsOf(config: LoadedConfig): Promise<{ readonly problems: readonly string[]; readonly warnings: readonly string[] }> {
+  const { agreements: { required }, policy_server: policy, at } = config;
+  const isMade = hasAgreementKey(keyPath(config));
+  const problems = isMade ? await readAgreementKey(keyPath(config)).then(() => [], (error: unknown) => [(error as Error).message]) : [];
+  const warnings = required && !isMade ? [`agreements.required: ${keyPath(config)} is not there, so no agreement counts and nothing goes to partners. Make it with \`aceso agreements key\`, or restore it.`] : [];
+  const keys = policy && at(policy.keys_file);
+  if (keys === undefined || !existsSync(keys)) return { problems, warnings };
+  try {
+    openServerKeys(keys);
+  } catch (error) {
+    return { problems: [...problems, (error as Error).message], warnings };
+  }
+  return { problems, warnings };
 }
 
 /** Roles that the rules don't know, which permit nothing; and who has none, and what that means. */

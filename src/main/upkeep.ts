@@ -9,7 +9,7 @@ import { backup, type Progress } from './backup/write.ts';
 import { catchUpSince } from './catchUp.ts';
 import { diagnose } from './doctor/doctor.ts';
 import { checkKeys, listKeys, retireKey, rotateKeys } from './keys.ts';
-import { rotateServerKeys } from '../adapters/federation/keyFile.ts';
+import { openServerKeys, rotateServerKeys } from '../adapters/federation/keyFile.ts';
 import { migrateDatabase } from './migrate.ts';
 import type { Printed } from './print.ts';
 
@@ -42,7 +42,14 @@ export function addUpkeep(program: Command, { config, configFile, print }: Upkee
     .option('--postgres-url-file <file>', 'restore into this PostgreSQL database, whatever it was before').option('--sqlite', 'restore into SQLite, whatever it was before')
     .action(async (file: string, options: RestoreOptions) => print(await restore(file, configFile(), options, progress())));
 
-  program.command('policy-server').description('the policy server\'s keys').command('rotate').description('put a new signing key in force; what the old one signed can still be verified. Restart all workers then')
+  const policyServer = program.command('policy-server').description('the policy server\'s keys');
+  policyServer.command('keys').description('the public keys by which it is known; made when there are none, for where the server itself can\'t write its configuration folder').action(() => {
+    const { policy_server: settings, at } = config();
+    if (settings === undefined) throw new Error('There is no policy_server in the configuration.');
+    const { signingKeyId, signing, policy } = openServerKeys(at(settings.keys_file));
+    print({ json: { file: at(settings.keys_file), signing: { id: signingKeyId, key: signing.publicKey }, policy: policy.publicKey }, text: `${at(settings.keys_file)}\nIt signs as a server by ${signingKeyId} (${signing.publicKey}); rooms name the key ${policy.publicKey}.` });
+  });
+  policyServer.command('rotate').description('put a new signing key in force; what the old one signed can still be verified. Restart all workers then')
     .option('--policy-key', 'the key that rooms name, in place of the signing key: every room is told the new one at the restart')
     .action(({ policyKey }: { readonly policyKey?: true }) => {
       const { policy_server: settings, at } = config();

@@ -6,11 +6,13 @@ import { agree } from '../support/agree.ts';
 import type { Client } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
 import { sharedHospitals, type Hospitals, type Slot } from '../support/lab.ts';
-import { asGuardian, heldList, membershipOf, sees, tell } from '../support/results.ts';
+import { asGuardian, auditOf, heldList, membershipOf, sees, tell } from '../support/results.ts';
 import { until } from '../support/until.ts';
 
 const PASSWORD = 'password-of-agreements';
 const NPI = { ada: '1000000061', bob: '1000000062' } as const;
+const soon = (): string => new Date(Date.now() + 20 * 86_400_000).toISOString().slice(0, 10);
+const TURNS: ReadonlySet<string> = new Set(['agreement.added', 'agreement.revoked', 'room.ending', 'member.removing', 'member.removed']);
 
 /** Two hospitals, each with an Aceso of its own to sign by; results go from Mercy to St. Anne. */
 describe('An agreement between two hospitals', function () {
@@ -25,7 +27,7 @@ describe('An agreement between two hospitals', function () {
   const command = (aceso: Aceso, ...args: readonly string[]): Promise<Readonly<Record<string, unknown>>> => aceso.cli('agreements', ...args);
   const homeserverSays = async (): Promise<unknown> => (await asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(roomId)}/state/m.room.member/${encodeURIComponent(ada.userId)}`))['membership'];
 
-  const agreed = (name: string): Promise<string> => agree(mercy, { cli: stAnne.cli, serverName: hospitals.stAnne.serverName }, name);
+  const agreed = (name: string, last?: string): Promise<string> => agree(mercy, { cli: stAnne.cli, serverName: hospitals.stAnne.serverName }, name, last);
 
   before(async () => {
     hospitals = await sharedHospitals();
@@ -48,9 +50,11 @@ describe('An agreement between two hospitals', function () {
     await tell(mercy, 'AGREED-1', NPI.ada);
     const held = await mercy.delivery('no agreement', (each) => each.held?.code === 'no-agreement');
     expect(held.held?.owner).to.not.equal('');
-    await agreed('first');
+    await agreed('first', soon());
     ({ roomId } = await sees(ada, 'AGREED-1', 60_000));
     await mercy.delivery('sent and seen in the room', ({ phase, held: hold }) => phase === 'sent' && hold === undefined);
+    expect((await mercy.cli<readonly { readonly status: string }[]>('agreements', 'list')).map(({ status }) => status), 'it ends soon, and somebody must hear of it').to.deep.equal(['expiring']);
+    await until('the problem to be shown', async () => JSON.stringify(await (await fetch(`${mercy.operationsUrl}/readyz`)).json()).includes('expiring'), 20_000);
   });
 
   it('that is revoked lets nothing new out, and leaves the recipient in the room until the open critical result is closed; then their membership ends within a minute', async () => {
@@ -75,5 +79,18 @@ describe('An agreement between two hospitals', function () {
     await sees(ada, 'AGREED-2', 90_000);
     expect(await homeserverSays()).to.equal('join');
     expect(ada.undecryptable).to.deep.equal([]);
+  });
+
+  it('leaves in the audit what was decided at each turn, by which rules of which revision', async () => {
+    const [{ revision } = { revision: '' }] = await mercy.cli<readonly { readonly revision: string }[]>('policy', 'history');
+    const turns = auditOf(mercy).flatMap(({ action, detail }) => (TURNS.has(action) ? [{ action, ...detail }] : action.startsWith('rules.') && detail['user'] === ada.userId ? [{ action, rules: detail['rules'], revision: detail['revision'] }] : []));
+    expect(turns.flatMap((turn) => ('revision' in turn ? [turn.revision] : [])).every((each) => each === revision), JSON.stringify(turns)).to.equal(true);
+    const said = turns.map((turn) => (turn.action === 'rules.refused' && 'rules' in turn ? `${turn.action} ${String(turn.rules)}` : turn.action)).filter((each, index, all) => each !== all[index - 1]);
+    // Refused without one, in under it, out when it ended, and in again.
+    for (const [earlier, later] of [['rules.refused no-agreement-no-entry', 'agreement.added'], ['agreement.added', 'rules.allowed'], ['rules.allowed', 'agreement.revoked'], ['agreement.revoked', 'room.ending'], ['room.ending', 'member.removed']] as const) {
+      expect(said.indexOf(earlier), `${earlier} in ${said.join(', ')}`).to.be.greaterThan(-1);
+      expect(said.lastIndexOf(later), `${earlier}, then ${later}: ${said.join(', ')}`).to.be.greaterThan(said.indexOf(earlier));
+    }
+    expect(said.slice(said.indexOf('agreement.revoked'))).to.include.members(['rules.refused no-agreement-no-entry', 'member.removed', 'agreement.added']);
   });
 });

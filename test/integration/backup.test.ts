@@ -1,11 +1,13 @@
 import { expect } from 'chai';
 import { execFile } from 'node:child_process';
-import { chmodSync, copyFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeRecipient } from '../../src/adapters/archive/keys.ts';
+import { openServerKeys } from '../../src/adapters/federation/keyFile.ts';
 import { openSnapshot } from '../../src/adapters/store/snapshot.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { as, type SourceId } from '../../src/domain/brand.ts';
+import { showKey } from '../../src/main/agreements/document.ts';
 import { restore, type RestoreOptions } from '../../src/main/backup/restore.ts';
 import { backup } from '../../src/main/backup/write.ts';
 import { verify } from '../../src/main/backup/verify.ts';
@@ -53,6 +55,9 @@ for (const from of STORE_KINDS) {
     before(async () => {
       mercy = await hospitalFolder(from);
       await fill(mercy, 230);
+      mercy.edit((text) => `${text}policy_server: { server_name: policy.mercy.example }\n`);
+      await showKey(mercy.config());
+      openServerKeys(mercy.at('policy-server.json'));
       file = mercy.at('full.aceso-backup');
       await backup(mercy.config(), file, {}, quiet);
     });
@@ -77,7 +82,8 @@ for (const from of STORE_KINDS) {
         const [taken] = await store.receive([{ source: as<SourceId>('lab'), key: 'after', aggregate: { kind: 'report', id: 'r-after' }, at: T0, body: received(report()) }]);
         expect(taken?.created, 'rows are numbered on').to.equal(true);
         await store.close();
-        for (const name of ['registration.yaml', join('templates', 'results.yaml')]) expect(readFileSync(join(folder, name), 'utf8')).to.equal(readFileSync(mercy.at(name), 'utf8'));
+        for (const name of ['agreements-key.json', 'policy-server.json', 'module-token']) expect(statSync(join(folder, name)).mode & 0o077, name).to.equal(0);
+        for (const name of ['registration.yaml', 'agreements-key.json', 'policy-server.json', 'module-token', join('templates', 'results.yaml')]) expect(readFileSync(join(folder, name), 'utf8')).to.equal(readFileSync(mercy.at(name), 'utf8'));
       });
     }
 

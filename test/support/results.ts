@@ -1,5 +1,7 @@
 /** Results as a test pushes them and looks for them: each has an accession number of its own, which the message shows. */
 import { expect } from 'chai';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import type { Aceso, DeliveryView } from './aceso.ts';
 import type { Client, SeenMessage } from './clients/client.ts';
 import { potassiumReport } from './fhir.ts';
@@ -46,4 +48,14 @@ export async function known(hospital: Hospital, slot: Slot, client: Client, sign
     const signatures = answer.device_keys?.[client.userId]?.[client.deviceId]?.signatures[client.userId];
     return signatures && Object.keys(signatures).length > (signature === 'signed' ? 1 : 0);
   });
+}
+
+export type AuditLine = { readonly action: string; readonly because: string; readonly detail: Readonly<Record<string, unknown>> };
+
+/** The audit as it is in its database (SQLite), from the beginning. */
+export function auditOf({ folder }: Pick<Aceso, 'folder'>): readonly AuditLine[] {
+  const database = new DatabaseSync(join(folder, 'data', 'aceso.db'), { readOnly: true });
+  const rows = database.prepare('select action, because, detail from audit order by seq').all() as unknown as readonly { readonly action: string; readonly because: string; readonly detail: string | null }[];
+  database.close();
+  return rows.map(({ action, because, detail }) => ({ action, because, detail: JSON.parse(detail ?? '{}') as AuditLine['detail'] }));
 }

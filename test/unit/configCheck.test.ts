@@ -1,8 +1,10 @@
 import { expect } from 'chai';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, loadConfig } from '../../src/config/load.ts';
+import { openServerKeys } from '../../src/adapters/federation/keyFile.ts';
+import { showKey } from '../../src/main/agreements/document.ts';
 import { checkConfig } from '../../src/main/check.ts';
 
 describe('aceso config check', () => {
@@ -25,6 +27,22 @@ describe('aceso config check', () => {
     }));
     const { warnings } = (await checkConfig(loadConfig(file))).json as { readonly warnings: readonly string[] };
     expect(warnings.filter((each) => each.includes('no result can reach')).map((each) => each.split(': it is')[0])).to.deep.equal(['typo: no result can reach stane.example', 'team: no result can reach clinic.example']);
+  });
+
+  it('says which of the keys that others know the hospital by is of no use, and why', async () => {
+    const file = join(folder, 'aceso.yaml');
+    const check = (): Promise<unknown> => checkConfig(loadConfig(file)).then(({ json }) => (json as { readonly warnings: readonly string[] }).warnings.join(' '), (error: unknown) => (error as Error).message);
+    const of = { organisation: { name: 'Mercy' }, homeserver: { url: 'http://127.0.0.1:8008', server_name: 'mercy.example' }, policy_server: { server_name: 'policy.mercy.example' }, agreements: { required: true } };
+    const write = (appservice: object = {}): void => writeFileSync(file, JSON.stringify({ ...of, appservice: { url: 'http://127.0.0.1:9100', ...appservice } }));
+    write();
+    expect(await check(), 'the policy server\'s are made at the first start').to.include('aceso agreements key').and.not.to.include('policy_server');
+    await showKey(loadConfig(file));
+    openServerKeys(join(folder, 'policy-server.json'));
+    expect(await check()).to.equal('');
+    chmodSync(join(folder, 'agreements-key.json'), 0o644);
+    writeFileSync(join(folder, 'policy-server.json'), '{}');
+    write({ module_token_file: 'module-token' });
+    expect(await check()).to.include('agreements.key_file: others on this machine can read').and.include('policy_server.keys_file').and.include('appservice.module_token_file').and.include('chmod 600');
   });
 
   it('says which template is wrong, and where', async () => {

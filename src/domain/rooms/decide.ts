@@ -131,7 +131,7 @@ function wanted(before: RoomState | undefined, body: FactOf<'room.wanted'>, cont
   if (stranger !== undefined) {
     const { state: ending, raise = [], effects = [], audit: said } = beginEnding(admitted, strangers);
     const refused: AuditEntry = { action: 'room.refused', because: noAgreement(stranger).message, detail: { party: party.id } };
-    return { ...closed(ending, noAgreement(stranger), delivery, [refused, ...said, ...unsaid], [...relies, ...raise]), effects };
+    return { ...closed(ending, noAgreement(stranger), delivery, [...asked.audit, refused, ...said, ...unsaid], [...relies, ...raise]), effects };
   }
   const { state, raise: keeps = [], audit: saidOfKept } = endingOver(admitted);
   if (asked.allowed.length === 0) return closed(state, { code: POLICY, message: refusalWords(asked.refused) }, delivery, [...asked.audit, ...saidOfKept, ...unsaid], [...relies, ...keeps]);

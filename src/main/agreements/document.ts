@@ -22,7 +22,7 @@ export async function showKey(config: LoadedConfig): Promise<Printed> {
   const server = config.homeserver.server_name;
   return {
     json: { server, key: thumbprint, file: path, made: isNew },
-    text: `${isNew ? `Made ${path}: back it up apart from the data.\n` : ''}${server} signs by the key ${thumbprint}.\nRead it to your partner by telephone: they confirm it with \`aceso agreements add FILE --confirm-key ${thumbprint}\`.`,
+    text: `${isNew ? `Made ${path}: \`aceso backup\` holds it from now on; on every machine it must be the same.\n` : ''}${server} signs by the key ${thumbprint}.\nRead it to your partner by telephone: they confirm it with \`aceso agreements add FILE --confirm-key ${thumbprint}\`.`,
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Cell, SnapshotTable } from '../../adapters/store/snapshot.ts';
 
 /** What a file of the backup is: where it goes on restoring, the configuration of the backup says. */
-export type FileRole = 'config' | 'template' | 'registration' | 'keys';
+export type FileRole = 'config' | 'template' | 'registration' | 'module-token' | 'agreement-key' | 'policy-keys' | 'keys';
 export type BackedUpFile = { readonly role: FileRole; readonly path: string; readonly text: string };
 
 /** The lines of a backup, in this order: about, files, then each table with its rows, and the end, which says how many there were. */

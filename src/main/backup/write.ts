@@ -16,7 +16,7 @@ import { check } from './verify.ts';
 export type Progress = (what: string, rows: number) => void;
 
 /**
- * Backs up a hospital's Aceso while it runs: database, configuration, templates, registration, in one sealed file, read again before it counts as
+ * Backs up a hospital's Aceso while it runs: database, configuration, templates, and the secrets by which it is known to others, in one sealed file, read again before it counts as
  * made. The courier's crypto store is left out on purpose: a device restored from it would use message indices that it has used since.
  */
 export async function backup(config: LoadedConfig, file: string, options: LockOptions, progress: Progress): Promise<Printed> {
@@ -66,11 +66,13 @@ async function* lines(config: LoadedConfig, { withKeys }: LockOptions, rows: Rec
 function filesOf(config: LoadedConfig, withKeys: true | undefined): readonly BackedUpFile[] {
   const read = (role: FileRole, path: string): BackedUpFile => ({ role, path, text: readFileSync(config.at(path), 'utf8') });
   const templates = readdirSync(config.at(config.templates_dir)).filter((name) => name.endsWith('.yaml')).sort();
-  const { registration_file: registration } = config.appservice;
+  const { registration_file: registration, module_token_file: token } = config.appservice;
+  // What others know this hospital by: without them rooms name a key that is gone, and partners sign anew.
+  const known = [['registration', registration], ['module-token', token], ['agreement-key', config.agreements.key_file], ['policy-keys', config.policy_server?.keys_file]] as const;
   return [
     { role: 'config', path: basename(config.path), text: readFileSync(config.path, 'utf8') },
     ...templates.map((name) => read('template', isAbsolute(config.templates_dir) ? resolve(config.templates_dir, name) : join(config.templates_dir, name))),
-    ...(existsSync(config.at(registration)) ? [read('registration', registration)] : []),
+    ...known.flatMap(([role, path]) => (path !== undefined && existsSync(config.at(path)) ? [read(role, path)] : [])),
     ...(withKeys ? [read('keys', config.keys_file)] : []),
   ];
 }

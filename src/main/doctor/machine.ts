@@ -1,8 +1,10 @@
 import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasAgreementKey, readAgreementKey } from '../../adapters/auth/agreementKey.ts';
 import { openKeyFile } from '../../adapters/keys/keyfile.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import { readRegistration, templatesOf } from '../compose.ts';
+import { keyPath } from '../agreements/document.ts';
 import { bytes, number } from '../backup/figures.ts';
 import { broken, fine, looked, warn, type Finding } from './finding.ts';
 
@@ -19,6 +21,8 @@ export async function lookAtMachine(config: LoadedConfig): Promise<readonly Find
     ...secret('configuration file', config.path),
     ...await looked('key file', 'Restore it from its copy.', () => [fine('key file', `${config.at(config.keys_file)}, ${openKeyFile(config.at(config.keys_file)).keyIds.length} key(s)`)]),
     ...await looked('registration', '`aceso registration --renew`, then have the homeserver load it.', () => { readRegistration(config); return [fine('registration', config.at(registration)), ...secret('registration file', config.at(registration))]; }),
+    ...moduleToken(config),
+    ...await looked('key for agreements', 'Restore it from a backup: with another one, agreements must be signed anew.', () => agreementKey(config)),
     ...await looked('templates', 'Copy results.yaml of the installation into the folder.', () => [fine('templates', [...templatesOf(config).keys()].join(', '))]),
     ...await looked('data folder', 'Create it, for Aceso\'s user alone.', () => dataFolder(config.at(config.data_dir))),
     ...strangers(config),
@@ -27,6 +31,15 @@ export async function lookAtMachine(config: LoadedConfig): Promise<readonly Find
 
 function secret(what: string, path: string): readonly Finding[] {
   return (statSync(path).mode & 0o077) === 0 ? [] : [warn(what, 'can be read by others on this machine', `chmod 600 ${path} (the homeserver reads its own copy of the registration)`)];
+}
+
+const moduleToken = ({ at, appservice: { module_token_file: file } }: LoadedConfig): readonly Finding[] =>
+  (file === undefined || !existsSync(at(file)) ? [] : secret('token of the homeserver\'s module', at(file)));
+
+async function agreementKey(config: LoadedConfig): Promise<readonly Finding[]> {
+  const what = 'key for agreements';
+  if (hasAgreementKey(keyPath(config))) return [fine(what, `${keyPath(config)}, ${(await readAgreementKey(keyPath(config))).thumbprint}`)];
+  return config.agreements.required ? [warn(what, `${keyPath(config)} is not there: no agreement counts, and nothing goes to partners`, '`aceso agreements key` makes it; if there was one, restore it.')] : [];
 }
 
 function dataFolder(path: string): readonly Finding[] {

@@ -1,7 +1,8 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { openServerKeys } from '../../adapters/federation/keyFile.ts';
 import type { Inspection } from '../../adapters/matrix/inspect.ts';
 import type { LoadedConfig } from '../../config/load.ts';
-import { broken, fine, warn, type Finding } from './finding.ts';
+import { broken, fine, looked, warn, type Finding } from './finding.ts';
 
 /** Rooms that are looked at: enough to see a fault, and few enough for a large hospital. */
 const ROOMS = 200;
@@ -10,8 +11,7 @@ const ROOMS = 200;
 export async function lookAtPolicyServer({ policy_server: settings, at }: LoadedConfig, inspection: Inspection): Promise<readonly Finding[]> {
   if (settings === undefined) return [];
   const file = at(settings.keys_file);
-  const keys = !existsSync(file) ? warn('policy server\'s keys', `${file} is not there`, 'It is made by the first `aceso start`; if there was one, restore it.')
-    : (statSync(file).mode & 0o077) === 0 ? fine('policy server\'s keys', file) : broken('policy server\'s keys', 'can be read by others on this machine', `chmod 600 ${file}`);
+  const [keys = fine('policy server\'s keys', file)] = await looked('policy server\'s keys', 'Restore it from a backup: with another one, every room is told a new key.', () => keysIn(file));
   const reached = await inspection.reaches(settings.server_name);
   if (!reached.ok) return [keys, broken('policy server', `the homeserver doesn't reach ${settings.server_name}: ${reached.error.message}`, 'Nobody can send in rooms under it. Does the server run; do DNS, certificate, `delegate` and port lead to policy_server.host and port?')];
   const rooms = await inspection.rooms(ROOMS);
@@ -21,6 +21,12 @@ export async function lookAtPolicyServer({ policy_server: settings, at }: Loaded
   const reach = fine('policy server', `the homeserver reaches ${settings.server_name}`);
   const named = under.length === leaving.length ? fine('rooms under the policy server', `${under.length} of ${leaving.length}`) : broken('rooms under the policy server', `${under.length} of ${leaving.length} rooms that leave the hospital`, 'In the others clear text federates before it is taken out. The log says why (`policy.not-in-force`); a restart asks for those never asked for.');
   return [keys, reach, named, ...(under[0] === undefined ? [] : [await asked(inspection, under[0].roomId)])];
+}
+
+function keysIn(file: string): readonly Finding[] {
+  if (!existsSync(file)) return [warn('policy server\'s keys', `${file} is not there`, 'It is made by the first `aceso start`; if there was one, restore it.')];
+  openServerKeys(file);
+  return [fine('policy server\'s keys', file)];
 }
 
 async function asked(inspection: Inspection, roomId: string): Promise<Finding> {

@@ -53,6 +53,12 @@ describe('A room whose agreement is over', () => {
   ];
   for (const [given, steps, then] of CASES) it(`given ${given}`, () => expect(seen(run([...inUse, ...steps]))).to.deep.equal(then));
 
+  it('says in the audit what the rules say of its people by then, with their revision', () => {
+    const { audit } = run([...inUse, [changed, over]]);
+    expect(audit.map(({ action }) => action)).to.deep.equal(['rules.allowed', 'room.refused', 'room.ending']);
+    expect(audit[0]?.detail).to.include.keys('rules', 'revision').and.to.include({ user: partner });
+  });
+
   it('invites them again under another agreement, and can remove them again', () => {
     const gone: readonly Step[] = [...inUse, [changed, over], [released('d1'), over], [released('d2'), over], [member('leave', as('@guardian:mercy.example')), over], [changed, renewed]];
     expect(seen(run(gone))).to.include(`invite:dr-okafor:${partner}:2`);
