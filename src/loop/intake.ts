@@ -2,6 +2,7 @@ import { as, type EventId, type Millis, type RoomId, type UserId } from '../doma
 import type { FoundAggregate } from '../domain/decision.ts';
 import type { Aggregate, FactBody, FactOf } from '../domain/fact.ts';
 import { opens, type PolicyIdentity } from '../domain/rooms/protection.ts';
+import type { RoomState } from '../domain/rooms/room.ts';
 import { plainType } from '../domain/rooms/assess.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { MatrixTransaction, RoomEvent } from '../ports/homeserver.ts';
@@ -31,7 +32,12 @@ export function createIntake(parts: IntakeParts): (transaction: MatrixTransactio
         metrics.count('policy_edges', { edge: unprotected.edge });
         parts.log.warn('policy.opened', { edge: unprotected.edge, room: event.room_id, by: event.sender });
       }
-      take(event.room_id, event.event_id, unprotected ?? bodyOf(parts, event));
+      const body = unprotected ?? bodyOf(parts, event);
+      if (body?.type === 'room.clear-text' && parts.policy && isUnderPolicy(ours.get(event.room_id))) {
+        metrics.count('policy_edges', { edge: 'unasked' });
+        parts.log.warn('policy.opened', { edge: 'unasked', room: event.room_id, by: event.sender });
+      }
+      take(event.room_id, event.event_id, body);
     }
     for (const { room_id: room, receipts } of ephemeral) {
       for (const { eventId, userId, at } of receipts) if (!parts.ownUsers.includes(userId)) take(room, `receipt:${userId}:${eventId}`, { type: 'room.receipt', userId, eventId, seenAt: at });
@@ -40,6 +46,12 @@ export function createIntake(parts: IntakeParts): (transaction: MatrixTransactio
     faults.at('matrix.committed');
     if (facts.length > 0) parts.nudge();
   };
+}
+
+/** In a room that leaves the hospital nothing comes in clear but where the policy server wasn't asked: the room was open, or the homeserver doesn't honour it. The guardian takes it out; why, a person must find out. */
+function isUnderPolicy(room: FoundAggregate | undefined): boolean {
+  const { servers = [] } = (room?.state ?? {}) as Partial<Pick<RoomState, 'servers'>>;
+  return room?.aggregate.kind === 'governed' ? servers.length > 0 : servers.length > 1;
 }
 
 /** Results rooms, and those in which people talk. */

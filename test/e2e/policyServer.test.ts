@@ -124,6 +124,7 @@ describe('The policy server, in a results room of two hospitals', function () {
     ['its user is banned', () => asGuardianSend('POST', 'ban', { user_id: `@policy:${settings.server_name}` })],
     ['the room names another policy server', () => asGuardianSend('PUT', 'state/m.room.policy/', { via: hospitals.stAnne.serverName, public_keys: { ed25519: 'x' } })],
     ['the room names none', () => asGuardianSend('PUT', 'state/m.room.policy/', {})],
+    ['the room doesn\'t admit its server', () => asGuardianSend('PUT', 'state/m.room.server_acl/', { allow: [hospitals.mercy.serverName, hospitals.stAnne.serverName].flatMap((name) => [name, name.replace(/:\d+$/u, '')]), deny: [], allow_ip_literals: false })],
     ['a member gets power', () => asGuardianSend('PUT', 'state/m.room.power_levels/', { users: { [ada.userId]: 100 }, events: { 'm.room.encrypted': 0 }, state_default: 100, kick: 100, ban: 100, invite: 100, redact: 100 })],
   ] as const) {
     it(`is back within 10 seconds when ${edge}, and the alarm is raised`, async () => {
@@ -132,6 +133,7 @@ describe('The policy server, in a results room of two hospitals', function () {
       expect(status, JSON.stringify(body)).to.equal(200);
       await until('the alarm', async () => (await edges()) > before, 10_000);
       await until('the repair', async () => (await contentOf('m.room.member', `@policy:${settings.server_name}`))?.['membership'] === 'join' && (await contentOf('m.room.policy'))?.['via'] === settings.server_name && JSON.stringify((await contentOf('m.room.power_levels'))?.['users']) === '{}', 10_000);
+      await until('its server to be admitted', async () => ((await contentOf('m.room.server_acl'))?.['allow'] as readonly string[]).includes(settings.server_name), 10_000);
       await until('clear text to be refused again at both', async () => {
         for (const client of [ada, bob]) if ((await send(client, 'm.room.message', { msgtype: 'm.text', body: 'K 6.8 in clear' })).status !== 403) return false;
         return true;
@@ -139,15 +141,26 @@ describe('The policy server, in a results room of two hospitals', function () {
     });
   }
 
+  it('has what came in clear meanwhile taken out within 10 seconds, and the alarm raised: some server hadn\'t asked it', async () => {
+    const unasked = async (): Promise<number> => Number(/^aceso_policy_edges_total\{edge="unasked"\} (\d+)/mu.exec(await (await fetch(`${aceso.operationsUrl}/metrics`)).text())?.[1] ?? 0);
+    const before = await unasked();
+    await asGuardianSend('PUT', 'state/m.room.policy/', {});
+    const { status, body } = await send(bob, 'm.room.message', { msgtype: 'm.text', body: 'K 6.8 passed meanwhile' });
+    expect(status, `the room is open: ${JSON.stringify(body)}`).to.equal(200);
+    await until('the alarm', async () => (await unasked()) > before, 10_000);
+    await until('nobody to see it any more', async () => !(await everything(ada)).includes('passed meanwhile') && !(await everything(bob)).includes('passed meanwhile'), 10_000);
+    await inForce();
+  });
+
   it('enforces what both hospitals ask once they have agreed on it, and says whose rule refuses', async () => {
     const partner = await newAceso({ mercy: hospitals.stAnne, slot: hospitals.takeSlot(), partners: [] });
     const template = join(partner.folder, 'templates', 'results.yaml');
     writeFileSync(template, readFileSync(template, 'utf8').replace(/^reactions:.*$/mu, 'reactions: [✅, 🦄]').replace('removals: own', 'removals: never'));
     await agree(aceso, { cli: partner.cli, serverName: hospitals.stAnne.serverName }, 'rooms');
     partner.remove();
-    const react = (client: Client, key: string): Promise<MatrixAnswer> => send(client, 'm.reaction', { 'm.relates_to': { rel_type: 'm.annotation', event_id: eventId, key } });
-    const sent = await bob.send(roomId, { msgtype: 'm.text', body: 'stays' });
-    await until('the agreement to count', async () => (await react(bob, '👎')).body['org.aceso.rule_of'] === hospitals.stAnne.serverName);
+    const react = (client: Client, key: string, to = eventId): Promise<MatrixAnswer> => send(client, 'm.reaction', { 'm.relates_to': { rel_type: 'm.annotation', event_id: to, key } });
+    // A homeserver takes the same reaction to the same message once.
+    const sent = await until('the agreement to count', async () => { const message = await bob.send(roomId, { msgtype: 'm.text', body: 'stays' }); return (await react(bob, '👎', message)).body['org.aceso.rule_of'] === hospitals.stAnne.serverName ? message : undefined; });
     for (const client of [ada, bob]) {
       expect(await refusedBy(react(client, '👍')), 'St. Anne doesn\'t list it').to.equal('403 reaction-key');
       expect(await refusedBy(react(client, '🦄')), 'Mercy doesn\'t list it').to.equal('403 reaction-key');

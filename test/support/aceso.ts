@@ -34,6 +34,8 @@ export type AcesoOptions = {
   readonly worker?: string;
   /** What this process does; all when left out. */
   readonly roles?: readonly string[];
+  /** Of a second `ingress` on this machine: the homeserver brings its events to the first. */
+  readonly appservicePort?: number;
   /** The source's bearer token; a new one when left out. */
   readonly token?: string;
   /** Where Aceso reaches Mercy, when not directly. */
@@ -159,7 +161,7 @@ function prepare(folder: string, configFile: string, token: string, options: Ace
   writeFileSync(configFile, stringify({
     organisation: { name: 'Mercy General Hospital' },
     homeserver: { url: options.homeserverUrl ?? mercy.baseUrl, server_name: mercy.serverName },
-    appservice: { id: slot.id, prefix: slot.prefix, url: slot.url, port: slot.port, registration_file: slot.registrationFile, ...(options.moduleTokenFile === undefined ? {} : { module_token_file: options.moduleTokenFile }) },
+    appservice: { id: slot.id, prefix: slot.prefix, url: slot.url, port: options.appservicePort ?? slot.port, registration_file: slot.registrationFile, ...(options.moduleTokenFile === undefined ? {} : { module_token_file: options.moduleTokenFile }) },
     http: { port: ports.http },
     operations: { port: ports.operations },
     ...(options.postgresUrl === undefined ? {} : { store: { postgres_url_file: 'postgres-url' } }),

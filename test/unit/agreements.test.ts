@@ -8,6 +8,7 @@ import { as } from '../../src/domain/brand.ts';
 import { inForce } from '../../src/domain/policy/agreement.ts';
 import { decide } from '../../src/domain/decide.ts';
 import { settingsOf } from '../../src/main/compose.ts';
+import { lookAtAgreements } from '../../src/main/doctor/agreements.ts';
 import { createAgreed, type Agreed } from '../../src/main/agreements/agreed.ts';
 import { draft, showKey, sign } from '../../src/main/agreements/document.ts';
 import { configuredDemands } from '../../src/main/agreements/roomDemands.ts';
@@ -119,6 +120,8 @@ describe('aceso agreements', function () {
     const strict = { ...mercy.config, templates_dir: mkdtempSync(join(folder, 'templates-')) };
     for (const name of ['results', 'consult']) writeFileSync(join(strict.templates_dir, `${name}.yaml`), readFileSync(join(TEMPLATES, `${name}.yaml`), 'utf8').replace('removals: own', 'removals: never'));
     expect((await showAgreement(open.store, strict, 'ag_')).json).to.include({ drift: 'rooms' });
+    expect(await lookAtAgreements(strict, open.store)).to.have.nested.property('[0].level', 'warn');
+    expect(await lookAtAgreements(mercy.config, open.store)).to.deep.equal([]);
   });
 
   it('can\'t be signed for a hospital that asks something else by now than stands in it', async () => {

@@ -44,6 +44,19 @@ describe('What happens in a results room', () => {
     expect((await claim()).work.body).to.include({ eventId: '$b', by: 'another' });
   });
 
+  for (const [what, servers, told] of [['leaves the hospital', ['x', 'y'], ['unasked']], ['never leaves it', ['x'], []]] as const) it(`in clear in a room that ${what} is ${told.length > 0 ? 'an alarm: the policy server was not asked' : 'taken out, and no alarm'}`, async () => {
+    const edges: unknown[] = [];
+    await open.store.receive([{ source: 'operator', key: 'k2', aggregate: { kind: 'room', id: 'ada' }, at: T0, body: { type: 'timer.due', name: 'any' } }]);
+    await open.store.commit(await claim(), 1, { state: { servers }, audit: [] });
+    const take = createIntake({
+      store: open.store, guardian: as('@guardian:x'), ownUsers: [as('@guardian:x')], now: () => T0, log: quiet, metrics: { count: (name, labels) => { if (name === 'policy_edges') edges.push(labels?.['edge']); }, observe: () => undefined }, faults: noFaults, nudge: () => undefined,
+      policy: { serverName: as('policy.x'), userId: as('@policy:policy.x'), publicKey: 'k' },
+    });
+    await take({ events: [{ event_id: as('$x'), room_id: as('!r'), sender: as('@a:y'), type: 'm.room.message', origin_server_ts: 1, content: { body: 'K 6.8' } }], ephemeral: [] });
+    expect(edges).to.deep.equal(told);
+    expect((await claim()).work.body).to.include({ type: 'room.clear-text', sender: '@a:y' });
+  });
+
   it('of a room that is not ours is left alone', async () => {
     await intake()({ events: [{ event_id: as('$x'), room_id: as('!other'), sender: as('@a:x'), type: 'm.room.encrypted', origin_server_ts: 1, content: {} }], ephemeral: [] });
     expect((await open.store.counts(T0)).undecided).to.equal(0);

@@ -33,10 +33,10 @@ describe('Who may write in a room, asked of the policy', () => {
     expect(asked[0]).to.deep.include({ action: 'send', target: { type: 'room', kind: 'consult' } });
   });
 
-  it('asks the directory once in ten seconds, and then hears of another role', async () => {
+  it('asks the directory once in a minute, and then hears of another role', async () => {
     await ask(bob, 'consult');
     lookup = async () => party(['billing']);
-    clock += 9000;
+    clock += 59_000;
     expect(await ask(bob, 'consult')).to.have.nested.property('verdict.allowed', true);
     clock += 2000;
     expect(await ask(bob, 'consult')).to.have.nested.property('verdict.allowed', false);

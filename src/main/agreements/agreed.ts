@@ -36,6 +36,7 @@ export type Agreed = {
 };
 
 const KEPT = 1000;
+const CURRENT_MS = 200;
 
 export function createAgreed({ store, config, settings, demands, now, log }: AgreedParts): Agreed {
   let registers: readonly Register[] = [];
@@ -70,18 +71,28 @@ export function createAgreed({ store, config, settings, demands, now, log }: Agr
   /** Partners whose homeservers were seen so: as somebody tried it, or amiss. */
   const seenAs = (kind: 'no' | 'old'): readonly string[] => registers.filter(({ conduct = {} }) => TRAITS.some((trait) => knownOf(conduct[trait], now()) === kind && (kind === 'no' || conduct[trait]?.source === 'check'))).map(({ server }) => server);
 
-  function servers(): readonly string[] {
+  function serversNow(): readonly string[] {
     const found = foundIn(registers);
     const { ownServer, agreedServers } = settings();
     return [...new Set([ownServer, ...agreedServers, ...registers.map(({ server }) => server)])].filter((server) => isAgreed(server, { found, settings: settings(), now: now() }) || registers.some((register) => register.server === server && register.rooms.length > 0));
   }
 
+  let last: { readonly registers: readonly Register[]; readonly of: Settings; readonly at: Millis; readonly settings: Settings; readonly roomTerms: readonly AgreedTerms[] } | undefined;
+  /** Asked about each event of each room: worked out anew when something was read, and for what begins and ends by the clock. */
+  function current(): NonNullable<typeof last> {
+    const [of, at] = [settings(), now()];
+    if (last?.registers !== registers || last.of !== of || Math.abs(at - last.at) >= CURRENT_MS) {
+      last = { registers, of, at, settings: { ...of, agreedServers: serversNow(), organisations: organisationsNow({ found: foundIn(registers), settings: of }) }, roomTerms: registers.flatMap((register) => agreedTermsOf(register, at)) };
+    }
+    return last;
+  }
+
   return {
     vouched,
-    servers,
+    servers: () => current().settings.agreedServers,
     isInForce: (server) => isAgreed(server, { found: foundIn(registers), settings: settings(), now: now() }),
-    roomTerms: () => registers.flatMap((register) => agreedTermsOf(register, now())),
-    settings: () => ({ ...settings(), agreedServers: servers(), organisations: organisationsNow({ found: foundIn(registers), settings: settings() }) }),
+    roomTerms: () => current().roomTerms,
+    settings: () => current().settings,
     async strangerAmong(servers) {
       const others = [...new Set(servers)].filter((server) => server !== settings().ownServer);
       if (others.length === 0) return undefined;

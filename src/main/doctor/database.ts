@@ -7,6 +7,7 @@ import type { LoadedConfig } from '../../config/load.ts';
 import { as } from '../../domain/brand.ts';
 import { locationOf, openHospital, openStore } from '../compose.ts';
 import { age } from '../print.ts';
+import { lookAtAgreements } from './agreements.ts';
 import { broken, fine, looked, warn, type Finding } from './finding.ts';
 
 const SKEW_MS = 5000;
@@ -49,6 +50,7 @@ const waiting = (config: LoadedConfig): Promise<readonly Finding[]> => looked('b
       held > 0 ? warn('held', `${held} deliveries wait for somebody`, '`aceso held`') : fine('held', 'nothing'),
       ...((await notes.read('catch-up')) === undefined ? [] : [warn('catching up', 'the rooms are being read for what happened since a backup', 'It ends by itself while the server runs and the homeserver answers.')]),
       ...(config.sources.length === 0 ? [warn('sources', 'none', 'Nobody can push: add one under `sources`.')] : []),
+      ...(await lookAtAgreements(config, store)),
       ...(await Promise.all(config.sources.map(async ({ id }) => seen(id, await store.lastFrom(as(id)))))),
     ];
   } finally {

@@ -15,8 +15,8 @@ export type AskWriter = (userId: UserId, kind: RoomKind) => Promise<Writer | 'un
 
 type Kept = { readonly standing: Standing | undefined; /** Whether the directory names them. */ readonly named: boolean; readonly at: Millis };
 
-/** The directory is asked again after this long, and waited for only so long: messages must not wait for a database. What was known last counts so long without it. */
-const AGES_MS = 10_000;
+/** The directory is asked again after this long (as rooms are), and waited for only so long: messages must not wait for a database. What was known last counts so long without it. */
+const AGES_MS = 60_000;
 const WAITS_MS = 200;
 const LASTS_MS = 300_000;
 const MOST = 50_000;
