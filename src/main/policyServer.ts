@@ -12,6 +12,7 @@ import type { Judge } from '../domain/policy/question.ts';
 import type { RoomState } from '../domain/rooms/room.ts';
 import type { RoomTemplates } from '../domain/rooms/template.ts';
 import { createAllowance } from '../loop/allowance.ts';
+import { createLeftOvers } from '../loop/leftOvers.ts';
 import { createRefusals } from '../loop/refusals.ts';
 import { createWitness } from '../loop/witness.ts';
 import type { Agreed } from './agreements/agreed.ts';
@@ -24,7 +25,7 @@ import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 import type { Problem } from './health.ts';
 import { VERSION } from './version.ts';
 
-export type PolicyParts = { readonly store: Store; readonly keys: KeyRing; readonly log: Log; readonly metrics: Metrics; readonly now: () => Millis; readonly guardian: UserId; readonly courier: UserId; readonly homeserver: HomeserverOptions; readonly templates: () => RoomTemplates; readonly judge: Judge; readonly agreed: Pick<Agreed, 'servers' | 'settings' | 'isInForce' | 'roomTerms'> };
+export type PolicyParts = { readonly store: Store; readonly keys: KeyRing; readonly log: Log; readonly metrics: Metrics; readonly now: () => Millis; readonly guardian: UserId; readonly courier: UserId; readonly homeserver: HomeserverOptions; readonly templates: () => RoomTemplates; readonly judge: Judge; readonly agreed: Pick<Agreed, 'servers' | 'settings' | 'isInForce' | 'roomTerms'>; readonly nudge: () => void };
 
 export type Policy = {
   readonly server: RunningPolicyServer;
@@ -37,7 +38,7 @@ export type Policy = {
 };
 
 /** The policy server of the configuration; undefined where there is none. */
-export function composePolicyServer(config: LoadedConfig, { store, keys, log, metrics, now, guardian, courier, homeserver, templates, judge, agreed }: PolicyParts): Policy | undefined {
+export function composePolicyServer(config: LoadedConfig, { store, keys, log, metrics, now, guardian, courier, homeserver, templates, judge, agreed, nudge }: PolicyParts): Policy | undefined {
   const { policy_server: settings, homeserver: { url, server_name: ownServer }, organisation } = config;
   if (settings === undefined) return undefined;
   const { server_name: serverName, localpart, host, port, tls } = settings;
@@ -45,6 +46,7 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
   const mayTell = createAllowance(now, 100, 10_000);
   const refusals = createRefusals({ store, keys, log, metrics, now });
   const witness = createWitness({ store, ownServer, now, log });
+  const leftOvers = createLeftOvers({ store, log, metrics, now, nudge });
   const failed = (error: unknown): void => log.error('policy.failed', { error: errorCode(error) });
   const refused = (refusal: { readonly code: string; readonly status: number; readonly peer: string }): void => refusals.note({ door: 'policy', ...refusal });
   const server = createPolicyServer({
@@ -52,13 +54,14 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
     ownServer, federationUrl: settings.federation_url ?? url, ...(settings.federation_ca === undefined ? {} : { ca: readAuthority(config.at(settings.federation_ca)) }),
     guardian, courier, servers: agreed.servers, own: () => ownTerms(templates()), agreed: agreed.roomTerms, writer: createWriters({ store, judge, settings: agreed.settings, isInForce: agreed.isInForce, now }),
     keys: openServerKeys(config.at(settings.keys_file)), source: createRoomSource(homeserver), now: () => as<Millis>(Date.now()), failed, refused,
-    answered({ verdict: { allowed, rules: [rule = ''], by }, seconds, origin, roomId, eventId, about }) {
+    answered({ verdict: { allowed, rules: [rule = ''], by }, seconds, origin, roomId, eventId, about, leftOver }) {
       if (about) witness.note({ ...about, origin, rule, ...(eventId === undefined ? {} : { event: eventId }) });
       metrics.count('policy_signs', { answer: allowed ? 'signed' : 'refused', rule });
       metrics.observe('policy_seconds', seconds);
       if (allowed) return;
       if (mayTell()) log.warn('policy.refused', { rule, ...(by === undefined ? {} : { by }), origin, room: roomId, event: eventId });
       refusals.note({ door: 'policy', code: rule, status: 403, source: as(origin) });
+      if (leftOver) leftOvers.note(leftOver);
     },
   });
   const inspection = createInspection(homeserver);
@@ -79,6 +82,7 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
     async stop() {
       await door?.stop(2000);
       server.close();
+      await leftOvers.stop();
       await refusals.stop();
       await witness.stop();
     },

@@ -123,7 +123,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     names: { guardian: `${config.organisation.name} (guardian)`, courier: config.courier.display_name ?? `${config.organisation.name} results` },
   };
   const homeserver = createHomeserver(homeserverOptions);
-  const policyServer = composePolicyServer(config, { store, keys, log, metrics, now, guardian: homeserver.guardian, courier: homeserver.courier, homeserver: homeserverOptions, templates: () => reload.inForce().templates, judge: (question) => reload.inForce().policy.judge(question), agreed });
+  const policyServer = composePolicyServer(config, { store, keys, log, metrics, now, guardian: homeserver.guardian, courier: homeserver.courier, homeserver: homeserverOptions, templates: () => reload.inForce().templates, judge: (question) => reload.inForce().policy.judge(question), agreed, nudge: () => loop.nudge() });
   const couriers = roles.includes('sender') ? composeCouriers({ config, whenServerAway: () => reload.inForce().config.delivery.when_server_away, store, keys, worker, userId: homeserver.courier, asToken, log, metrics, faults, taken: () => {
     loop.nudge();
     for (const code of ['no-device', 'keys-missing']) void wake(code).catch(() => undefined);

@@ -1,7 +1,7 @@
 /** One hospital's homeserver: a real Synapse on loopback, configured, started, stopped, killed and restarted by the test. */
 import { createHmac, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { stringify } from 'yaml';
 import { matrix, matrixAnswer, text } from './matrixHttp.ts';
 import { startProcess, untilReady, type OwnedProcess } from './processes.ts';
@@ -46,7 +46,7 @@ export type Hospital = {
   reconfigure(more: Readonly<Record<string, unknown>>): Promise<void>;
 };
 
-export type HospitalOptions = Omit<SynapseSettings, 'sharedSecret'> & { readonly name: string };
+export type HospitalOptions = Omit<SynapseSettings, 'sharedSecret'> & { readonly name: string; /** Where else modules of Synapse are found. */ readonly modulePath?: string };
 
 /** A hospital that isn't started yet; its signing key must be in `dataDir/signing.key`. */
 export function createHospital(options: HospitalOptions): Hospital {
@@ -84,7 +84,7 @@ export function createHospital(options: HospitalOptions): Hospital {
     async start() {
       if (running()) return;
       writeConfig();
-      const started = await startProcess(python(), ['-m', 'synapse.app.homeserver', '-c', configFile], { cwd: dataDir, logFile, env: { ...process.env, PYTHONPATH: MODULES, PYTHONDONTWRITEBYTECODE: '1' } });
+      const started = await startProcess(python(), ['-m', 'synapse.app.homeserver', '-c', configFile], { cwd: dataDir, logFile, env: { ...process.env, PYTHONPATH: [MODULES, ...(options.modulePath === undefined ? [] : [options.modulePath])].join(delimiter), PYTHONDONTWRITEBYTECODE: '1' } });
       synapse = started;
       await untilReady(`${name} (Synapse)`, started, logFile, async () => (await matrixAnswer(baseUrl, '/_matrix/client/versions')).status === 200);
     },
@@ -98,25 +98,8 @@ export function createHospital(options: HospitalOptions): Hospital {
       await this.stop();
       await this.start();
     },
-    async register(user, password, role = 'user') {
-      const path = '/_synapse/admin/v1/register';
-      const nonce = text(await matrix(baseUrl, path), 'nonce');
-      const admin = role === 'admin';
-      const mac = createHmac('sha1', sharedSecret).update([nonce, user, password, admin ? 'admin' : 'notadmin'].join('\0')).digest('hex');
-      return text(await matrix(baseUrl, path, { body: { nonce, username: user, password, admin, mac, inhibit_login: true } }), 'user_id');
-    },
-    async login(user, password, deviceName, deviceId) {
-      const body = await matrix(baseUrl, '/_matrix/client/v3/login', {
-        body: {
-          type: 'm.login.password',
-          identifier: { type: 'm.id.user', user },
-          password,
-          initial_device_display_name: deviceName ?? 'test',
-          ...(deviceId === undefined ? {} : { device_id: deviceId }),
-        },
-      });
-      return { userId: text(body, 'user_id'), accessToken: text(body, 'access_token'), deviceId: text(body, 'device_id'), baseUrl };
-    },
+    register: (user, password, role = 'user') => registerAt(baseUrl, sharedSecret, { user, password, role }),
+    login: (user, password, deviceName, deviceId) => loginAt(baseUrl, { user, password, deviceName, deviceId }),
     async addAppservice(registrationYamlPath) {
       appservices = [...appservices, registrationYamlPath];
       await this.restart();
@@ -126,4 +109,26 @@ export function createHospital(options: HospitalOptions): Hospital {
       await this.restart();
     },
   };
+}
+
+/** Makes an account by the shared secret (Synapse's admin API; Dendrite has it too); gives its user id. */
+export async function registerAt(baseUrl: string, sharedSecret: string, { user, password, role }: { readonly user: string; readonly password: string; readonly role: 'user' | 'admin' }): Promise<string> {
+  const path = '/_synapse/admin/v1/register';
+  const nonce = text(await matrix(baseUrl, path), 'nonce');
+  const admin = role === 'admin';
+  const mac = createHmac('sha1', sharedSecret).update([nonce, user, password, admin ? 'admin' : 'notadmin'].join('\0')).digest('hex');
+  return text(await matrix(baseUrl, path, { body: { nonce, username: user, password, admin, mac, inhibit_login: true } }), 'user_id');
+}
+
+export async function loginAt(baseUrl: string, { user, password, deviceName, deviceId }: { readonly user: string; readonly password: string; readonly deviceName: string | undefined; readonly deviceId: string | undefined }): Promise<Session> {
+  const body = await matrix(baseUrl, '/_matrix/client/v3/login', {
+    body: {
+      type: 'm.login.password',
+      identifier: { type: 'm.id.user', user },
+      password,
+      initial_device_display_name: deviceName ?? 'test',
+      ...(deviceId === undefined ? {} : { device_id: deviceId }),
+    },
+  });
+  return { userId: text(body, 'user_id'), accessToken: text(body, 'access_token'), deviceId: text(body, 'device_id'), baseUrl };
 }

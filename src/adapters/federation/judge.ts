@@ -11,7 +11,7 @@ import { isObject, keyIdsIn, signatureIn, type JsonObject } from './signedJson.t
 import type { Views } from './views.ts';
 
 /** What became of one question. `signable`: the bytes to sign, when it passes. */
-export type Judgement = { readonly verdict: Verdict; readonly roomId?: RoomId; readonly eventId?: EventId; readonly sender?: UserId; readonly signable?: Buffer; readonly about?: About };
+export type Judgement = { readonly verdict: Verdict; readonly roomId?: RoomId; readonly eventId?: EventId; readonly pdu?: Pdu; readonly signable?: Buffer; readonly about?: About };
 
 /** What the question was about, as far as it tells how servers behave. */
 export type About = { readonly sender: UserId; readonly type: string; readonly sentAt: Millis; readonly guardedSince?: Millis };
@@ -49,7 +49,7 @@ export async function judge({ passed, terms: termsNow, now, writer, ...parts }: 
       now: now(), hash, bytes, fields: fieldsOf(event),
       // What was let pass once passes again; what the homeserver accepted is history. But state can become current where the room's graph forks, though it was
       // refused (docs/policy-server.md): of state that shows its redacted form alone, only our own word counts.
-      accepted: passed.has(eventId) || (!(hash === 'redacted' && pdu.state_key !== undefined) && (room.current.has(eventId) || (isOld && await views.sender(roomId, eventId) === pdu.sender))),
+      accepted: passed.has(eventId) || (!(hash === 'redacted' && pdu.state_key !== undefined) && (room.current.has(eventId) || (isOld && await views.accepted(roomId, eventId) === pdu.sender))),
       ...(target === undefined ? {} : await senderOf(views, roomId, target)),
     };
     const decide = async (seen: RoomView | undefined): Promise<Verdict> => {
@@ -62,7 +62,7 @@ export async function judge({ passed, terms: termsNow, now, writer, ...parts }: 
     const again = dependsOnRoom(verdict) ? await views.fresh(roomId) : undefined;
     const last = !dependsOnRoom(verdict) ? verdict : again === 'away' ? refuse('homeserver-away') : await decide(again);
     const about: About = { sender: pdu.sender, type: pdu.type, sentAt: as<Millis>(pdu.origin_server_ts), ...(room.guardedSince === undefined ? {} : { guardedSince: room.guardedSince }) };
-    return { verdict: last, roomId, eventId, sender: pdu.sender, signable, about };
+    return { verdict: last, roomId, eventId, pdu, signable, about };
   } catch (error) {
     if (error instanceof NotCanonical) return { verdict: refuse('malformed') };
     if (error instanceof TooLate) return { verdict: refuse('too-slow') };
@@ -88,8 +88,8 @@ function by<Value>(deadline: AbortSignal, step: Promise<Value>): Promise<Value> 
   });
 }
 
-const viewsBy = (deadline: AbortSignal, views: Views): Pick<Views, 'room' | 'fresh' | 'sender'> => ({
-  room: (roomId) => by(deadline, views.room(roomId)), fresh: (roomId) => by(deadline, views.fresh(roomId)), sender: (roomId, eventId) => by(deadline, views.sender(roomId, eventId)),
+const viewsBy = (deadline: AbortSignal, views: Views): Pick<Views, 'room' | 'fresh' | 'sender' | 'accepted'> => ({
+  room: (roomId) => by(deadline, views.room(roomId)), fresh: (roomId) => by(deadline, views.fresh(roomId)), sender: (roomId, eventId) => by(deadline, views.sender(roomId, eventId)), accepted: (roomId, eventId) => by(deadline, views.accepted(roomId, eventId)),
 });
 const keysBy = (deadline: AbortSignal, keys: JudgeParts['keys']): JudgeParts['keys'] => ({ find: (server, keyId, at) => by(deadline, keys.find(server, keyId, at)) });
 

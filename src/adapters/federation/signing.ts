@@ -1,6 +1,7 @@
 import type { EventId, RoomId } from '../../domain/brand.ts';
 import { refuse } from '../../domain/policy/admit.ts';
 import { PASSING_REFUSALS } from '../../domain/policy/admissionRules.ts';
+import { isLeftOver, type LeftOver } from '../../domain/policy/leftOver.ts';
 import type { Verdict } from '../../domain/policy/verdict.ts';
 import type { Signer } from './ed25519.ts';
 import { judge, type About, type JudgeParts, type Judgement } from './judge.ts';
@@ -8,7 +9,7 @@ import { POLICY_KEY_ID } from './keyFile.ts';
 import type { JsonObject } from './signedJson.ts';
 
 /** What was asked and answered, for figures and the audit: no content. */
-export type Answered = { readonly verdict: Verdict; readonly seconds: number; /** The server that asked. */ readonly origin: string; readonly roomId?: RoomId; readonly eventId?: EventId; readonly about?: About };
+export type Answered = { readonly verdict: Verdict; readonly seconds: number; /** The server that asked. */ readonly origin: string; readonly roomId?: RoomId; readonly eventId?: EventId; readonly about?: About; /** It must be taken out, though it was refused. */ readonly leftOver?: LeftOver };
 
 export type SigningParts = Omit<JudgeParts, 'passed'> & { readonly serverName: string; readonly policy: Signer; readonly answered: (answered: Answered) => void };
 
@@ -42,11 +43,12 @@ export function createSigning(parts: SigningParts): (event: JsonObject, origin: 
   };
   return async (event, origin) => {
     const began = performance.now();
-    const { verdict, signable, roomId, eventId, sender, about } = await judged(event, origin);
-    parts.answered({ verdict, origin, seconds: (performance.now() - began) / 1000, ...(roomId === undefined ? {} : { roomId }), ...(eventId === undefined ? {} : { eventId }), ...(about === undefined ? {} : { about }) });
-    if (!verdict.allowed || signable === undefined || eventId === undefined || sender === undefined) return refusal(verdict);
+    const { verdict, signable, roomId, eventId, pdu, about } = await judged(event, origin);
+    const leftOver = roomId !== undefined && eventId !== undefined && pdu !== undefined && isLeftOver(verdict, pdu, origin) ? { roomId, eventId, sender: pdu.sender } : undefined;
+    parts.answered({ verdict, origin, seconds: (performance.now() - began) / 1000, ...(roomId === undefined ? {} : { roomId }), ...(eventId === undefined ? {} : { eventId }), ...(about === undefined ? {} : { about }), ...(leftOver === undefined ? {} : { leftOver }) });
+    if (!verdict.allowed || signable === undefined || eventId === undefined || pdu === undefined) return refusal(verdict);
     remember(passed, eventId);
-    parts.views.passed(eventId, sender);
+    parts.views.passed(eventId, pdu.sender);
     return { status: 200, body: { [parts.serverName]: { [POLICY_KEY_ID]: parts.policy.sign(signable) } } };
   };
 }

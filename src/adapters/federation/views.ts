@@ -10,8 +10,10 @@ export type Views = {
   room(roomId: RoomId): Promise<Looked>;
   /** As the homeserver holds it after now: whatever was read before doesn't count. */
   fresh(roomId: RoomId): Promise<Looked>;
-  /** Who sent an event that the homeserver accepted. */
+  /** Who sent an event, accepted or not. */
   sender(roomId: RoomId, eventId: EventId): Promise<UserId | undefined>;
+  /** Who sent an event that the homeserver accepted. Synapse pushes to an application service what it refused, too: that something was heard of doesn't count. */
+  accepted(roomId: RoomId, eventId: EventId): Promise<UserId | undefined>;
   /** The sender of an event that was let pass: the homeserver will have it in a moment. */
   passed(eventId: EventId, sender: UserId): void;
   /** What the homeserver pushed: state that changed is read again when it is needed. */
@@ -29,6 +31,7 @@ export function createViews(source: RoomSource, now: () => number, limits: ViewL
   const kept = new Map<RoomId, Kept>();
   const reading = new Map<RoomId, { readonly begun: number; readonly done: Promise<Looked> }>();
   const senders = new Map<EventId, UserId>();
+  const shown = new Map<EventId, UserId>();
 
   function read(roomId: RoomId): Promise<Looked> {
     const begun = now();
@@ -42,6 +45,15 @@ export function createViews(source: RoomSource, now: () => number, limits: ViewL
     }).catch(() => 'away' as const).finally(() => { if (reading.get(roomId)?.done === done) reading.delete(roomId); });
     reading.set(roomId, { begun, done });
     return done;
+  }
+
+  async function accepted(roomId: RoomId, eventId: EventId): Promise<UserId | undefined> {
+    const known = shown.get(eventId);
+    if (known !== undefined) return known;
+    const event = await source.event(roomId, eventId);
+    if (!event.ok || event.value.event_id !== eventId) return undefined;
+    keep(shown, eventId, event.value.sender, limits.events);
+    return event.value.sender;
   }
 
   return {
@@ -61,15 +73,9 @@ export function createViews(source: RoomSource, now: () => number, limits: ViewL
       const next = reading.get(roomId);
       return next && next.begun >= asked ? next.done : read(roomId);
     },
-    async sender(roomId, eventId) {
-      const known = senders.get(eventId);
-      if (known !== undefined) return known;
-      const event = await source.event(roomId, eventId);
-      if (!event.ok || event.value.event_id !== eventId) return undefined;
-      keep(senders, eventId, event.value.sender, limits.events);
-      return event.value.sender;
-    },
-    passed(eventId, sender) { keep(senders, eventId, sender, limits.events); },
+    sender: async (roomId, eventId) => senders.get(eventId) ?? accepted(roomId, eventId),
+    accepted,
+    passed(eventId, sender) { keep(shown, eventId, sender, limits.events); },
     heard(events) {
       for (const { event_id: id, room_id: roomId, sender, state_key: key } of events) {
         keep(senders, id, sender, limits.events);

@@ -117,6 +117,12 @@ describe('The policy server', () => {
     expect(about).to.deep.equal({ sender: ada, type: 'm.room.message', sentAt: clock, guardedSince: 7 });
   });
 
+  it('doesn\'t take for history what it only heard of: homeservers push what they refused, too', async () => {
+    const pdu = message(undefined, { origin_server_ts: clock - 600_000 });
+    server.heard([{ event_id: eventIdOf(signableBytes('12', pdu)), room_id: ROOM, sender: as(ada), type: 'm.room.encrypted', origin_server_ts: clock - 600_000, content: {} }]);
+    expect((await sign(pdu)).body).to.include({ 'org.aceso.rule': 'clock-skew' });
+  });
+
   it('refuses what may not, with what to do and the rule', async () => {
     const { status, body } = await sign(message({ body: 'K 6.8' }, { type: 'm.room.message' }));
     expect(status).to.equal(403);

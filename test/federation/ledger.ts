@@ -1,0 +1,42 @@
+/** What was tried so far, and what of it others may refer to. */
+import type { Attempt } from './attempt.ts';
+import type { Forged } from './forge.ts';
+
+export type Fresh = { readonly sender: string; readonly eventId: string };
+
+export type Ledger = {
+  readonly attempts: readonly Attempt[];
+  /** How long the policy server took to answer, as the hostile server saw it; ms. */
+  readonly checks: number[];
+  /** Forbidden events that the policy server put its signature under. */
+  readonly signed: { readonly kind: string; readonly eventId: string }[];
+  /** How often something allowed was sent again, since it couldn't be checked just then. */
+  again: number;
+  note(attempt: Attempt): void;
+  /** An encrypted message that nobody has answered yet; each is given once. */
+  takeFresh(roomId: string, may: (fresh: Fresh) => boolean): string | undefined;
+  putFresh(roomId: string, sender: string, eventId: string): void;
+  /** Forged events of before, for replays. */
+  readonly refused: Forged[];
+  readonly accepted: Forged[];
+};
+
+const MOST_FRESH = 200;
+
+export function createLedger(): Ledger {
+  const attempts: Attempt[] = [];
+  const fresh = new Map<string, Fresh[]>();
+  return {
+    attempts, checks: [], signed: [], again: 0, refused: [], accepted: [],
+    note: (attempt) => void attempts.push(attempt),
+    takeFresh(roomId, may) {
+      const there = fresh.get(roomId) ?? [];
+      const index = there.findIndex(may);
+      return index < 0 ? undefined : there.splice(index, 1)[0]?.eventId;
+    },
+    putFresh(roomId, sender, eventId) {
+      const there = fresh.get(roomId) ?? [];
+      fresh.set(roomId, [...there.slice(1 - MOST_FRESH), { sender, eventId }]);
+    },
+  };
+}

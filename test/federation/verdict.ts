@@ -1,0 +1,67 @@
+/** What is judged, from outside: by what the clients of honest hospitals are shown, never by what Aceso says of itself. Pure. */
+import type { Attempt, Seen, Shown } from './attempt.ts';
+
+export type Finding = { readonly what: 'forbiddenAccepted' | 'allowedRefused'; readonly kind: string; readonly way: string; readonly number: number; readonly server: string; readonly how: string; readonly eventId?: string };
+
+export type Counts = { sent: number; refusedAtSender: number; /** Shown, and taken out within ten seconds. */ takenOut: number; wrong: number };
+
+export type Verdict = {
+  readonly forbiddenSent: number;
+  readonly allowedSent: number;
+  readonly forbiddenAccepted: number;
+  readonly allowedRefused: number;
+  readonly takenOut: number;
+  readonly findings: readonly Finding[];
+  readonly forbidden: Readonly<Record<string, Counts>>;
+  readonly allowed: Readonly<Record<string, Counts>>;
+};
+
+/** From when it was sent until it may not be seen any more. */
+export const LONGEST_SHOWN_MS = 10_000;
+
+export type Evidence = { readonly attempts: readonly Attempt[]; /** Of each server that asks policy servers. */ readonly shown: readonly Shown[]; readonly seen: readonly Seen[]; /** Of each server, what was shown before the agreement ended. */ readonly arrived?: readonly Shown[] };
+
+export function judge({ attempts, shown, seen, arrived = [] }: Evidence): Verdict {
+  const findings: Finding[] = [];
+  const forbidden: Record<string, Counts> = {};
+  const allowed: Record<string, Counts> = {};
+  for (const attempt of attempts) {
+    const counts = ((attempt.allowed ? allowed : forbidden)[`${attempt.kind} (${attempt.way})`] ??= { sent: 0, refusedAtSender: 0, takenOut: 0, wrong: 0 });
+    counts.sent += 1;
+    if (attempt.eventId === undefined) counts.refusedAtSender += 1;
+    const wrong = attempt.allowed ? missing(attempt, shown, arrived) : accepted(attempt, shown, seen);
+    if (wrong.length > 0) counts.wrong += 1;
+    else if (!attempt.allowed && seen.some((each) => tracesOf(attempt).some((trace) => each.at.has(trace)))) counts.takenOut += 1;
+    for (const { server, how } of wrong) findings.push({ what: attempt.allowed ? 'allowedRefused' : 'forbiddenAccepted', kind: attempt.kind, way: attempt.way, number: attempt.number, server, how, ...(attempt.eventId === undefined ? {} : { eventId: attempt.eventId }) });
+  }
+  const sum = (of: Readonly<Record<string, Counts>>, what: keyof Counts): number => Object.values(of).reduce((total, counts) => total + counts[what], 0);
+  return {
+    forbiddenSent: sum(forbidden, 'sent'), allowedSent: sum(allowed, 'sent'), forbiddenAccepted: sum(forbidden, 'wrong'), allowedRefused: sum(allowed, 'wrong'), takenOut: sum(forbidden, 'takenOut'),
+    findings, forbidden, allowed,
+  };
+}
+
+type Wrong = { readonly server: string; readonly how: string };
+
+/** By what it would be recognised. What a replay repeats is there already, or has traces of its own. */
+const tracesOf = ({ marker, eventId, kind }: Attempt): readonly string[] => (kind === 'replay-of-accepted' ? [] : [marker, ...(eventId === undefined ? [] : [eventId])]);
+
+function accepted(attempt: Attempt, shown: readonly Shown[], seen: readonly Seen[]): readonly Wrong[] {
+  const { eventId, marker, removes, kind } = attempt;
+  const atTheEnd = shown.flatMap(({ server, events, redacted, state, markers }): readonly Wrong[] => [
+    ...(kind !== 'replay-of-accepted' && eventId !== undefined && events.has(eventId) && !redacted.has(eventId) ? [{ server, how: 'in /messages' }] : []),
+    ...(kind !== 'replay-of-accepted' && eventId !== undefined && state.has(eventId) && !redacted.has(eventId) ? [{ server, how: 'in the current state' }] : []),
+    ...(kind === 'replay-of-accepted' && eventId !== undefined && (events.get(eventId) ?? 0) > 1 ? [{ server, how: 'twice in /messages' }] : []),
+    ...(markers.has(marker) ? [{ server, how: 'its text is shown' }] : []),
+    ...(removes !== undefined && redacted.has(removes) ? [{ server, how: 'removed what it may not remove' }] : []),
+  ]);
+  const meanwhile = seen.flatMap(({ server, at, removedAt }): readonly Wrong[] => tracesOf(attempt).some((trace) => at.has(trace))
+    && !(eventId !== undefined && (removedAt.get(eventId) ?? Infinity) - attempt.sentAt <= LONGEST_SHOWN_MS) ? [{ server, how: 'in /sync for longer than 10 s' }] : []);
+  return [...atTheEnd, ...meanwhile];
+}
+
+function missing({ eventId, refused, status }: Attempt, shown: readonly Shown[], arrived: readonly Shown[]): readonly Wrong[] {
+  if (eventId === undefined) return [{ server: 'its own', how: `refused: ${status ?? ''} ${refused ?? ''}` }];
+  const isShownAt = (at: string): boolean => [...shown, ...arrived].some(({ server, events, state }) => server === at && (events.has(eventId) || state.has(eventId)));
+  return shown.filter(({ server }) => !isShownAt(server)).map(({ server }) => ({ server, how: 'never shown' }));
+}
