@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 export type ChaosOptions = {
-  readonly mode: 'kills' | 'network' | 'failover';
+  readonly mode: 'kills' | 'network' | 'failover' | 'policy';
   readonly kills: number;
   readonly seed: number;
   readonly store: 'sqlite' | 'postgres';
@@ -24,6 +24,7 @@ export function readOptions(argv: readonly string[]): ChaosOptions {
     .addOption(new Option('--kills <n>', 'kill -9 so many times: Aceso\'s workers, both homeservers, PostgreSQL').argParser(number(0, 100_000)))
     .addOption(new Option('--network', 'no kills: a bad network between every pair of programs').conflicts('failover'))
     .addOption(new Option('--failover', 'PostgreSQL, two workers: kill the one that holds the courier, and measure the gap'))
+    .addOption(new Option('--policy', 'rooms under a policy server: kill its process, and PostgreSQL in turns where there is one, while people send what may pass and what may not').conflicts(['failover', 'network']))
     .addOption(new Option('--seed <n>', 'what is drawn by lot is drawn the same again').argParser(number(0, 2 ** 31)))
     .addOption(new Option('--store <kind>', 'where Aceso keeps its state').choices(['sqlite', 'postgres']).default('sqlite'))
     .addOption(new Option('--workers <n>', 'processes of Aceso, each with every role; 2 on PostgreSQL when left out, 1 on SQLite').argParser(number(1, 8)))
@@ -37,15 +38,16 @@ export function readOptions(argv: readonly string[]): ChaosOptions {
     .showHelpAfterError('(see npm run chaos -- --help)')
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
   program.parse([...argv], { from: 'user' });
-  const given = program.opts<{ kills?: number; network?: true; failover?: true; seed?: number; store: 'sqlite' | 'postgres'; workers?: number; rate?: number; every: number; seconds: number; late?: number; keep?: true; control?: NonNullable<ChaosOptions['control']> }>();
-  const mode = given.network ? 'network' : given.failover ? 'failover' : 'kills';
+  const given = program.opts<{ kills?: number; network?: true; failover?: true; policy?: true; seed?: number; store: 'sqlite' | 'postgres'; workers?: number; rate?: number; every: number; seconds: number; late?: number; keep?: true; control?: NonNullable<ChaosOptions['control']> }>();
+  const mode = given.network ? 'network' : given.failover ? 'failover' : given.policy ? 'policy' : 'kills';
   const store = mode === 'failover' ? 'postgres' : given.store;
-  const workers = given.workers ?? (store === 'postgres' ? 2 : 1);
+  const workers = given.workers ?? (store === 'postgres' && mode !== 'policy' ? 2 : 1);
   if (workers > 1 && store === 'sqlite') program.error('--workers: several workers need --store postgres.', { exitCode: 2 });
-  const kills = given.kills ?? (mode === 'kills' ? 20 : mode === 'failover' ? 3 : 0);
+  if (mode === 'policy' && workers > 1) program.error('--policy: one worker.', { exitCode: 2 });
+  const kills = given.kills ?? { kills: 20, network: 0, failover: 3, policy: 6 }[mode];
   return {
     mode, store, workers, kills, seed: given.seed ?? Math.floor(Date.now() / 1000) % 1_000_000, seconds: given.seconds, keep: given.keep ?? false, everySeconds: given.every,
-    perSecond: given.rate ?? (mode === 'failover' ? 10 : 3), lateParties: given.late ?? (mode === 'failover' ? 0 : Math.min(24, Math.max(2, Math.round(kills / 10)))),
+    perSecond: given.rate ?? (mode === 'failover' ? 10 : 3), lateParties: given.late ?? (mode === 'failover' ? 0 : Math.min(24, Math.max(mode === 'policy' ? 3 : 2, Math.round(kills / 10)))),
     ...(given.control === undefined ? {} : { control: given.control }),
   };
 }

@@ -1,8 +1,9 @@
-/** Which chaos: kills, a bad network, a fail-over. */
+/** Which chaos: kills, a bad network, a fail-over, a policy server that is away. */
 import { badNetwork, type BadNetwork } from './badNetwork.ts';
 import { failOver } from './failover.ts';
 import { keepRunning, killAround } from './kills.ts';
 import type { ChaosOptions } from './options.ts';
+import { policyAway } from './policyAway.ts';
 import { randomOf } from './random.ts';
 import { run, type Figures, type Outcome, type Scene } from './run.ts';
 import { victimsOf } from './victims.ts';
@@ -11,6 +12,7 @@ import { directWiring } from './wiring.ts';
 export function play(options: ChaosOptions, signal: AbortSignal, say: (line: string) => void): Promise<Outcome> {
   if (options.mode === 'kills') return run(options, directWiring(), (scene) => kills(options, scene), signal, say);
   if (options.mode === 'failover') return run(options, directWiring(), (scene) => failOver(options, scene), signal, say);
+  if (options.mode === 'policy') return run(options, directWiring(), (scene) => policyAway(options, scene), signal, say);
   const network = badNetwork(options.seed);
   return run(options, network, (scene) => storm(options, network, scene), signal, say);
 }

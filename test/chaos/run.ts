@@ -24,18 +24,18 @@ export type Scene = {
 };
 
 /** Figures of one kind of chaos, for the last line. */
-export type Figures = Readonly<Record<string, number | string | readonly string[] | readonly number[]>> & { readonly endedByThemselves: readonly string[] };
+export type Figures = Readonly<Record<string, number | string | readonly string[] | readonly number[]>> & { readonly endedByThemselves: readonly string[]; /** What else must not be, for people. */ readonly wrong?: readonly string[] };
 
 export type Outcome = { readonly figures: Readonly<Record<string, unknown>>; readonly verdict: Verdict; readonly failed: readonly string[]; readonly evidence?: string };
 
 /** More results than this on their way: the laboratory waits, so that a slow machine still ends in time. */
-const UNDER_WAY = { kills: 400, network: 400, failover: 80 } as const;
+const UNDER_WAY = { kills: 400, network: 400, failover: 80, policy: 400 } as const;
 const PROGRESS_EVERY_MS = 5000;
 /** Longer than any pause of a homeserver or of Aceso's own. */
 const IDLE_MS = 150_000;
 
 export async function run(options: ChaosOptions, wiring: Wiring, chaos: (scene: Scene) => Promise<Figures>, signal: AbortSignal, say: (line: string) => void): Promise<Outcome> {
-  const stage = await setTheStage({ store: options.store, workers: options.workers, lateParties: options.lateParties, wiring, say });
+  const stage = await setTheStage({ store: options.store, workers: options.workers, lateParties: options.lateParties, wiring, say, policyServer: options.mode === 'policy' ? 'its own' : 'none' });
   try {
     return await play(stage, options, chaos, signal, say);
   } finally {
@@ -70,7 +70,7 @@ async function play(stage: Stage, options: ChaosOptions, chaos: (scene: Scene) =
   const ticker = setInterval(() => say(`${seconds()} s: ${laboratory.accepted.length} accepted, ${laboratory.waiting.size} without an answer, ${tally.missing(laboratory.accepted).length} not read yet. ${last}`), PROGRESS_EVERY_MS);
   try {
     laboratory.start();
-    const figures = await chaos({ stage, laboratory, tally, progress: (done) => { progress = done; }, note, say, signal });
+    const { wrong = [], ...figures } = await chaos({ stage, laboratory, tally, progress: (done) => { progress = done; }, note, say, signal });
     note('the chaos is over: what is under way arrives');
     await laboratory.stop(60_000);
     const { evidence, verdict, recoverySeconds } = await conclude(stage, laboratory, tally, IDLE_MS, say, signal);
@@ -78,6 +78,7 @@ async function play(stage: Stage, options: ChaosOptions, chaos: (scene: Scene) =
     const failed = [
       ...(['lost', 'duplicated', 'undecryptable', 'indexReuse'] as const).flatMap((kind) => (judged[kind] === 0 ? [] : [`${kind}: ${judged[kind]}`])),
       ...(figures.endedByThemselves.length === 0 ? [] : [`ended by themselves, without having been killed: ${figures.endedByThemselves.join(', ')}`]),
+      ...wrong,
       ...(laboratory.waiting.size === 0 ? [] : [`${laboratory.waiting.size} results were never answered 2xx`]),
     ];
     say(`answers to pushes: ${[...laboratory.answers].sort().map(([status, count]) => `${status === 0 ? 'none' : status}: ${count}`).join(', ')}`);

@@ -5,6 +5,7 @@ import type { Client } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
 import { temporaryFolder, removeFolder } from '../support/folders.ts';
 import { startHospitals, type Hospitals, type Slot } from '../support/lab.ts';
+import { policyServerFor } from '../support/policyServer.ts';
 import { freePort } from '../support/ports.ts';
 import { startPostgres, type Postgres } from '../support/postgres.ts';
 import { until } from '../support/until.ts';
@@ -18,6 +19,7 @@ export type StageOptions = {
   readonly lateParties: number;
   /** Through what the parts reach each other. */
   readonly wiring: Wiring;
+  readonly policyServer: 'its own' | 'none';
   readonly say: (line: string) => void;
 };
 
@@ -36,6 +38,8 @@ export type Stage = {
   /** The user id of Aceso's courier. */
   readonly courier: string;
   readonly folder: string;
+  /** Of the policy server, where there is one. */
+  readonly policyPort: number | undefined;
   stop(): Promise<void>;
 };
 
@@ -70,11 +74,12 @@ export async function setTheStage(options: StageOptions): Promise<Stage> {
     const slot = hospitals.takeSlot();
     const slots = await slotsOf(slot, options.workers, wiring);
     const homeserverUrl = `http://127.0.0.1:${await wiring.link('Aceso → Mercy', 'http', [portOf(hospitals.mercy.baseUrl)])}`;
+    const policyServer = options.policyServer === 'none' ? undefined : await policyServerFor(hospitals);
     const workers: Aceso[] = [];
     for (const [index, own] of slots.entries()) {
       workers.push(await newAceso({
         mercy: hospitals.mercy, slot: own, partners: [{ server_name: hospitals.stAnne.serverName, name: 'St. Anne' }], folder, worker: String(index), token, homeserverUrl,
-        ...(postgresUrl === undefined ? {} : { postgresUrl }),
+        ...(postgresUrl === undefined ? {} : { postgresUrl }), ...(policyServer === undefined ? {} : { policyServer }),
         source: { requests_per_minute: 1_000_000 },
         people: users.map((user, person) => ({ id: `chaos${person}`, name: `Dr. Chaos ${person}`, user_id: user, npi: npiOf(person) })),
         teams: teams.map(({ npi, readers }, team) => ({ id: `team${team}`, name: `Team ${team}`, members: readers, identifiers: [{ system: NPI, value: npi }] })),
@@ -94,7 +99,7 @@ export async function setTheStage(options: StageOptions): Promise<Stage> {
     for (const worker of workers) await worker.launch();
     await until('one worker to be ready', async () => (await Promise.all(workers.map(({ operationsUrl }) => fetch(`${operationsUrl}/readyz`).then(({ ok }) => ok, () => false)))).some(Boolean), 60_000, 200);
     return {
-      hospitals, postgres, postgresUrl, workers, clients, doors, token, folder, stop,
+      hospitals, postgres, postgresUrl, workers, clients, doors, token, folder, stop, policyPort: policyServer?.port,
       courier: `@${slot.prefix}courier:${hospitals.mercy.serverName}`,
       people: users.map((user, index) => ({ npi: npiOf(index), readers: [user] })), late: teams,
     };

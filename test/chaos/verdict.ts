@@ -58,10 +58,11 @@ function findDuplicated({ read, history }: Evidence): readonly Finding[] {
   return findings;
 }
 
-/** What a client says it can't read, and what lies in a room of theirs that they never read at all. */
+/** What a client says it can't read of the courier's, and what lies in a room of theirs that they never read at all. */
 function findUndecryptable({ read, unread, history, courier, rooms }: Evidence): readonly Finding[] {
   const known = new Set(read.map(({ client, eventId }) => `${client} ${eventId}`));
-  const reasons = new Map(unread.filter(({ client, eventId }) => !known.has(`${client} ${eventId}`)).map((each) => [`${each.client} ${each.eventId}`, each]));
+  const ofOthers = new Set(history.filter(({ sender }) => sender !== courier).map(({ eventId }) => eventId));
+  const reasons = new Map(unread.filter(({ client, eventId }) => !known.has(`${client} ${eventId}`) && !ofOthers.has(eventId)).map((each) => [`${each.client} ${each.eventId}`, each]));
   for (const { sender, roomId, eventId, server } of history) {
     if (sender !== courier) continue;
     for (const client of rooms.get(roomId) ?? []) {
