@@ -66,9 +66,12 @@ function fieldsOf(party: Party): readonly Field[] {
   ];
 }
 
+/** People whom sources speak of and the directory doesn't have, or has in doubt. */
+export const unmatched = async (store: Pick<Store, 'states'>): Promise<readonly Staff[]> => ((await store.states('staff')) as readonly Staff[]).filter(({ party, why, group }) => group === undefined && (party === undefined || why !== undefined));
+
 /** What sources say that counts for nobody. */
 export async function listUnmatched(store: Store): Promise<Printed> {
-  const staff = ((await store.states('staff')) as readonly Staff[]).filter(({ party, why, group }) => group === undefined && (party === undefined || why !== undefined));
+  const staff = await unmatched(store);
   return {
     json: staff.map(viewOf),
     text: table(['SOURCE', 'THEIR NAME THERE', 'NAME', 'IN THE DIRECTORY', 'WHY IT COUNTS FOR NOBODY, OR NOT ALL OF IT'], staff.map((each) => [each.source, each.subject, each.person?.name ?? '', each.party ?? '', each.why ?? '']), 'All that sources say of people counts for somebody in the directory.'),

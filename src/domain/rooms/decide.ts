@@ -7,7 +7,7 @@ import { entryName, serverOf, serversOf, type Party } from '../people/party.ts';
 import { lookupsOfMembers, mayJoin, refusalWords, type Judged } from '../policy/members.ts';
 import { sendLane } from '../delivery/send.ts';
 import { answeredEvents, arrived, isUnreadTimer, opened, pass, patienceEnded, unreadable } from './answers.ts';
-import { beginEnding, endingOver, released } from './ending.ts';
+import { beginEnding, departing, endingOver, released } from './ending.ts';
 import { findingEntries, LOOK_TIMER, lookEffect, lookSoon } from './look.ts';
 import { awaitJoin, awaitMissing, goOnWithout, MISSING_TIMER } from './missing.ts';
 import { bringing, brought, clearTextNotice, notBrought, notTold, withNotice } from './notice.ts';
@@ -58,7 +58,7 @@ function decided(before: RoomState | undefined, fact: Fact, context: Context): R
       if (body.result.type === 'room.follow') return isFollowing(state, body.effect) ? upgraded(state, body.result.roomId, context.settings) : superseded(state, body.effect);
       if (body.result.type === 'courier.accept') return { state, wake: [sendLane(state.party)], audit: [{ action: 'identity.accepted', because: 'an operator confirmed it', detail: { user: body.result.userId } }] };
       if (body.result.type === 'courier.member') return { state: { ...state, untold: untoldOf(state).filter(({ effect }) => effect !== body.effect) }, audit: [] };
-      if (body.result.type === 'member.remove') return { state, audit: [{ action: 'member.removed', because: 'the agreement is over', detail: { user: body.result.userId, party: state.party.id } }] };
+      if (body.result.type === 'member.remove') return { state, audit: [{ action: 'member.removed', because: state.party.standing?.left ? 'they have left' : 'the agreement is over', detail: { user: body.result.userId, party: state.party.id } }] };
       if (body.result.type === 'room.repair') return { state: { ...state, looked: { at: fact.at, findings: body.result.findings } }, audit: findingEntries(body.result) };
       if (body.result.type === 'room.protect') return underPolicy(state, body.result, context.settings);
       if (body.result.type === 'room.send') return brought(state, body.effect);
@@ -134,7 +134,7 @@ function wanted(before: RoomState | undefined, body: FactOf<'room.wanted'>, cont
     return { ...closed(ending, noAgreement(stranger), delivery, [...asked.audit, refused, ...said, ...unsaid], [...relies, ...raise]), effects };
   }
   const { state, raise: keeps = [], audit: saidOfKept } = endingOver(admitted);
-  if (asked.allowed.length === 0) return closed(state, { code: POLICY, message: refusalWords(asked.refused) }, delivery, [...asked.audit, ...saidOfKept, ...unsaid], [...relies, ...keeps]);
+  if (asked.allowed.length === 0) return { ...closed(state, { code: POLICY, message: refusalWords(asked.refused) }, delivery, [...asked.audit, ...saidOfKept, ...unsaid], [...relies, ...keeps]), effects: departing(state) };
   const { state: serving, audit: dropped } = notice ? withNotice(state, notice) : { state, audit: [] };
   const waiting: RoomState = delivery ? { ...serving, waiting: joined(serving.waiting, [delivery]) } : serving;
   const audit: AuditEntry = { action: 'room.wanted', because: delivery ? 'a delivery needs it' : notice ? 'somebody must be told something there' : 'its party was enrolled', detail: { party: party.id, ...(delivery ? { delivery } : {}) } };

@@ -1,8 +1,8 @@
-import { as, type DeliveryId, type EffectId } from '../brand.ts';
+import { as, type DeliveryId, type EffectId, type RoomId, type UserId } from '../brand.ts';
 import type { AuditEntry, Decision } from '../decision.ts';
 import type { Effect } from '../effect.ts';
 import type { RaisedFact } from '../fact.ts';
-import { serverOf } from '../people/party.ts';
+import { serverOf, serversOf } from '../people/party.ts';
 import type { RoomState } from './room.ts';
 
 /** Memberships that end: of whose servers, and the deliveries that haven't said yet that they need them no more. */
@@ -37,12 +37,20 @@ export function endingOver({ ending, ...state }: RoomState): Step {
 function whenReleased(state: RoomState): Step {
   const { ending, roomId, ...rest } = state;
   if (!ending || !roomId || ending.awaited.length > 0) return { state, audit: [] };
-  const effects = leaversOf(state, ending.servers).map((userId): Effect => ({
-    // Of this stay: whoever is invited again later can be removed again.
-    id: as<EffectId>(`remove:${state.party.id}:${userId}:${state.invitations[userId] ?? 0}`), lane: `remove:${state.party.id}:${userId}`, body: { type: 'member.remove', roomId, userId, reason: 'The agreement between the hospitals has ended.' },
-  }));
+  const effects = leaversOf(state, ending.servers).map((userId) => removal(state, roomId, userId, 'The agreement between the hospitals has ended.'));
   const audit: readonly AuditEntry[] = effects.map(({ body }) => ({ action: 'member.removing', because: 'the agreement is over, and no critical result of theirs is open', detail: { party: state.party.id, user: 'userId' in body ? body.userId : '' } }));
   return { state: { ...rest, roomId }, effects, audit };
+}
+
+const removal = ({ party, invitations }: RoomState, roomId: RoomId, userId: UserId, reason: string): Effect => ({
+  // Of this stay: whoever is invited again later can be removed again.
+  id: as<EffectId>(`remove:${party.id}:${userId}:${invitations[userId] ?? 0}`), lane: `remove:${party.id}:${userId}`, body: { type: 'member.remove', roomId, userId, reason },
+});
+
+/** Whoever has left the hospital is taken out of their results room at once (45 CFR 164.308(a)(3)(ii)(C)): what is for them is held, for a person to give to somebody else. */
+export function departing(state: RoomState): readonly Effect[] {
+  const { party, roomId } = state;
+  return party.standing?.left && roomId !== undefined ? leaversOf(state, serversOf(party)).map((userId) => removal(state, roomId, userId, 'This account is closed.')) : [];
 }
 
 const leaversOf = ({ party, members }: RoomState, servers: readonly string[]): RoomState['party']['members'] =>

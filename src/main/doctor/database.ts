@@ -5,7 +5,9 @@ import { unopened } from '../../adapters/store/rewrap.ts';
 import { schemaState } from '../../adapters/store/schema.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import { as } from '../../domain/brand.ts';
+import type { Store } from '../../ports/store.ts';
 import { locationOf, openHospital, openStore } from '../compose.ts';
+import { unmatched } from '../feeds.ts';
 import { age } from '../print.ts';
 import { lookAtAgreements } from './agreements.ts';
 import { broken, fine, looked, warn, type Finding } from './finding.ts';
@@ -51,11 +53,17 @@ const waiting = (config: LoadedConfig): Promise<readonly Finding[]> => looked('b
       ...((await notes.read('catch-up')) === undefined ? [] : [warn('catching up', 'the rooms are being read for what happened since a backup', 'It ends by itself while the server runs and the homeserver answers.')]),
       ...(config.sources.length === 0 ? [warn('sources', 'none', 'Nobody can push: add one under `sources`.')] : []),
       ...(await lookAtAgreements(config, store)),
+      ...(config.sources.some(({ directory }) => directory !== undefined) ? [await staffOf(store)] : []),
       ...(await Promise.all(config.sources.map(async ({ id }) => seen(id, await store.lastFrom(as(id)))))),
     ];
   } finally {
     await store.close();
   }
 });
+
+async function staffOf(store: Store): Promise<Finding> {
+  const { length } = await unmatched(store);
+  return length === 0 ? fine('staff', 'all that sources say of people counts for somebody') : warn('staff', `what sources say of ${length} people counts for nobody, or not all of it`, '`aceso people unmatched` says why: enrol them, or correct it at the source.');
+}
 
 const seen = (id: string, at: number | undefined): Finding => (at === undefined ? warn(`source ${id}`, 'never sent anything that was taken', 'Is it configured with Aceso\'s address and its token?') : fine(`source ${id}`, `last seen ${age(Date.now() - at)} ago`));

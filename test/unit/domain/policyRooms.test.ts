@@ -54,6 +54,16 @@ describe('Who may be in a results room, by the policy', () => {
     expect(seen(rooms([before, [changed(physician), contextWith([physician])], [created(ada), contextWith([])], [member(adaId), contextWith([])]]))).to.include('room.ready');
   });
 
+  it('whoever has left is taken out of their room at once, and what is for them is held; back again, they are invited again', () => {
+    const [there, left]: readonly [Party, Party] = [physician, { ...ada, standing: { roles: ['physician'], left: true } }];
+    const noRoleNothing: Judge = (question) => (question.who.roles.length === 0 ? { ...judge(question), allowed: false, rules: [], message: 'No rule permits this.' } : judge(question));
+    const gone: readonly Step[] = [[wanted(ada), contextWith([there])], [created(ada), contextWith([])], [member(adaId), contextWith([])], [changed(left), contextWith([left], noRoleNothing)]];
+    expect(seen(rooms(gone))).to.deep.equal([`remove:dr-okafor:${adaId}:1`, 'room.blocked:policy']);
+    expect(rooms([...gone, [{ type: 'effect.done', effect: as(`remove:dr-okafor:${adaId}:1`), kind: 'member.remove', result: { type: 'member.remove', userId: adaId } }, contextWith([])]]).audit[0]).to.include({ action: 'member.removed', because: 'they have left' });
+    const out: FactBody = { type: 'room.member', roomId: as('!r:m'), userId: adaId, membership: 'leave', sender: as('@guardian:mercy.example'), eventId: as('$out') };
+    expect(seen(rooms([...gone, [out, contextWith([])], [changed(there), contextWith([there])]]))).to.include(`invite:dr-okafor:${adaId}:2`);
+  });
+
   it('other rules are in force: everybody is asked about again', () => {
     const lenient = contextWith([billing], (question) => ({ ...judge(question), allowed: true }));
     expect(seen(rooms([[wanted(ada), contextWith([billing])], [{ type: 'policy.changed', revision: 'r8' }, lenient]]))).to.deep.equal(['create:dr-okafor:1']);
