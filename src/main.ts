@@ -6,7 +6,7 @@ import { addAgreements } from './main/agreements/commands.ts';
 import { checkConfig } from './main/check.ts';
 import { faultsFromEnvironment } from './main/faults.ts';
 import { assignHeld, closeHeld, listDeliveries, listHeld, retryHeld, showDelivery } from './main/deliveries.ts';
-import { listUnmatched, showPerson } from './main/feeds.ts';
+import { forget, listUnmatched, showPerson } from './main/feeds.ts';
 import { init, registration, type InitOptions } from './main/init.ts';
 import { openStore } from './main/compose.ts';
 import { acceptIdentity, enrol, enrolCsv, knownRoles, listPeople, type StandingOptions } from './main/people.ts';
@@ -140,6 +140,7 @@ program.command('status').description('what is waiting, what is held, and whethe
 const people = program.command('people').description('the directory: who can be responsible');
 people.command('list').description('everybody, with their results room').action(() => withStore(listPeople));
 people.command('show').description('one person, and who says what of them: file, command or a source').argument('<id>', 'short name').action((id: string) => withStore((store) => showPerson(store, id)));
+people.command('forget').description('take back what a source said of somebody, until it says something new').argument('<id>', 'short name').argument('<source>', 'its id').action((id: string, source: string) => withStore((store) => forget(store, id, source, operator())));
 people.command('unmatched').description('what sources say of people that counts for nobody, and why').action(() => withStore(listUnmatched));
 people.command('enrol').description('put a person or team into the directory and make their results room')
   .argument('[id]', 'short name, e.g. dr-okafor')

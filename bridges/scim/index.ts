@@ -33,8 +33,9 @@ export function createScim({ baseUrl, sources }: ScimConfig, { desk, authenticat
   async function authorise(head: HttpHead): Promise<Result<ScimSource>> {
     const answer = await authenticator.authenticate(head);
     if (!answer.ok) return refusedLogin(answer.error.code, answer.error.message, answer.error.retryAfterMs);
-    const source = known.get(answer.value.source);
-    return source === undefined ? refuse(403, 'no-scim', 'This source may not change the directory by SCIM.') : done(source);
+    const { source: id, types } = answer.value;
+    const source = known.get(id);
+    return source === undefined ? refuse(403, 'no-scim', 'This source may not change the directory by SCIM.') : types !== undefined && !SCOPES.every((type) => types.includes(type)) ? refuse(403, 'insufficient-scope', `The scopes of this access token do not let it change the directory: it needs ${SCOPES.map((type) => `system/${type}.c`).join(' ')}.`) : done(source);
   }
 
   async function admit(head: HttpHead): Promise<Admission> {
@@ -77,6 +78,9 @@ function refusedLogin(code: AuthenticationFailure, message: string, retryAfterMs
     default: return refuse(401, code, message, { headers: { 'www-authenticate': 'Bearer realm="aceso", error="invalid_token"' } });
   }
 }
+
+/** Of an access token with scopes: there are none of SCIM's own. */
+const SCOPES = ['Practitioner', 'PractitionerRole'];
 
 const KINDS: Readonly<Record<string, { readonly all: readonly string[]; readonly one: readonly string[] }>> = {
   Users: { all: ['GET', 'POST'], one: ['GET', 'PUT', 'PATCH', 'DELETE'] }, Groups: { all: ['GET', 'POST'], one: ['GET', 'PUT', 'PATCH', 'DELETE'] },

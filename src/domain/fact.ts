@@ -107,6 +107,9 @@ export type FactBody =
   | { readonly type: 'staff.left'; readonly post: string; readonly next: { readonly type: 'staff.said' } & StaffSaid }
   /** The directory, or what the source's words mean, may have changed. */
   | { readonly type: 'staff.asked'; readonly by: string }
+  /** What it said is taken back here, by a person: it counts again when the source says something new. */
+  | { readonly type: 'staff.forgotten'; readonly by: string }
+  | { readonly type: 'party.unfed'; readonly entry: string; readonly by: string }
   /** What counts of it for a person. `made`: whom to enter, when the directory doesn't have them. */
   | { readonly type: 'party.fed'; readonly entry: string; readonly fed: Fed; readonly by: SourceId; readonly made?: { readonly name: string; readonly userId: UserId } }
   /** A room of a kind is wanted, with these people; again, for those who are not in it. `inCare`: whoever asks says that the patient is in their care. */

@@ -48,6 +48,14 @@ export async function showPerson(store: Store, id: string): Promise<Printed> {
   };
 }
 
+/** What a source said of somebody counts no more, until it says something new of them. */
+export async function forget(store: Store, id: string, source: string, by: string): Promise<Printed> {
+  const said = ((await store.states('staff')) as readonly Staff[]).filter((each) => each.party === id && each.source === source);
+  if (said.length === 0) throw new Error(`${source} says nothing of ${id}. \`aceso people show ${id}\` says who does.`);
+  await store.receive(said.map((each): IncomingFact => ({ source: 'operator', key: randomUUID(), aggregate: { kind: 'staff', id: staffId(each) }, at: as(Date.now()), body: { type: 'staff.forgotten', by } })));
+  return { json: { forgotten: said.map(({ subject }) => subject), party: id }, text: `What ${source} said of ${id} counts no more, until it says something new of them. Correct it there too. \`aceso people show ${id}\` says what counts now.` };
+}
+
 type Field = { readonly field: string; readonly value: string; readonly by: string };
 
 function fieldsOf(party: Party): readonly Field[] {

@@ -125,7 +125,7 @@ export async function listPeople(store: Store): Promise<Printed> {
   };
 }
 
-const rolesWords = ({ kind, standing }: Party): string => (kind === 'team' ? '' : standing?.roles.join(', ') || RECIPIENT);
+const rolesWords = ({ kind, standing }: Party): string => (kind === 'team' ? '' : standing?.left ? 'has left' : standing?.roles.join(', ') || RECIPIENT);
 
 const roomView = (room: RoomState | undefined): unknown => room && { roomId: room.roomId, phase: room.phase, members: room.members, blocked: room.blocked, unprotected: room.unprotected };
 

@@ -9,7 +9,7 @@ import type { FactBody } from '../../src/domain/fact.ts';
 import { fail, ok } from '../../src/domain/outcome.ts';
 
 import { staffId, type Fed, type Staff } from '../../src/domain/people/staff.ts';
-import type { BridgeEvent, StaffDesk } from '../../src/ports/bridge.ts';
+import type { Authenticator, BridgeEvent, StaffDesk } from '../../src/ports/bridge.ts';
 import { sha256 } from '../fixtures/fhir/endpoint.ts';
 import { allowAll, organisations, T0 } from '../support/reports.ts';
 
@@ -21,7 +21,7 @@ type Answer = { readonly status: number; readonly headers: Readonly<Record<strin
 type Ask = (method: string, path: string, body?: object | string, token?: string) => Promise<Answer>;
 
 /** The door over staff entries that are decided as the loop does; what would be told to the directory is kept. */
-function door(changes: Partial<ScimSource> = {}) {
+function door(changes: Partial<ScimSource> = {}, authenticator?: Authenticator) {
   const states = new Map<string, Staff>();
   const told = new Map<string, Fed & { readonly userId?: string | undefined }>();
   const events: BridgeEvent[] = [];
@@ -47,7 +47,7 @@ function door(changes: Partial<ScimSource> = {}) {
     observe: (event) => void events.push(event),
   };
   const bridge = createScim({ baseUrl: 'https://aceso.mercy.example/scim/v2', sources: [{ id: OKTA, matrixId: '@{userName.local}:mercy.example', identifiers: { employeeNumber: 'urn:mercy:staff' }, ...changes }] }, {
-    desk, authenticator: createAuthenticator({ sources: [OKTA, as<SourceId>('lab')].map((id) => ({ id, types: [], tokens: [{ sha256: sha256(id === OKTA ? TOKEN : 'lab') }], issued: [], certificates: [], certificate: 'enough' })), issuers: [], throttle: createThrottle(), now: () => T0 }), clock: () => 0,
+    desk, authenticator: authenticator ?? createAuthenticator({ sources: [OKTA, as<SourceId>('lab')].map((id) => ({ id, types: [], tokens: [{ sha256: sha256(id === OKTA ? TOKEN : 'lab') }], issued: [], certificates: [], certificate: 'enough' })), issuers: [], throttle: createThrottle(), now: () => T0 }), clock: () => 0,
   });
   const ask: Ask = async (method, path, body = '', token = TOKEN) => {
     const [where = '', query = ''] = path.split('?', 2);
@@ -210,6 +210,11 @@ describe('An identity provider at the SCIM door', () => {
     expect((await at.ask('GET', '/ServiceProviderConfig')).body).to.deep.include({ patch: { supported: true }, etag: { supported: false } });
     expect(((await at.ask('GET', '/Schemas')).body['Resources'] as readonly { id: string }[]).map((each) => each.id)).to.include.members([ENTERPRISE, 'urn:ietf:params:scim:schemas:core:2.0:Group']);
     expect([(await at.ask('GET', '/ResourceTypes/User')).status, (await at.ask('GET', `/Schemas/${ENTERPRISE}`)).status, (await at.ask('GET', '/Me')).status, (await at.ask('DELETE', '/Users')).headers['allow'], (await at.ask('GET', '/constructor')).status]).to.deep.equal([200, 200, 404, 'GET, POST', 404]);
+  });
+
+  it('lets in no access token whose scopes don\'t name staff', async () => {
+    const scoped = (...types: readonly string[]): ReturnType<typeof door> => door({}, { ways: ['issuer'], authenticate: async () => ok({ source: OKTA, way: 'issuer', types }) });
+    expect([(await scoped('Practitioner', 'PractitionerRole').ask('GET', '/Users')).status, (await scoped('Practitioner').ask('GET', '/Users')).status, (await scoped().ask('GET', '/Users')).status]).to.deep.equal([200, 403, 403]);
   });
 
   it('says 503 when it can\'t store it, and 429 when a source asks too much', async () => {

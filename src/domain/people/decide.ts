@@ -19,6 +19,7 @@ export function lookupsOfParty({ body }: Fact, state: Party | undefined): readon
 export function decideParty(state: Party | undefined, fact: Fact, context: Context): PartyDecision {
   const { body } = fact;
   if (body.type === 'party.fed') return fed(state, body, fact.aggregate.id, context);
+  if (body.type === 'party.unfed') return unfed(state, body, fact.aggregate.id);
   if (body.type !== 'party.changed') return { state, audit: [{ action: 'party.ignored', because: `a party has no rule for ${body.type}` }] };
   const { by } = body;
   const party = body.party.kind === 'person' ? withFed(body.party, state?.fed ?? {}) : body.party;
@@ -56,6 +57,13 @@ function fed(before: Party | undefined, { entry, fed: word, by, made }: FactOf<'
     raise: before !== undefined && isOther ? [{ aggregate: { kind: 'room', id }, body: { type: 'party.changed', party, by, room: 'on-demand' } }] : [],
     audit: [saidOf(before, party, entry, now)],
   };
+}
+
+function unfed(before: Party | undefined, { entry, by }: FactOf<'party.unfed'>, id: string): PartyDecision {
+  if (before?.fed?.[entry] === undefined) return { state: before, audit: [] };
+  const { [entry]: word, ...others } = before.fed;
+  const party = withFed(byHand(before), others);
+  return { state: party, names: partyNames(party), raise: [{ aggregate: { kind: 'room', id }, body: { type: 'party.changed', party, by, room: 'on-demand' } }], audit: [{ action: 'party.changed', because: `by ${by}`, detail: { party: id, entry, roles: party.standing?.roles.join(' ') ?? '', forgotten: word?.source ?? '' } }] };
 }
 
 function saidOf(before: Party | undefined, { id, standing }: Party, entry: string, { source, roles, unknown }: Fed): AuditEntry {

@@ -31,6 +31,8 @@ export function decideStaff(before: Staff | undefined, fact: Fact, context: Cont
       return left(before, body, context);
     case 'staff.asked':
       return before ? settled(before, before, context, 'told-again') : ignored(before, body);
+    case 'staff.forgotten':
+      return before ? forgotten(before, fact.aggregate.id, body) : ignored(before, body);
     case 'timer.due':
       return before && (body.name === TURN_TIMER || body.name === MATCH_TIMER) ? settled(before, before, context, 'if-changed') : ignored(before, body);
     default:
@@ -57,6 +59,14 @@ function left(before: Staff | undefined, { post, next }: FactOf<'staff.left'>, c
   const { [post]: _, ...posts } = before.posts;
   const decision = settled(before, { ...before, posts, spoke: true }, context, 'if-changed');
   return { ...decision, raise: [...(decision.raise ?? []), ...raise] };
+}
+
+/** A source that is gone, or wrong about somebody who is needed now. */
+function forgotten({ source, subject, party }: Staff, id: string, { by }: FactOf<'staff.forgotten'>): StaffDecision {
+  return {
+    state: { source, subject, posts: {}, why: `taken back by ${by}` }, names: [], clearTimers: [TURN_TIMER, MATCH_TIMER],
+    raise: party === undefined ? [] : [{ aggregate: { kind: 'party', id: party }, body: { type: 'party.unfed', entry: id, by } }], audit: [{ action: 'staff.forgotten', because: `by ${by}`, detail: { source, subject } }],
+  };
 }
 
 const isOlder = (now: PersonSaid | PostSaid, known: PersonSaid | PostSaid | undefined): boolean => now.writtenAt !== undefined && known?.writtenAt !== undefined && now.writtenAt < known.writtenAt;

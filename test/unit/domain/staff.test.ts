@@ -57,6 +57,7 @@ function directory(...parties: readonly Party[]) {
     staff: (subject: string): Staff | undefined => states.get(`staff:ehr ${subject}`) as Staff | undefined,
     mean: (next: FeedTerms): void => { feeds = new Map([[EHR, next]]); },
     ask: (subject: string): readonly string[] => take({ kind: 'staff', id: `ehr ${subject}` }, { type: 'staff.asked', by: 'it' }),
+    forget: (subject: string): readonly string[] => take({ kind: 'staff', id: `ehr ${subject}` }, { type: 'staff.forgotten', by: 'it' }),
     later: (ms: number, subject: string, name: string): readonly string[] => { now = as<Millis>(now + ms); return take({ kind: 'staff', id: `ehr ${subject}` }, { type: 'timer.due', name }); },
   };
 }
@@ -177,6 +178,17 @@ describe('What a source says of its staff', () => {
     expect([party()?.standing?.roles, party('rn-cole')?.standing?.roles]).to.deep.equal([[], ['physician']]);
     say(post('Practitioner/1', PHYSICIAN));
     expect([party()?.standing?.roles, party('rn-cole')?.standing?.roles]).to.deep.equal([['physician'], []]);
+  });
+
+  it('counts no more once somebody took it back, and again when the source says something new', () => {
+    const { say, person, post, party, forget, staff, timers } = directory(handed);
+    say(person('Practitioner/1', { active: false }));
+    say(post('Practitioner/1', PHYSICIAN, { until: as<Millis>(T0 + DAY) }));
+    expect(forget('Practitioner/1')).to.deep.equal(['party:dr-ruiz party.unfed', 'room:dr-ruiz party.changed', 'room:dr-ruiz party.changed']);
+    expect([party(), staff('Practitioner/1')?.why, timers.size]).to.deep.equal([handed, 'taken back by it', 0]);
+    say(person('Practitioner/1'));
+    say(post('Practitioner/1', PHYSICIAN));
+    expect([party()?.standing?.roles, staff('Practitioner/1')?.why]).to.deep.equal([['physician'], undefined]);
   });
 
   it('means what the configuration says by now, and goes on counting as it did when the source may say nothing more', () => {
