@@ -192,7 +192,7 @@ configuration.command('schema').description('its JSON Schema').action(() => prin
 
 addPolicy(program, { config, print });
 addAgreements(program, { config, withStore, operator, print });
-addPartners(program, { withStore });
+addPartners(program, { config, withStore, operator, print });
 addRooms(program, { withStore, operator });
 addUpkeep(program, { config, configFile: () => program.opts<{ readonly config: string }>().config, print });
 

@@ -1,5 +1,5 @@
 import { sightOf, type AskedToSign, type Sight } from '../domain/agreements/conduct.ts';
-import type { EventId, Millis } from '../domain/brand.ts';
+import type { EventId, Millis, PartyId } from '../domain/brand.ts';
 import type { RoomState } from '../domain/rooms/room.ts';
 import type { Store } from '../ports/store.ts';
 import { errorCode, type Log } from '../ports/telemetry.ts';
@@ -24,7 +24,7 @@ export function createWitness({ store, ownServer, now, log }: WitnessParts): Wit
   async function write({ server, ...seen }: Sight, event: EventId | undefined): Promise<void> {
     const aggregate = { kind: 'agreement', id: server } as const;
     // Once for each partner: from then on rooms tell by themselves that they rely on it.
-    const rooms = await store.load(aggregate) ? [] : ((await store.states('room')) as readonly RoomState[]).filter(({ servers }) => servers.some((each) => each === server)).map(({ party }) => party.id);
+    const rooms = await store.load(aggregate) ? [] : await partiesWith(store, server);
     await store.receive([{ source: 'operator', key: `seen:${server}:${seen.trait}:${now()}:${event ?? ''}`, aggregate, at: now(), body: { type: 'partner.seen', ...seen, rooms, ...(event === undefined ? {} : { event }) } }]);
   }
 
@@ -42,3 +42,7 @@ export function createWitness({ store, ownServer, now, log }: WitnessParts): Wit
     stop: () => writing,
   };
 }
+
+/** Parties whose results rooms have people of that server in them. */
+export const partiesWith = async (store: Pick<Store, 'states'>, server: string): Promise<readonly PartyId[]> =>
+  ((await store.states('room')) as readonly RoomState[]).filter(({ servers }) => servers.some((each) => each === server)).map(({ party }) => party.id);

@@ -17,6 +17,7 @@ const NPI = '1000000091';
 const KILL_NPI = ['1000000092', '1000000093'];
 const SESSION = 'vJPDk0RGPCvL6S0rCe9ix1yq3mZRnYQ8m4ZyD0cS4hU';
 
+type Checked = { readonly findings: readonly { readonly level: string; readonly what: string; readonly is: string }[]; readonly noted: readonly unknown[] };
 type PartnerSeen = { readonly partner: string; readonly seen: Readonly<Record<string, { readonly known: string }>> };
 type StateEvent = { readonly type: string; readonly state_key: string; readonly content: Readonly<Record<string, unknown>> };
 
@@ -88,6 +89,19 @@ describe('The policy server, in a results room of two hospitals', function () {
     }, 20_000);
     expect(seen).to.deep.include({ partner: hospitals.stAnne.serverName, honours: { policyServer: true } });
     expect(seen?.seen['asks-before-sending']).to.include({ source: 'traffic' }).and.to.have.property('at').that.matches(/^20\d\d-/u);
+  });
+
+  it('shows, when it is tried, that the partner\'s homeserver asks, gives keys and applies redactions', async () => {
+    const { findings, noted } = await aceso.cli<Checked>('partner', 'check', hospitals.stAnne.serverName, '--as', ada.userId, '--wait', '30');
+    expect(findings.filter(({ level }) => level !== 'ok'), JSON.stringify(findings)).to.deep.equal([]);
+    expect(findings.find(({ what }) => what === 'homeserver')?.is).to.match(/^Synapse 1\./u);
+    expect(noted).to.deep.equal(['asks-about-received', 'applies-redactions', 'serves-keys'].map((trait) => ({ trait, honoured: 'yes' })));
+    const [listed] = await until('it to be a fact', async () => {
+      const list = await aceso.cli<readonly PartnerSeen[]>('partner', 'list');
+      return list[0]?.seen['applies-redactions']?.known === 'yes' && list[0].seen['serves-keys']?.known === 'yes' ? list : undefined;
+    }, 20_000);
+    expect(listed).to.deep.include({ honours: { policyServer: true, encryption: true, redaction: true } });
+    expect(listed?.seen['applies-redactions']).to.include({ source: 'check' }).and.to.have.property('by');
   });
 
   it('lets encrypted messages, listed reactions and removals of one\'s own messages pass', async () => {

@@ -64,7 +64,7 @@ export function createForge({ server: { serverName, dataDir }, eve, root, isEver
   const keyId = `ed25519:${version}`;
   const signer = signerOf(Buffer.from(seed, 'base64'));
   const outboxes: readonly Outbox[] = targets.map((target) => outboxTo({ target: target.serverName, origin: serverName, keyId, signer, ca }));
-  const policy = createClient(`https://${policyServer}`, ca);
+  const policy = createClient(`https://${policyServer}`, { ca, advice: '' });
   const places = new Map<string, Place>();
   const states = new Map<string, { readonly at: number; readonly ids: Promise<ReadonlyMap<string, string>> }>();
 

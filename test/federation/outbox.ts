@@ -18,7 +18,7 @@ const GIVE_UP_MS = 60_000;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export function outboxTo({ target, origin, keyId, signer, ca }: OutboxParts): Outbox {
-  const { ask, close } = createClient(`https://${target}`, ca);
+  const { ask, close } = createClient(`https://${target}`, { ca, advice: '' });
   const waiting: { readonly pdu: JsonObject; readonly done: () => void; readonly failed: (error: unknown) => void }[] = [];
   let isSending = false;
   let transactions = 0;

@@ -11,7 +11,7 @@ describe('What the policy server\'s door notes of partners\' homeservers', () =>
   let mood: { away?: true; known?: true };
   let witness: Witness;
   const quiet = (): void => undefined;
-  const asks = (change: object = {}): void => witness.note({ origin: 'stanne.example', sender: as('@ada:stanne.example'), type: 'm.room.encrypted', sentAt: as(clock), guardedSince: as(0), rule: 'encrypted', event: as('$e'), ...change });
+  const asks = (change: object = {}): void => witness.note({ origin: 'stanne.example', sender: as('@ada:stanne.example'), type: 'm.room.encrypted', sentAt: as(clock), room: { guardedSince: as(0), members: new Map([['@ada:stanne.example', { membership: 'join', by: as('@ada:stanne.example'), at: as(0) }]]) }, rule: 'encrypted', event: as('$e'), ...change });
   const told = async (): Promise<readonly string[]> => { await witness.stop(); return facts.map(({ aggregate: { id }, body }) => (body.type === 'partner.seen' ? `${id} ${body.trait} ${body.honoured} ${body.source} ${body.rooms.join(' ')}`.trim() : body.type)); };
 
   beforeEach(() => {

@@ -14,17 +14,20 @@ export type Ask = (method: string, uri: string, options?: { readonly content?: u
 const MOST_BYTES = 64 * 1024 * 1024;
 const WITHIN_MS = 30_000;
 
-/** `url`: where the server's federation API is reached. `ca`: PEM of the authority behind its certificate, when it is no public one. */
-export function createClient(url: string, ca?: Buffer): { readonly ask: Ask; close(): void } {
+/** `ca`: PEM of the authority behind its certificate, when it is no public one. `host`: what it is asked as, and its certificate is for, where that isn't in the URL. */
+export type ClientOptions = { readonly ca?: Buffer | undefined; readonly host?: string; readonly advice: string };
+
+/** `url`: where the server's federation API is reached. */
+export function createClient(url: string, { ca, host, advice }: ClientOptions): { readonly ask: Ask; close(): void } {
   const base = new URL(url);
   const isTls = base.protocol === 'https:';
   const agent = isTls ? new HttpsAgent({ keepAlive: true, ...(ca === undefined ? {} : { ca }) }) : new HttpAgent({ keepAlive: true });
   const ask: Ask = (method, uri, { content, authorization, withinMs = WITHIN_MS } = {}) => new Promise((resolve) => {
-    const say = (message: string): void => resolve(fail('unavailable', `${base.origin}: ${message}. Is policy_server.federation_url where the homeserver's federation API is?`, { retry: true }));
+    const say = (message: string): void => resolve(fail('unavailable', `${base.origin}: ${message}. ${advice}`, { retry: true }));
     const body = content === undefined ? undefined : Buffer.from(JSON.stringify(content));
     const call = (isTls ? requestHttps : requestHttp)(new URL(uri, base), {
-      method, agent, signal: AbortSignal.timeout(withinMs),
-      headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length }), ...(authorization === undefined ? {} : { authorization }) },
+      method, agent, signal: AbortSignal.timeout(withinMs), ...(host === undefined ? {} : { servername: host.replace(/:\d+$/u, '') }),
+      headers: { ...(host === undefined ? {} : { host }), accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length }), ...(authorization === undefined ? {} : { authorization }) },
     }, (response) => {
       const chunks: Buffer[] = [];
       let size = 0;

@@ -14,7 +14,7 @@ import type { Views } from './views.ts';
 export type Judgement = { readonly verdict: Verdict; readonly roomId?: RoomId; readonly eventId?: EventId; readonly pdu?: Pdu; readonly signable?: Buffer; readonly about?: About };
 
 /** What the question was about, as far as it tells how servers behave. */
-export type About = { readonly sender: UserId; readonly type: string; readonly sentAt: Millis; readonly guardedSince?: Millis };
+export type About = { readonly sender: UserId; readonly type: string; readonly sentAt: Millis; readonly room: RoomView };
 
 export type JudgeParts = {
   readonly views: Views; readonly keys: Pick<OriginKeys, 'find'>; readonly terms: () => AdmissionTerms; readonly now: () => Millis;
@@ -61,7 +61,7 @@ export async function judge({ passed, terms: termsNow, now, writer, ...parts }: 
     // What has changed since this was read may turn it: the room is looked at once more before somebody is refused for it.
     const again = dependsOnRoom(verdict) ? await views.fresh(roomId) : undefined;
     const last = !dependsOnRoom(verdict) ? verdict : again === 'away' ? refuse('homeserver-away') : await decide(again);
-    const about: About = { sender: pdu.sender, type: pdu.type, sentAt: as<Millis>(pdu.origin_server_ts), ...(room.guardedSince === undefined ? {} : { guardedSince: room.guardedSince }) };
+    const about: About = { sender: pdu.sender, type: pdu.type, sentAt: as<Millis>(pdu.origin_server_ts), room };
     return { verdict: last, roomId, eventId, pdu, signable, about };
   } catch (error) {
     if (error instanceof NotCanonical) return { verdict: refuse('malformed') };

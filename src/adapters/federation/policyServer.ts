@@ -27,7 +27,7 @@ export type RunningPolicyServer = PolicyServer & { readonly route: HttpRoute; /*
 export function createPolicyServer(options: PolicyServerOptions): RunningPolicyServer {
   const { serverName, displayName, keys: { signingKeyId, signing, policy, published, verifying }, ownServer, guardian, courier, servers, own, agreed, writer, now } = options;
   const userId = as<UserId>(`@${options.localpart}:${serverName}`);
-  const { ask, close } = createClient(options.federationUrl, options.ca);
+  const { ask, close } = createClient(options.federationUrl, { ca: options.ca, advice: 'Is policy_server.federation_url where the homeserver\'s federation API is?' });
   const origins = createOriginKeys({ ask, ownServer, now });
   const keys: OriginKeys = { find: async (server, keyId, at) => (server === serverName ? verifying(keyId, at) : origins.find(server, keyId, at)) };
   const views = createViews(options.source, now);

@@ -1,5 +1,6 @@
 import type { EventId, Millis, UserId } from '../brand.ts';
 import { serverOf } from '../people/party.ts';
+import type { RoomView } from '../policy/roomView.ts';
 
 /**
  * What rooms rely on a partner's homeserver for (Matrix server-server API §"Policy Servers"; 45 CFR 164.312(a)(2)(iv), (e)(1)). A homeserver that doesn't is no fault of encryption,
@@ -41,8 +42,7 @@ export type AskedToSign = {
   readonly sender: UserId;
   readonly type: string;
   readonly sentAt: Millis;
-  /** Since when the room is under the policy server. */
-  readonly guardedSince?: Millis;
+  readonly room: Pick<RoomView, 'members' | 'guardedSince'>;
   /** Why it was refused, or let pass. */
   readonly rule: string;
 };
@@ -53,6 +53,8 @@ export type Sight = { readonly server: string; readonly trait: Trait; readonly h
 const UNPROVEN: ReadonlySet<string> = new Set(['malformed', 'oversized', 'room-unknown', 'room-version', 'unknown-field', 'content-hash', 'server-not-admitted', 'bad-signature', 'too-slow', 'homeserver-away']);
 /** So long it may take until a partner's server has heard that the room is under the policy server. */
 const HEARD_MS = 60_000;
+/** So long it may take until a server that joined knows who else is in the room, the policy server among them: before, Synapse asks nobody (it joins with part of the state). */
+const SETTLED_MS = 300_000;
 /** What is older is history, which servers ask about whoever sent it. */
 const RECENT_MS = 300_000;
 
@@ -60,11 +62,19 @@ const RECENT_MS = 300_000;
 const NEVER_ASKED: ReadonlySet<string> = new Set(['m.room.member', 'org.matrix.dummy_event']);
 
 /** A partner's server that asks, does; and what our own homeserver has to ask about, because it came from a partner without a signature, was sent unasked. */
-export function sightOf({ origin, sender, type, sentAt, guardedSince, rule }: AskedToSign, ownServer: string, at: Millis): Sight | undefined {
+export function sightOf({ origin, sender, type, sentAt, room, rule }: AskedToSign, ownServer: string, at: Millis): Sight | undefined {
   const server = serverOf(sender);
   if (UNPROVEN.has(rule)) return undefined;
   const source = rule === 'probe' ? 'check' : 'traffic';
   if (origin !== ownServer) return server !== origin ? { server: origin, trait: 'asks-about-received', honoured: 'yes', source } : NEVER_ASKED.has(type) ? undefined : { server: origin, trait: 'asks-before-sending', honoured: 'yes', source };
-  const isUnasked = server !== ownServer && !NEVER_ASKED.has(type) && guardedSince !== undefined && sentAt > guardedSince + HEARD_MS && Math.abs(at - sentAt) < RECENT_MS;
+  if (server === ownServer || NEVER_ASKED.has(type) || Math.abs(at - sentAt) >= RECENT_MS) return undefined;
+  const [guarded, arrived] = [room.guardedSince, arrivedAt(room, server)];
+  const isUnasked = guarded !== undefined && arrived !== undefined && sentAt > guarded + HEARD_MS && sentAt > arrived + SETTLED_MS;
   return isUnasked ? { server, trait: 'asks-before-sending', honoured: 'no', source } : undefined;
+}
+
+/** Since when anybody of that server is in the room. */
+function arrivedAt({ members }: Pick<RoomView, 'members'>, server: string): Millis | undefined {
+  const joined = [...members].flatMap(([userId, { membership, at }]) => (membership === 'join' && at !== undefined && serverOf(userId as UserId) === server ? [at] : []));
+  return joined.length === 0 ? undefined : (Math.min(...joined) as Millis);
 }

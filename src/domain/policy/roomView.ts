@@ -14,7 +14,7 @@ export type RoomView = {
   readonly guardedSince?: Millis;
 };
 
-export type Member = { readonly membership: string; /** Who put them there: the sender of the event. */ readonly by: UserId };
+export type Member = { readonly membership: string; /** Who put them there: the sender of the event. */ readonly by: UserId; /** When, as its server says. */ readonly at?: Millis };
 
 export type ServerAcl = { readonly allow: readonly string[]; readonly deny: readonly string[]; readonly literals: 'allowed' | 'denied' };
 
@@ -33,7 +33,7 @@ export function viewOf(state: readonly StateEvent[]): RoomView | undefined {
     version: typeof create.content['room_version'] === 'string' ? create.content['room_version'] : '1',
     creator: create.sender,
     ...(template?.sender === create.sender && typeof id === 'string' ? { template: id } : {}),
-    members: new Map(state.filter(({ type }) => type === 'm.room.member').map(({ state_key: user = '', sender, content }) => [user, { membership: String(content['membership']), by: sender }])),
+    members: new Map(state.filter(({ type }) => type === 'm.room.member').map(({ state_key: user = '', sender, content, origin_server_ts: at }) => [user, { membership: String(content['membership']), by: sender, ...(at === undefined ? {} : { at: at as Millis }) }])),
     admitted: acl && { allow: texts(acl.content['allow']), deny: texts(acl.content['deny']), literals: acl.content['allow_ip_literals'] === false ? 'denied' : 'allowed' },
     current: new Set(state.map(({ event_id: id_ }) => id_)),
     ...(guardedSince === undefined ? {} : { guardedSince }),

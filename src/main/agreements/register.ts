@@ -9,7 +9,7 @@ import { endOf, partnerIn, type Terms } from '../../domain/agreements/terms.ts';
 import { as, type Millis } from '../../domain/brand.ts';
 import type { Organisation } from '../../domain/policy/agreement.ts';
 import type { FactBody } from '../../domain/fact.ts';
-import type { RoomState } from '../../domain/rooms/room.ts';
+import { partiesWith } from '../../loop/witness.ts';
 import type { Store } from '../../ports/store.ts';
 import { organisationsOf } from '../compose.ts';
 import { conductWords } from '../partners/words.ts';
@@ -35,7 +35,7 @@ export async function addAgreement(store: Store, config: LoadedConfig, file: str
   const pin = pinOf(partner, theirs.key, register, confirmKey);
   if (dryRun) return { json: { would: 'add', terms, partnerKey: theirs.key, pin }, text: `Would take into the register, signed by ${partner} with the key ${theirs.key}:\n${termsWords(terms)}` };
   const ours = await signedByUs(config, file, document);
-  const rooms = ((await store.states('room')) as readonly RoomState[]).filter(({ servers }) => servers.some((server) => server === partner)).map(({ party }) => party.id);
+  const rooms = await partiesWith(store, partner);
   await bring(store, partner, { type: 'agreement.added', terms, signatures: { partner: theirs.jws, own: ours.jws }, key: theirs.key, pin, rooms, by });
   return { json: { added: terms.id, partner, partnerKey: theirs.key, pin }, text: `${terms.id} goes into the register, signed by ${partner} and by ${config.homeserver.server_name}:\n${termsWords(terms)}\n${file} has both signatures now: ${partner} takes it with \`aceso agreements add\` too. See \`aceso agreements list\`.` };
 }

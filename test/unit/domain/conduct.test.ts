@@ -14,7 +14,8 @@ const DAY = 86_400_000;
 const later = (ms: number): Millis => as<Millis>(T0 + ms);
 
 describe('What a question to sign shows of a partner\'s homeserver', () => {
-  const asked: AskedToSign = { origin: 'stanne.example', sender: as('@ada:stanne.example'), type: 'm.room.encrypted', sentAt: T0, guardedSince: later(-10 * MINUTE), rule: 'encrypted' };
+  const room = (guardedMinutes: number | undefined, joinedMinutes = -10): AskedToSign['room'] => ({ members: new Map([['@ada:stanne.example', { membership: 'join', by: as('@ada:stanne.example'), at: later(joinedMinutes * MINUTE) }]]), ...(guardedMinutes === undefined ? {} : { guardedSince: later(guardedMinutes * MINUTE) }) });
+  const asked: AskedToSign = { origin: 'stanne.example', sender: as('@ada:stanne.example'), type: 'm.room.encrypted', sentAt: T0, room: room(-10), rule: 'encrypted' };
   const CASES: readonly (readonly [string, Partial<AskedToSign>, string | undefined])[] = [
     ['it asks about its own people\'s message: it asks before it sends', {}, 'stanne.example asks-before-sending yes traffic'],
     ['it asks about clear text of theirs, and is refused: it asks', { type: 'm.room.message', rule: 'clear-text' }, 'stanne.example asks-before-sending yes traffic'],
@@ -25,8 +26,10 @@ describe('What a question to sign shows of a partner\'s homeserver', () => {
     ['our homeserver asks about their membership, as it always does: nothing', { origin: 'mercy.example', type: 'm.room.member', rule: 'invited-member' }, undefined],
     ['our homeserver asks about the empty event by which Synapse joins loose ends: nothing', { origin: 'mercy.example', type: 'org.matrix.dummy_event', rule: 'dummy' }, undefined],
     ['our homeserver asks about our own people\'s message: nothing', { origin: 'mercy.example', sender: as('@bob:mercy.example') }, undefined],
-    ['it was sent before they can have heard of the policy server: nothing', { origin: 'mercy.example', guardedSince: later(-MINUTE / 2) }, undefined],
-    ['the room isn\'t under the policy server: nothing', { origin: 'mercy.example', guardedSince: undefined as never }, undefined],
+    ['it was sent before they can have heard of the policy server: nothing', { origin: 'mercy.example', room: room(-0.5) }, undefined],
+    ['it was sent when their server may have joined half only: nothing', { origin: 'mercy.example', room: room(-10, -4) }, undefined],
+    ['nobody of theirs is known to be in the room: nothing', { origin: 'mercy.example', room: { ...room(-10), members: new Map() } }, undefined],
+    ['the room isn\'t under the policy server: nothing', { origin: 'mercy.example', room: room(undefined) }, undefined],
     ['it is history: nothing', { origin: 'mercy.example', sentAt: later(-6 * MINUTE) }, undefined],
     ['somebody else may have made it up: nothing', { origin: 'mercy.example', rule: 'bad-signature' }, undefined],
     ['it could not be judged: nothing', { rule: 'too-slow' }, undefined],

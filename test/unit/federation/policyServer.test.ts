@@ -114,7 +114,7 @@ describe('The policy server', () => {
   it('tells what was asked about, and since when the room is under it, without content', async () => {
     state = [...state, { ...event('m.room.policy', { via: NAME }), origin_server_ts: 5 }, { ...member(`@policy:${NAME}`, 'join'), origin_server_ts: 7 }];
     await sign(message({ body: 'K 6.8' }, { type: 'm.room.message' }));
-    expect(about).to.deep.equal({ sender: ada, type: 'm.room.message', sentAt: clock, guardedSince: 7 });
+    expect(about).to.deep.include({ sender: ada, type: 'm.room.message', sentAt: clock }).and.to.have.nested.property('room.guardedSince', 7);
   });
 
   it('doesn\'t take for history what it only heard of: homeservers push what they refused, too', async () => {
