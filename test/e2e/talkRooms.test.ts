@@ -13,6 +13,8 @@ const EHR_TOKEN = 'token-of-the-ehr';
 const NUCC = 'http://nucc.org/provider-taxonomy';
 const EHR = { id: 'ehr', name: 'Mercy EHR', token_sha256: sha256(EHR_TOKEN), owner: 'EHR team', resource_types: [], directory: { roles: { [`${NUCC}|207RC0000X`]: 'physician', [`${NUCC}|246Q00000X`]: 'billing' } } };
 const BEN_NPI = '1902301225';
+const IDP_TOKEN = 'token-of-the-identity-provider';
+const IDP = { id: 'idp', name: 'Mercy identity provider', token_sha256: sha256(IDP_TOKEN), owner: 'Service desk', resource_types: [], directory: { scim: {} } };
 const PASSWORD = 'password-of-talk-rooms';
 type Shown = { readonly roomId?: string; readonly members: Readonly<Record<string, string>>; readonly refused: readonly { readonly userId: string; readonly rules: readonly string[]; readonly message: string }[]; readonly looked?: { readonly findings: readonly unknown[] } };
 
@@ -45,7 +47,7 @@ describe('A consult room between two hospitals, on real servers', function () {
     ada = await startJsClient({ baseUrl: stAnne.baseUrl, user: 'talk-ada', password: PASSWORD });
     ben = await startJsClient({ baseUrl: mercy.baseUrl, user: 'talk-ben', password: PASSWORD });
     const people = [{ id: 'ada', name: 'Dr. Ada', user_id: adaId, roles: ['partner-clinician'] }, { id: 'ben', name: 'Dr. Ben', user_id: benId, npi: BEN_NPI, roles: ['physician'] }, { id: 'clerk', name: 'Claire', user_id: clerk, roles: ['billing'] }];
-    aceso = await newAceso({ mercy, slot, people, partners: [{ server_name: stAnne.serverName, name: 'St. Anne' }], moreSources: [EHR] });
+    aceso = await newAceso({ mercy, slot, people, partners: [{ server_name: stAnne.serverName, name: 'St. Anne' }], moreSources: [EHR, IDP] });
     await aceso.start();
   });
   after(async () => {
@@ -154,7 +156,7 @@ describe('A consult room between two hospitals, on real servers', function () {
     await until('the clerk to be out', async () => (await stateOf('m.room.member', clerk))['membership'] === 'leave', 30_000, 300);
   });
 
-  it('loses whose role the EHR changed to one that may not be there, killed as it was told or not, and has them back when it changes again', async () => {
+  it('loses whose role the EHR changed to one that may not be there, and has them back when it changes again', async () => {
     const role = { resourceType: 'PractitionerRole', id: 'r1', practitioner: { identifier: { system: 'http://hl7.org/fhir/sid/us-npi', value: BEN_NPI } } };
     const put = async (code: string, token = EHR_TOKEN): Promise<number> => (await fetch(`${aceso.fhirUrl}/PractitionerRole/r1`, { method: 'PUT', headers: { 'content-type': 'application/fhir+json', authorization: `Bearer ${token}` }, body: JSON.stringify({ ...role, code: [{ coding: [{ system: NUCC, code }] }] }) })).status;
     const isOut = (): Promise<unknown> => until('Ben to be out', async () => (await stateOf('m.room.member', ben.userId))['membership'] === 'leave', 30_000, 300);
@@ -169,12 +171,20 @@ describe('A consult room between two hospitals, on real servers', function () {
     const decided = audited('rules.refused').findLast(({ detail }) => detail['user'] === ben.userId && detail['room'] === 'cardiology');
     expect(decided?.detail).to.include({ asked: 'join', rules: 'billing-never-in-clinical-rooms' }).and.have.property('revision').that.matches(/^[0-9a-f]{64}$/u);
 
+    expect(await put('207RC0000X')).to.equal(200);
+    await until('Ben to be back', async () => (await shown()).members[ben.userId] === 'joined', 60_000, 500);
+  });
+
+  it('loses whoever has left by the identity provider (SCIM), though Aceso is killed as it was told', async () => {
+    const scim = async (method: string, path: string, body: object): Promise<Readonly<Record<string, unknown>>> => (await fetch(`${aceso.baseUrl}/scim/v2${path}`, { method, headers: { 'content-type': 'application/scim+json', authorization: `Bearer ${IDP_TOKEN}` }, body: JSON.stringify(body) })).json() as Promise<Record<string, unknown>>;
+    const { id } = await scim('POST', '/Users', { userName: 'ben@mercy.org', 'urn:ietf:params:scim:schemas:extension:aceso:2.0:User': { npi: BEN_NPI } });
     await aceso.stop();
     await aceso.start({ ACESO_TEST_KILL_AT: 'receive.committed' });
-    await put('207RC0000X').catch(() => 0);
+    await scim('PATCH', `/Users/${String(id)}`, { Operations: [{ op: 'replace', value: { active: false } }] }).catch(() => undefined);
     await until('Aceso to be killed', () => aceso.ended(), 30_000);
     await aceso.start();
-    await until('Ben to be back', async () => (await shown()).members[ben.userId] === 'joined', 60_000, 500);
+    await until('Ben to be out', async () => (await stateOf('m.room.member', ben.userId))['membership'] === 'leave', 60_000, 300);
+    expect((await aceso.cli<{ readonly fields: readonly unknown[] }>('people', 'show', 'ben')).fields).to.deep.include({ field: 'roles', value: 'none: they have left', by: 'idp' });
   });
 
   it('loses whose role doesn\'t allow it any more by command; who may have a results room is told there', async () => {
