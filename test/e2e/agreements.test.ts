@@ -81,6 +81,20 @@ describe('An agreement between two hospitals', function () {
     expect(ada.undecryptable).to.deep.equal([]);
   });
 
+  it('that is revoked ends memberships also when Aceso is killed just as they ended', async () => {
+    const [{ agreement } = { agreement: '' }] = (await mercy.cli<readonly { readonly agreement: string; readonly status: string }[]>('agreements', 'list')).filter(({ status }) => status === 'in-force');
+    await mercy.stop();
+    await mercy.start({ ACESO_TEST_KILL_AT: 'member.removed' });
+    await command(mercy, 'revoke', agreement, '--reason', 'terminated');
+    const critical = await mercy.delivery('the open critical result', (each) => each.held?.code === 'agreement-ended');
+    await mercy.cli('held', 'close', critical.id);
+    await until('it to be killed', async () => mercy.ended() === 'SIGKILL');
+    expect(await homeserverSays()).to.equal('leave');
+    await mercy.start();
+    await until('Aceso to know it', async () => (await membershipOf(mercy, 'ada', ada.userId)) === 'left');
+    await until('the removal to be written down', async () => auditOf(mercy).filter(({ action }) => action === 'member.removed').length === 2);
+  });
+
   it('leaves in the audit what was decided at each turn, by which rules of which revision', async () => {
     const [{ revision } = { revision: '' }] = await mercy.cli<readonly { readonly revision: string }[]>('policy', 'history');
     const turns = auditOf(mercy).flatMap(({ action, detail }) => (TURNS.has(action) ? [{ action, ...detail }] : action.startsWith('rules.') && detail['user'] === ada.userId ? [{ action, rules: detail['rules'], revision: detail['revision'] }] : []));
