@@ -84,7 +84,8 @@ export function createModuleAnswers({ store, source, now, guardian, courier, pol
     const sender = target === undefined ? undefined : await senderOf(roomId, target);
     const verdict = admitLocal(pdu, room, { now: now(), bytes, ...(sender === undefined ? {} : { target: sender }) }, terms());
     const kind = joinOf(pdu, room);
-    return verdict.allowed && kind !== undefined && pdu.sender !== courier ? may(pdu.sender, 'join', kind) : verdict;
+    // Both are Aceso's own, and of no role.
+    return verdict.allowed && kind !== undefined && pdu.sender !== courier && pdu.sender !== policyUser ? may(pdu.sender, 'join', kind) : verdict;
   }
 
   async function senderOf(roomId: RoomId, eventId: EventId): Promise<UserId | undefined> {

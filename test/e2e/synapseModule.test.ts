@@ -9,6 +9,7 @@ import { matrix, matrixAnswer, text, type MatrixAnswer } from '../support/matrix
 import { encryptedContent } from '../support/megolm.ts';
 import { asGuardian, roomOf, tell } from '../support/results.ts';
 import { until } from '../support/until.ts';
+import { describeRoleMatrix } from './roleMatrix.ts';
 
 const PASSWORD = 'password-of-module';
 const NPI = '1000000071';
@@ -27,6 +28,7 @@ describe('The module in the hospital\'s own Synapse', function () {
   let root: Session; // administrator of the homeserver
   let oldRoom: string; // from before the module
   let direct: string;
+  let tokenFile: string;
   let sends = 0;
 
   const as = (who: Session, path: string, body?: unknown, method?: 'PUT' | 'POST' | 'GET'): Promise<MatrixAnswer> => matrixAnswer(who.baseUrl, `/_matrix/client/v3${path}`, { token: who.accessToken, ...(body === undefined ? {} : { body }), ...(method === undefined ? {} : { method }) });
@@ -49,7 +51,7 @@ describe('The module in the hospital\'s own Synapse', function () {
     dot = await login('dot');
     root = await login('root', 'admin');
     oldRoom = text((await create(bob, { preset: 'public_chat', name: 'Canteen' })).body, 'room_id');
-    const tokenFile = join(hospitals.folder, 'module-token');
+    tokenFile = join(hospitals.folder, 'module-token');
     writeFileSync(tokenFile, randomBytes(32).toString('base64url'), { mode: 0o600 });
     await mercy.reconfigure({ modules: [{ module: 'aceso_module.AcesoModule', config: { url: slot.url, token_file: tokenFile, guardian: guardian(), courier: `@${slot.prefix}courier:${mercy.serverName}` } }] });
     const person = (who: Session, role: string): { id: string; name: string; user_id: string; roles: readonly string[] } => ({ id: role, name: role, user_id: who.userId, roles: [role] });
@@ -193,6 +195,11 @@ describe('The module in the hospital\'s own Synapse', function () {
         await inRoom(bob, direct, 'invite', { user_id: cy.userId }), await as(cy, `/join/${encodeURIComponent(direct)}`, {}), await send(cy, direct, 'm.room.encrypted', encryptedContent()),
       ]) expect(answer.status, JSON.stringify(answer.body)).to.equal(200);
     });
+  });
+
+  describeRoleMatrix(async () => {
+    await aceso.stop();
+    return { hospitals, slot, moduleTokenFile: tokenFile, aceso };
   });
 
   const doctor = async (): Promise<{ readonly level: string; readonly is: string } | undefined> =>
