@@ -9,6 +9,7 @@ import { matrix, matrixAnswer, text, type MatrixAnswer } from '../support/matrix
 import { encryptedContent } from '../support/megolm.ts';
 import { asGuardian, roomOf, tell } from '../support/results.ts';
 import { until } from '../support/until.ts';
+import { describeRefusalsInNheko } from './nhekoRefusals.ts';
 import { describeRoleMatrix } from './roleMatrix.ts';
 
 const PASSWORD = 'password-of-module';
@@ -159,6 +160,11 @@ describe('The module in the hospital\'s own Synapse', function () {
 
   it('is tried by the doctor', async () => {
     expect(await doctor()).to.include({ level: 'ok' }).and.to.have.property('is').that.includes('asks Aceso');
+  });
+
+  describeRefusalsInNheko(async () => {
+    await hospitals.stAnne.register('eve', PASSWORD);
+    return { login: () => mercy.login('bob', PASSWORD, 'nheko'), direct: `${slot.prefix}guardian`, third: dot.userId, elsewhere: `@eve:${hospitals.stAnne.serverName}` };
   });
 
   describe('while Aceso is away', () => {

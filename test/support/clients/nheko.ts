@@ -12,7 +12,7 @@ import { startProcess, type OwnedProcess } from '../processes.ts';
 import { until } from '../until.ts';
 import { missingPrograms, screenPrograms, startScreen, type Screen } from './screen.ts';
 
-export type Nheko = Pick<Screen, 'likeAPhone' | 'screenshot' | 'text' | 'waitForText'> & {
+export type Nheko = Pick<Screen, 'likeAPhone' | 'pictureRead' | 'press' | 'screenshot' | 'text' | 'waitForText'> & {
   readonly deviceId: string;
   /** Opens the room whose name is, or starts with, `name`; resolves when its timeline stands still. */
   openRoom(name: string): Promise<void>;
@@ -22,6 +22,8 @@ export type Nheko = Pick<Screen, 'likeAPhone' | 'screenshot' | 'text' | 'waitFor
   reply(body: string): Promise<void>;
   /** Reacts to the last message of the open room. */
   react(key: string): Promise<void>;
+  /** As a link that the person clicked on (`matrix:u/…?action=chat`). */
+  openLink(uri: string): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -56,7 +58,10 @@ export async function startNheko(options: NhekoOptions): Promise<Nheko | 'not in
       return hasDeviceKeys(options);
     }, 60_000, 200);
     await passSetup(onScreen, options.crossSigning ?? true);
-    return { deviceId: options.deviceId, ...using(onScreen), stop };
+    const openLink = async (uri: string): Promise<void> => {
+      await startProcess('nheko', ['-p', profileOf(home), uri], { cwd: home, logFile: join(home, 'link.log'), env: onScreen.env });
+    };
+    return { deviceId: options.deviceId, ...using(onScreen), openLink, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -76,7 +81,7 @@ export async function showInNheko(options: NhekoOptions & { readonly roomName: s
   }
 }
 
-function using(screen: Screen): Omit<Nheko, 'deviceId' | 'stop'> {
+function using(screen: Screen): Omit<Nheko, 'deviceId' | 'openLink' | 'stop'> {
   const send = async (body: string): Promise<void> => {
     await screen.type(body);
     await screen.stand();
@@ -92,6 +97,8 @@ function using(screen: Screen): Omit<Nheko, 'deviceId' | 'stop'> {
       await screen.likeAPhone();
       await screen.stand();
     },
+    pictureRead: (path) => screen.pictureRead(path),
+    press: (key) => screen.press(key),
     screenshot: (path) => screen.screenshot(path),
     text: () => screen.text(),
     waitForText: (pattern, timeoutMs) => screen.waitForText(pattern, timeoutMs),

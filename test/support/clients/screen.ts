@@ -1,6 +1,6 @@
 /** A display of its own (Xvfb) with hands and eyes: keys and clicks by xdotool, pictures by ImageMagick, reading by tesseract. */
 import { execFile } from 'node:child_process';
-import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
+import { accessSync, constants, copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { startProcess, type OwnedProcess } from '../processes.ts';
@@ -15,10 +15,12 @@ export type Screen = {
   type(text: string): Promise<void>;
   /** Clicks on the last place where OCR reads `word`; waits for it. */
   click(word: string): Promise<void>;
-  /** Waits until three pictures in a row are the same. */
+  /** Waits until three pictures in a row are the same, but for a caret that blinks. */
   stand(): Promise<void>;
   /** PNG, 1280 × 800, or what `likeAPhone` says. */
   screenshot(path: string): Promise<void>;
+  /** The same of what `text` or `waitForText` read last: what was on the display for a moment may be gone by now. */
+  pictureRead(path: string): Promise<void>;
   /** What OCR reads, with its errors, as words separated by single spaces. */
   text(): Promise<string>;
   waitForText(pattern: RegExp, timeoutMs?: number): Promise<string>;
@@ -58,14 +60,14 @@ export async function startScreen(folder: string): Promise<Screen> {
       Object.assign(part, { width: 420 });
       await run('xdotool', ['search', '--onlyvisible', '--class', '.', 'windowsize', '%@', `${part.width}`, `${part.height}`, 'windowmove', '%@', '0', '0'], { env });
     };
-    return { ...handsAndEyes(env, part), likeAPhone, env, stop };
+    return { ...handsAndEyes(env, part, join(folder, 'read.png')), likeAPhone, env, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-function handsAndEyes(env: NodeJS.ProcessEnv, part: { readonly width: number; readonly height: number }): Omit<Screen, 'env' | 'stop' | 'likeAPhone'> {
+function handsAndEyes(env: NodeJS.ProcessEnv, part: { readonly width: number; readonly height: number }, read: string): Omit<Screen, 'env' | 'stop' | 'likeAPhone'> {
   const crop = (): string => `${part.width}x${part.height}+0+0`;
   const xdotool = async (...args: readonly string[]): Promise<void> => {
     await run('xdotool', args, { env });
@@ -75,8 +77,8 @@ function handsAndEyes(env: NodeJS.ProcessEnv, part: { readonly width: number; re
     return stdout;
   };
   const words = async (): Promise<readonly Word[]> => {
-    const script = 'import -window root -crop "$2" +repage png:- | convert png:- -colorspace gray -resize "$1" png:- | tesseract - - --psm 11 tsv';
-    const { stdout } = await run('sh', ['-c', script, 'ocr', `${scale * 100}%`, crop()], { env: { ...env, OMP_THREAD_LIMIT: '1' } });
+    const script = 'import -window root -crop "$2" +repage "$3" && convert "$3" -colorspace gray -resize "$1" png:- | tesseract - - --psm 11 tsv';
+    const { stdout } = await run('sh', ['-c', script, 'ocr', `${scale * 100}%`, crop(), read], { env: { ...env, OMP_THREAD_LIMIT: '1' } });
     return stdout.split('\n').slice(1).flatMap(wordOf);
   };
   const text = async (): Promise<string> => (await words()).map((word) => word.text).join(' ');
@@ -93,13 +95,16 @@ function handsAndEyes(env: NodeJS.ProcessEnv, part: { readonly width: number; re
       let same = 0;
       await until('the display to stand still', async () => {
         const now = await picture();
-        same = now.equals(before) ? same + 1 : 0;
+        same = isStill(before, now) ? same + 1 : 0;
         before = now;
         return same >= 2;
       }, 10_000, 100);
     },
     async screenshot(path) {
       await run('import', ['-window', 'root', '-crop', crop(), '+repage', path], { env });
+    },
+    async pictureRead(path) {
+      copyFileSync(read, path);
     },
     async waitForText(pattern, timeoutMs = 30_000) {
       let last = '';
@@ -111,6 +116,16 @@ function handsAndEyes(env: NodeJS.ProcessEnv, part: { readonly width: number; re
       });
     },
   };
+}
+
+/** A caret is a line of a letter's height; in RGB, three bytes a point. */
+const CARET_BYTES = 3 * 2 * 40;
+
+function isStill(before: Buffer, now: Buffer): boolean {
+  if (before.length !== now.length) return false;
+  let changed = 0;
+  for (let at = 0; at < now.length && changed <= CARET_BYTES; at += 1) if (before[at] !== now[at]) changed += 1;
+  return changed <= CARET_BYTES;
 }
 
 /** The middle of a word in tesseract's table: level, page, block, paragraph, line, word, left, top, width, height, confidence, text. */
