@@ -27,6 +27,8 @@ const QUESTIONS_PER_RESULT = 10;
 const PARTNER = 'partner.example';
 /** Connections of a homeserver that asks without pause. */
 const CONNECTIONS = 32;
+/** What isn't used for so long is closed from here, before a server does it while a question is on its way. */
+const IDLE_MS = 20_000;
 
 type Answer = { readonly status: number; readonly text: string };
 type Side = { readonly pid: number; readonly publicKey: string; ask(question: Question): Promise<Answer> };
@@ -40,7 +42,7 @@ export async function policy({ rooms: { few, stub: many }, results, hold, profil
   const port = await freePort();
   const serverName = `localhost:${port}`;
   const partner = { name: PARTNER, key: newSigningKey() };
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS, ca: readFileSync(ca.certificate) });
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS, timeout: IDLE_MS, ca: readFileSync(ca.certificate) });
   const questions = createQuestions(partner, serverName);
   const floor = await openFloor(tls, { serverName, publicKey: partner.key.publicKey }, agent, folder);
   const house = await openHouse('stub', {
