@@ -1,7 +1,7 @@
 import type { EventId, Millis, UserId } from '../brand.ts';
 import { ADMISSION_REVISION, ADMISSION_RULES, type AdmissionRuleId } from './admissionRules.ts';
 import { isKeyShaped, isMegolmCiphertext } from './megolm.ts';
-import { objectionTo, type Act, type AgreedTerms, type RoomTerms } from './roomTerms.ts';
+import { objectionTo, seenBy, type Act, type AgreedTerms, type RoomTerms } from './roomTerms.ts';
 import { admits, type RoomView } from './roomView.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -183,16 +183,16 @@ function redaction({ sender, content }: Pdu, { target }: Asked): Verdict {
  * What the hospitals that share the room have against it: the own one, by its policy and its templates as they are now, and each partner that the room lets in, by what
  * their agreement says of both. It passes when none has anything against it. What was accepted before is history: later terms don't reach it.
  */
-function refusedByTerms(pdu: Pdu, { accepted, writer }: Asked, room: RoomView, { own, agreed }: AdmissionTerms): Verdict | undefined {
+function refusedByTerms(pdu: Pdu, { accepted, writer }: Asked, room: RoomView, { guardian, own, agreed }: AdmissionTerms): Verdict | undefined {
   const act = actOf(pdu, writer);
-  if (!act || room.template === undefined) return undefined;
+  if (!act || room.template === undefined || accepted) return undefined;
   if (act.type !== 'removal' && writer === 'unknown') return refuse('sender-unknown');
   if (act.type !== 'removal' && typeof writer === 'object' && !writer.verdict.allowed) return writer.verdict;
   const ours = objectionTo(act, room.template, own);
   if (ours) return refuse(ours);
-  if (accepted) return undefined;
+  const servers = { server: serverOf(pdu.sender), own: serverOf(guardian) };
   for (const { whose, partner, kinds } of agreed) {
-    const theirs = admits(room.admitted, partner) ? objectionTo(act, room.template, kinds) : undefined;
+    const theirs = admits(room.admitted, partner) ? objectionTo(seenBy(whose, act, servers), room.template, kinds) : undefined;
     if (theirs) return refusedFor(whose, theirs);
   }
   return undefined;

@@ -22,6 +22,18 @@ export type Act =
   | { readonly type: 'reaction'; readonly key: string; readonly by: readonly string[] | 'not-asked' }
   | { readonly type: 'removal' };
 
+/** What a hospital calls whoever comes from another one with a role there. */
+const OF_A_PARTNER = 'partner-clinician';
+
+/**
+ * The act as the hospital that asks sees it. Roles are words of each hospital's own directory: its own people are partners' to us, and it judges them itself, at their
+ * own server; ours, and those of third ones, are partners' to it.
+ */
+export function seenBy(whose: string, act: Act, { server, own }: { /** Of whoever acts. */ readonly server: string; /** Of the directory that says their roles. */ readonly own: string }): Act {
+  if (act.type === 'removal' || act.by === 'not-asked' || whose === own) return act;
+  return { ...act, by: server === whose ? 'not-asked' : act.by.length > 0 ? [OF_A_PARTNER] : [] };
+}
+
 export type Objection = 'kind-not-shared' | 'reaction-key' | 'removal-never' | 'sender-role';
 
 /** What a hospital has against it; undefined: nothing. What is done in a room of several passes when none of them has anything against it. */

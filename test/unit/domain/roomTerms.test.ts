@@ -5,14 +5,14 @@ import { agreedTermsOf, driftOf, sharesKind } from '../../../src/domain/agreemen
 import { isShared } from '../../../src/domain/agreements/agreed.ts';
 import type { RoomDemands } from '../../../src/domain/agreements/terms.ts';
 import { admit, type AdmissionTerms, type Asked, type Pdu } from '../../../src/domain/policy/admit.ts';
-import { inOrder, intersectionOf, objectionTo, type Act, type RoomTerms } from '../../../src/domain/policy/roomTerms.ts';
+import { inOrder, intersectionOf, objectionTo, seenBy, type Act, type RoomTerms } from '../../../src/domain/policy/roomTerms.ts';
 import { ROOM_KINDS } from '../../../src/domain/policy/words.ts';
 import { entry, register } from '../../support/agreements.ts';
 import { encryptedContent } from '../../support/megolm.ts';
 import { organisations, T0 } from '../../support/reports.ts';
 
 const EMOJI = ['👍', '👍🏽', '👎', '✅', '❤', '❤️', '🚀'];
-const ROLES = ['physician', 'nurse', 'billing', 'resident'];
+const ROLES = ['physician', 'nurse', 'billing', 'resident', 'partner-clinician'];
 const some = (words: readonly string[]): fc.Arbitrary<string[]> => fc.uniqueArray(fc.constantFrom(...words));
 const anyTerms: fc.Arbitrary<RoomTerms> = fc.dictionary(fc.constantFrom(...ROOM_KINDS), fc.record({ reactions: some(EMOJI), removals: fc.constantFrom('own', 'never'), senders: some(ROLES) }, { requiredKeys: ['reactions', 'removals'] }));
 const by = fc.oneof(some(ROLES), fc.constant('not-asked' as const));
@@ -38,7 +38,8 @@ describe('What two hospitals ask of rooms that both share', () => {
 
   it('is asked of the policy server by every agreement that counts in the room: it lets pass what none of them forbids, in whatever order', () => fc.assert(fc.property(anyTerms, fc.array(anyTerms, { maxLength: 3 }), anyAct.filter(({ type }) => type !== 'removal'), fc.constantFrom(...ROOM_KINDS), (own, agreed, act, kind) => {
     const answer = (terms: readonly RoomTerms[]): boolean => admit(pduOf(act), askedOf(act, kind), { ...terms_, own, agreed: terms.map((kinds) => ({ partner: 'stanne.example', whose: 'stanne.example', kinds })) }).allowed;
-    const expected = [own, ...agreed].every((each) => passes(act, kind, each));
+    const seen = seenBy('stanne.example', act, { server: 'stanne.example', own: 'mercy.example' });
+    const expected = passes(act, kind, own) && agreed.every((each) => passes(seen, kind, each));
     expect([answer(agreed), answer([...agreed].reverse()), answer([...agreed, ...agreed])]).to.deep.equal([expected, expected, expected]);
   })));
 });
@@ -61,17 +62,36 @@ describe('The terms of an agreement', () => {
 
   it('count only where that partner is let in, and the refusal says whose they are', () => {
     const terms: AdmissionTerms = { ...terms_, own: { results: { reactions: [], removals: 'own' } }, agreed: agreedTermsOf(register(entry({ rooms: [demands('stanne.example')] })), T0) };
-    const refused = admit(pduOf(message), askedOf(message, 'results'), terms);
+    const bob = user('@bob:mercy.example');
+    const asked = (allow?: string[]): Asked => { const { room, ...rest } = askedOf(message, 'results', allow); return { ...rest, room: { ...room, members: new Map([[bob, { membership: 'join', by: bob }]]) } } as Asked; };
+    const refused = admit({ ...pduOf(message), sender: bob }, asked(), terms);
     expect(refused).to.include({ allowed: false, by: 'stanne.example' });
     expect(refused.message).to.include('By the rules of stanne.example');
-    const bob = user('@bob:mercy.example');
-    const asked = askedOf(message, 'results', ['mercy.example']);
-    const room = { version: '12', creator: terms_.guardian, template: 'results', current: new Set<never>(), admitted: asked.room?.admitted, members: new Map([[bob, { membership: 'join', by: bob }]]) };
-    expect(admit({ ...pduOf(message), sender: bob }, { ...asked, room }, terms)).to.include({ allowed: true });
+    expect(admit({ ...pduOf(message), sender: bob }, asked(['mercy.example']), terms)).to.include({ allowed: true });
   });
 
   it('let pass what was accepted before they were agreed', () =>
     expect(admit(pduOf(message), { ...askedOf(message, 'results'), accepted: true, writer: 'not-asked' }, { ...terms_, own: { results: { reactions: [], removals: 'own' } }, agreed: agreedTermsOf(register(entry({ rooms: [demands('stanne.example', {})] })), T0) })).to.include({ allowed: true }));
+
+  it('ask of our people what their hospital asks of a partner\'s, and leave its own people to it', () => {
+    const kinds: RoomTerms = { consult: { reactions: [], removals: 'own', senders: ['physician'] } };
+    const answer = (sender: UserId, roles: readonly string[], asks = kinds): boolean => {
+      const said: Act = { type: 'message', by: roles };
+      const asked = askedOf(said, 'consult');
+      const room = { ...asked.room, members: new Map([[sender, { membership: 'join' as const, by: sender }]]) };
+      return admit({ ...pduOf(said), sender }, { ...asked, room } as Asked, { ...terms_, own: { consult: { reactions: [], removals: 'own' } }, agreed: [{ partner: 'stanne.example', whose: 'stanne.example', kinds: asks }] }).allowed;
+    };
+    const meg = user('@meg:mercy.example');
+    expect([answer(meg, ['physician']), answer(ada, ['partner-clinician'])]).to.deep.equal([false, true]);
+    const letsPartners: RoomTerms = { consult: { reactions: [], removals: 'own', senders: ['physician', 'partner-clinician'] } };
+    expect([answer(meg, ['physician'], letsPartners), answer(meg, [], letsPartners)]).to.deep.equal([true, false]);
+  });
+
+  it('and the own rules of today don\'t reach what was accepted before them', () => {
+    const own: RoomTerms = { results: { reactions: [], removals: 'never' } };
+    const reacted: Act = { type: 'reaction', key: '👍', by: 'not-asked' };
+    expect([true, false].map((accepted) => admit(pduOf(reacted), { ...askedOf(reacted, 'results'), accepted }, { ...terms_, own, agreed: [] }).allowed)).to.deep.equal([true, false]);
+  });
 
   it('are those of both sides, of every agreement in force', () => {
     const renewal = entry({ id: `ag_${'2'.repeat(32)}`, rooms: [demands('mercy.example', {}), demands('stanne.example', {})] });

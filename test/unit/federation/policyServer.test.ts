@@ -155,10 +155,10 @@ describe('The policy server', () => {
   ] as const) it(`answers 403 ${rule} to ${what}`, async () => { const { status, body } = await sign(pdu()); expect([status, body['org.aceso.rule']]).to.deep.equal([403, rule]); });
 
   it('refuses what the partner asks not to be done in rooms that both share, and says whose rule it is', async () => {
-    agreed = [{ partner: 'stanne.example', whose: 'stanne.example', kinds: { results: { reactions: [], removals: 'own', senders: ['physician'] } } }];
+    agreed = [{ partner: 'stanne.example', whose: 'stanne.example', kinds: {} }];
     const { status, body } = await sign(message());
     expect(status).to.equal(403);
-    expect(body).to.include({ errcode: 'M_FORBIDDEN', 'org.aceso.rule': 'sender-role', 'org.aceso.rule_of': 'stanne.example' });
+    expect(body).to.include({ errcode: 'M_FORBIDDEN', 'org.aceso.rule': 'kind-not-shared', 'org.aceso.rule_of': 'stanne.example' });
     expect(body['error']).to.include('By the rules of stanne.example');
   });
 
