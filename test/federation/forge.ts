@@ -9,6 +9,7 @@ import { eventIdOf, signableBytes, signedEvent, type RoomVersion } from '../../s
 import { isObject, type JsonObject } from '../../src/adapters/federation/signedJson.ts';
 import { xMatrix } from '../../src/adapters/federation/xMatrix.ts';
 import type { Hospital } from '../support/lab.ts';
+import { until } from '../support/until.ts';
 import { call, listIn, reasonOf, roomPath, type Person, type Sendable } from './person.ts';
 import { outboxTo, type Outbox } from './outbox.ts';
 
@@ -88,15 +89,16 @@ export function createForge({ server: { serverName, dataDir }, eve, root, isEver
     return [...new Set(names.flatMap((name) => state.get(name) ?? []))];
   }
 
-  const place = async ({ roomId }: Room): Promise<Place> => {
+  const lookForPlace = async ({ roomId }: Room): Promise<Place | undefined> => {
     const { body } = await call(root, 'GET', `/_synapse/admin/v1/rooms/${encodeURIComponent(roomId)}/forward_extremities`);
     const ends = (body['results'] as readonly { readonly event_id: string; readonly depth: number }[]).filter(({ event_id: id }) => isEverywhere(id));
     const last = places.get(roomId);
-    if (ends.length === 0 && last) return last;
-    const found = { prev: ends.slice(0, 15).map(({ event_id: id }) => id), depth: Math.max(0, ...ends.map(({ depth }) => depth)) + 1 };
+    if (ends.length === 0) return last;
+    const found = { prev: ends.slice(0, 15).map(({ event_id: id }) => id), depth: Math.max(...ends.map(({ depth }) => depth)) + 1 };
     places.set(roomId, found);
     return found;
   };
+  const place = (room: Room): Promise<Place> => until(`an end of ${room.roomId} that both hospitals have`, () => lookForPlace(room), 60_000);
 
   return {
     place,

@@ -224,12 +224,17 @@ async function granted(forge: Forge, ledger: Ledger, made: Forged): Promise<{ re
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What is sent in the name of a partner whose agreement has ended. */
+/** What is sent in the name of a partner whose agreement has ended, once the policy server has heard of it: within 2 s (docs/agreements.md). */
 export async function afterTheEnd(all: Play, events: number): Promise<void> {
+  const room = pick(all.rooms, 0);
+  await until('the policy server to know that the agreement has ended', async () => {
+    const { granted: isGranted, rule } = await all.forge.ask(await all.forge.make(room, ENDED.event(subjectOf(all, room, all.people.eve, 0))));
+    return !isGranted && rule !== 'too-slow' && rule !== 'homeserver-away';
+  }, 10_000, 200);
   for (let index = 0; index < events && !all.signal.aborted; index += 1) {
     const turn: Turn = { number: 1_000_000 + index, lots: [index / events, 0, 1] };
-    const room = pick(all.rooms, index / events);
-    if (index % 2 === 0) await linear(all, ENDED, room, turn);
-    else await byClient(all, ENDED, 'cheat', room, turn);
+    const where = pick(all.rooms, index / events);
+    if (index % 2 === 0) await linear(all, ENDED, where, turn);
+    else await byClient(all, ENDED, 'cheat', where, turn);
   }
 }

@@ -115,7 +115,9 @@ const isRedactedForm = (version: RoomVersion, { unsigned: _, ...event }: JsonObj
 function fieldsOf(event: JsonObject): readonly string[] {
   const sender = String(event['sender']);
   const isSpeechless = (name: string): boolean =>
-    (name === 'origin' && event[name] === sender.slice(sender.indexOf(':') + 1)) || (name === 'prev_state' && Array.isArray(event[name]) && event[name].length === 0);
+    (name === 'origin' && event[name] === sender.slice(sender.indexOf(':') + 1)) || (name === 'prev_state' && Array.isArray(event[name]) && event[name].length === 0)
+    // Dendrite writes it where room version 10 had it, too.
+    || (name === 'redacts' && event['type'] === 'm.room.redaction' && isObject(event['content']) && event[name] === event['content']['redacts']);
   return Object.keys(event).filter((name) => !isSpeechless(name));
 }
 

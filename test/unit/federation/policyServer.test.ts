@@ -117,6 +117,13 @@ describe('The policy server', () => {
     expect(about).to.deep.include({ sender: ada, type: 'm.room.message', sentAt: clock }).and.to.have.nested.property('room.guardedSince', 7);
   });
 
+  it('takes a removal that says twice what it removes, as Dendrite writes it, and none that says two things', async () => {
+    const target = `$${'t'.repeat(43)}`;
+    server.heard([{ event_id: as(target), room_id: ROOM, sender: as(ada), type: 'm.room.encrypted', origin_server_ts: clock, content: {} }]);
+    expect((await sign(message({ redacts: target, reason: '' }, { type: 'm.room.redaction', redacts: target }))).status).to.equal(200);
+    expect((await sign(message({ redacts: target }, { type: 'm.room.redaction', redacts: 'K 6.8' }))).body).to.include({ 'org.aceso.rule': 'unknown-field' });
+  });
+
   it('doesn\'t take for history what it only heard of: homeservers push what they refused, too', async () => {
     const pdu = message(undefined, { origin_server_ts: clock - 600_000 });
     server.heard([{ event_id: eventIdOf(signableBytes('12', pdu)), room_id: ROOM, sender: as(ada), type: 'm.room.encrypted', origin_server_ts: clock - 600_000, content: {} }]);
