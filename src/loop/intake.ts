@@ -1,8 +1,8 @@
 import { as, type EventId, type Millis, type RoomId, type UserId } from '../domain/brand.ts';
 import type { FoundAggregate } from '../domain/decision.ts';
 import type { Aggregate, FactBody, FactOf } from '../domain/fact.ts';
+import type { GovernedRoom } from '../domain/governed/governed.ts';
 import { opens, type PolicyIdentity } from '../domain/rooms/protection.ts';
-import type { RoomState } from '../domain/rooms/room.ts';
 import { plainType } from '../domain/rooms/assess.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { MatrixTransaction, RoomEvent } from '../ports/homeserver.ts';
@@ -50,8 +50,8 @@ export function createIntake(parts: IntakeParts): (transaction: MatrixTransactio
 
 /** In a room that leaves the hospital nothing comes in clear but where the policy server wasn't asked: the room was open, or the homeserver doesn't honour it. The guardian takes it out; why, a person must find out. */
 function isUnderPolicy(room: FoundAggregate | undefined): boolean {
-  const { servers = [] } = (room?.state ?? {}) as Partial<Pick<RoomState, 'servers'>>;
-  return room?.aggregate.kind === 'governed' ? servers.length > 0 : servers.length > 1;
+  const { servers = [], made } = (room?.state ?? {}) as Partial<Pick<GovernedRoom, 'servers' | 'made'>>;
+  return room?.aggregate.kind === 'governed' ? made === 'federated' || servers.length > 0 : servers.length > 1;
 }
 
 /** Results rooms, and those in which people talk. */

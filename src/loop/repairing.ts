@@ -1,6 +1,6 @@
 import type { RoomId } from '../domain/brand.ts';
 import { fail, ok, type Outcome } from '../domain/outcome.ts';
-import { assess, planRepairs, type Finding, type RoomRule, type StateOfRoom } from '../domain/rooms/assess.ts';
+import { assess, planRepairs, type Finding, type Repair, type RoomRule, type StateOfRoom } from '../domain/rooms/assess.ts';
 import { standardFor, type OurRoom, type Ours } from '../domain/rooms/standard.ts';
 import type { Homeserver } from '../ports/homeserver.ts';
 import type { Store } from '../ports/store.ts';
@@ -16,13 +16,21 @@ export async function repair(homeserver: Homeserver, roomId: RoomId, load: () =>
   if (room.state.roomId !== roomId) return ok({ findings: [], repaired: [] });
   const standard = standardFor(room, state.value, ours);
   const findings = assess(state.value, standard);
+  const set = await setAll(homeserver, roomId, planRepairs(findings, standard));
+  return set.ok ? ok({ findings, repaired: set.value }) : set;
+}
+
+/** One that is refused for good doesn't keep the others from being put back: whoever may not be in the room is taken out. The refusal is told all the same. */
+async function setAll(homeserver: Homeserver, roomId: RoomId, repairs: readonly Repair[]): Promise<Outcome<readonly RoomRule[]>> {
   const repaired: RoomRule[] = [];
-  for (const { rule, ...event } of planRepairs(findings, standard)) {
+  let refusal: Outcome<never> | undefined;
+  for (const { rule, ...event } of repairs) {
     const set = await homeserver.setState(roomId, event);
-    if (!set.ok) return set;
-    repaired.push(rule);
+    if (set.ok) repaired.push(rule);
+    else if (set.error.retry) return set;
+    else refusal ??= set;
   }
-  return ok({ findings, repaired });
+  return refusal ?? ok(repaired);
 }
 
 /** What of a room drifted, without touching it; undefined where there is nothing to hold it to. */

@@ -57,6 +57,18 @@ describe('What happens in a results room', () => {
     expect((await claim()).work.body).to.include({ type: 'room.clear-text', sender: '@a:y' });
   });
 
+  for (const [made, told] of [['federated', ['unasked']], ['local', []]] as const) it(`in clear in a room where people talk that was made ${made}, and has no partner now, ${told.length > 0 ? 'is an alarm' : 'is none'}`, async () => {
+    const edges: unknown[] = [];
+    await open.store.receive([{ source: 'operator', key: 'k3', aggregate: { kind: 'governed', id: 'k' }, at: T0, body: { type: 'timer.due', name: 'any' } }]);
+    await open.store.commit(await claim(), 0, { state: { servers: [], made }, names: ['!talk'], audit: [] });
+    const take = createIntake({
+      store: open.store, guardian: as('@guardian:x'), ownUsers: [as('@guardian:x')], now: () => T0, log: quiet, metrics: { count: (name, labels) => { if (name === 'policy_edges') edges.push(labels?.['edge']); }, observe: () => undefined }, faults: noFaults, nudge: () => undefined,
+      policy: { serverName: as('policy.x'), userId: as('@policy:policy.x'), publicKey: 'k' },
+    });
+    await take({ events: [{ event_id: as('$x'), room_id: as('!talk'), sender: as('@a:x'), type: 'm.room.message', origin_server_ts: 1, content: { body: 'K 6.8' } }], ephemeral: [] });
+    expect(edges).to.deep.equal(told);
+  });
+
   it('of a room that is not ours is left alone', async () => {
     await intake()({ events: [{ event_id: as('$x'), room_id: as('!other'), sender: as('@a:x'), type: 'm.room.encrypted', origin_server_ts: 1, content: {} }], ephemeral: [] });
     expect((await open.store.counts(T0)).undecided).to.equal(0);

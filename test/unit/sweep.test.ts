@@ -94,6 +94,17 @@ describe('The sweep over rooms, on the stub homeserver', function () {
     expect(await look()).to.deep.equal({ ok: true, value: { findings: [], repaired: [] } });
   });
 
+  it('takes no room that can leave the hospital for a local one of the same name, nor the other way round: it is set aside', async () => {
+    const people = { ownServer: 'mercy.example', guardian: homeserver.guardian, partnerVersions: {} };
+    const create = (servers: readonly string[]): ReturnType<Homeserver['createRoom']> => homeserver.createRoom({ ...planFor({ ...template, id: 'consult', federation: 'agreed' }, { servers, speakers: [] }, people), aliasLocalpart: 'aceso_consult_again' });
+    const made = await create(['stanne.example']);
+    expect([made.ok, await create(['stanne.example'])], 'asked for again, it is the same room').to.deep.equal([true, made]);
+    for (const servers of [[], ['stanne.example']]) {
+      expect(await create(servers)).to.deep.include({ ok: false });
+      expect(await create(servers)).to.deep.include({ ok: true });
+    }
+  });
+
   it('is done by one worker at a time', async () => {
     isMine = false;
     barred = new Set([memberOf(3)]);

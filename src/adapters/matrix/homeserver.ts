@@ -58,12 +58,13 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
     return freed.ok ? fail('unavailable', 'a half-made room was set aside; a new one is made', { retry: true }) : freed;
   }
 
-  /** Whether every state event that the plan asks for is there: a creation cut short lacks its last ones. */
+  /** Whether every state event that the plan asks for is there: a creation cut short lacks its last ones. Whether it can leave the hospital never changes: one that is otherwise than wanted by now is no room for it. */
   async function isWhole(roomId: RoomId, room: RoomToCreate): Promise<Outcome<boolean, HomeserverFailure>> {
     const state = await roomState(roomId);
     if (!state.ok) return state.error.code === 'forbidden' || state.error.code === 'not-found' ? ok(false) : state;
     const has = (type: string, key: string): boolean => state.value.some((event) => event.type === type && event.stateKey === key);
-    return ok(has('m.room.power_levels', '') && has('m.room.name', '') && room.initialState.every(({ type, stateKey }) => has(type, stateKey)));
+    const federates = state.value.find(({ type }) => type === 'm.room.create')?.content['m.federate'] !== false;
+    return ok(federates === room.federated && has('m.room.power_levels', '') && has('m.room.name', '') && room.initialState.every(({ type, stateKey }) => has(type, stateKey)));
   }
 
   async function roomState(roomId: RoomId): Promise<Outcome<readonly StateEvent[], HomeserverFailure>> {

@@ -28,7 +28,9 @@ function admit(before: GovernedRoom, context: Context, fact: FactId): Decision<G
   const { ownServer, templates } = context.settings;
   const isFederated = before.roomId === undefined ? admitted.some((userId) => serverOf(userId) !== ownServer) : before.made === 'federated' || before.servers.length > 0;
   const servers = isFederated ? partnersOf(admitted, context) : [];
-  const state: GovernedRoom = { ...before, made: isFederated ? 'federated' : 'local', admitted, refused, speakers, servers, members: Object.fromEntries(Object.entries(before.members).filter(([userId]) => admitted.some((each) => each === userId))) };
+  // Of a room from before this was noted, nobody knows it without its homeserver.
+  const made = isFederated ? 'federated' : before.roomId === undefined ? 'local' : before.made;
+  const state: GovernedRoom = { ...before, ...(made === undefined ? {} : { made }), admitted, refused, speakers, servers, members: Object.fromEntries(Object.entries(before.members).filter(([userId]) => admitted.some((each) => each === userId))) };
   if (admitted.length === 0 && before.roomId === undefined) return { state: { ...state, blocked: { code: 'policy', message: refused.map(({ userId, message, rules }) => `${userId}: ${message} [${rules.join(' ')}]`).join('; ') } }, audit };
   if (before.roomId === undefined) {
     const { blocked: _, ...rest } = state;

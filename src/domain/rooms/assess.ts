@@ -1,6 +1,6 @@
 import type { UserId } from '../brand.ts';
 import { isSame } from './same.ts';
-import type { RoomPlan } from './template.ts';
+import type { RoomPlan, RoomTemplate } from './template.ts';
 
 type Content = Readonly<Record<string, unknown>>;
 export type StateOfRoom = readonly { readonly type: string; readonly stateKey: string; readonly content: Content }[];
@@ -33,6 +33,8 @@ export type Repair = { readonly rule: RoomRule; readonly type: string; readonly 
 
 export type Standard = {
   readonly plan: RoomPlan;
+  /** The template's: a room that federates is held to its access list, but doesn't become local. */
+  readonly federation: RoomTemplate['federation'];
   readonly guardian: UserId;
   /** Those who may be in it, Aceso's own users among them. */
   readonly mayBe: readonly UserId[];
@@ -54,7 +56,7 @@ export const ruleOf = (type: string): RoomRule | undefined => RULE_OF[type];
 const LEFT_ALONE = new Set(['m.room.create', 'm.room.member', 'm.room.policy', 'm.room.tombstone']);
 
 /** What of a room's state is not as its template, and the policy, would have it. Pure; the same for each kind of room. */
-export function assess(state: StateOfRoom, { plan, guardian, mayBe, aliasPrefix }: Standard): readonly Finding[] {
+export function assess(state: StateOfRoom, { plan, federation, guardian, mayBe, aliasPrefix }: Standard): readonly Finding[] {
   const contentOf = (type: string, key = ''): Content | undefined => state.find((event) => event.type === type && event.stateKey === key)?.content;
   if (contentOf('m.room.member', guardian)?.['membership'] !== 'join') return [{ rule: 'guardian', type: 'm.room.member', user: guardian }];
   const wanted = wantedState(plan);
@@ -63,7 +65,7 @@ export function assess(state: StateOfRoom, { plan, guardian, mayBe, aliasPrefix 
   const unknown = state.filter(({ type, stateKey, content }) => Object.keys(content).length > 0 && !LEFT_ALONE.has(type) && !(type in RULE_OF && stateKey === ''));
   return [
     ...drifted,
-    ...(!plan.federated && contentOf('m.room.create')?.['m.federate'] !== false ? [{ rule: 'federation', type: 'm.room.create' } as const] : []),
+    ...((federation === 'local' || !plan.federated) && contentOf('m.room.create')?.['m.federate'] !== false ? [{ rule: 'federation', type: 'm.room.create' } as const] : []),
     ...strangers.map(({ stateKey }): Finding => ({ rule: 'member', type: 'm.room.member', user: stateKey as UserId })),
     ...[...new Set(unknown.map(({ type }) => plainType(type)))].sort().map((type): Finding => ({ rule: 'state-unknown', type })),
   ];

@@ -12,18 +12,20 @@ export type Ours = { readonly templates: RoomTemplates; readonly people: RoomPeo
 
 /** What a room that is there is held to: its template as it is now, in the version that the room has. */
 export function standardFor(room: OurRoom, state: StateOfRoom, { templates, people, courier, policyUser, aliasPrefix }: Ours): Standard {
-  const { room_version: version } = state.find(({ type }) => type === 'm.room.create')?.content ?? {};
+  const { room_version: version, 'm.federate': federates } = state.find(({ type }) => type === 'm.room.create')?.content ?? {};
   const own = [people.guardian, ...(policyUser === undefined ? [] : [policyUser])];
   const asMade = { ...people, partnerVersions: {} };
   const as = { roomVersion: typeof version === 'string' ? version : '1' };
+  // Whatever we think we made: no homeserver takes the access list off a room that federates.
+  const made = federates === false ? 'local' : 'federated';
   switch (room.kind) {
     case 'room': return {
-      plan: planFor({ ...templateFor(templates, 'results'), ...as }, { servers: room.state.servers.length > 0 ? room.state.servers : serversOf(room.state.party), speakers: [] }, asMade),
-      guardian: people.guardian, mayBe: [...own, courier, ...room.state.party.members], strangers: 'told', aliasPrefix,
+      plan: planFor({ ...templateFor(templates, 'results'), ...as }, { servers: room.state.servers.length > 0 ? room.state.servers : serversOf(room.state.party), speakers: [], made }, asMade),
+      federation: templateFor(templates, 'results').federation, guardian: people.guardian, mayBe: [...own, courier, ...room.state.party.members], strangers: 'told', aliasPrefix,
     };
     case 'governed': return {
-      plan: planFor({ ...templateFor(templates, room.state.template), ...as }, room.state, asMade),
-      guardian: people.guardian, mayBe: [...own, ...room.state.admitted], strangers: 'removed', aliasPrefix,
+      plan: planFor({ ...templateFor(templates, room.state.template), ...as }, { ...room.state, made }, asMade),
+      federation: templateFor(templates, room.state.template).federation, guardian: people.guardian, mayBe: [...own, ...room.state.admitted], strangers: 'removed', aliasPrefix,
     };
   }
 }

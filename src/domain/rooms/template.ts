@@ -52,7 +52,7 @@ export type RoomPeople = {
 /** The results room of a party. */
 export const planRoom = (template: RoomTemplate, party: Party, people: RoomPeople): RoomPlan => planFor(template, { servers: serversOf(party), speakers: [] }, people);
 
-/** Whose servers a room admits, and who may write in it where not everybody may. `made`: one that could leave the hospital keeps its access list when the last partner has gone. */
+/** Whose servers a room admits, and who may write in it where not everybody may. `made`: one that can leave the hospital keeps its access list when the last partner has gone, or the template has become local. */
 export type RoomFor = { readonly servers: readonly string[]; readonly speakers: readonly UserId[]; readonly made?: 'federated' | 'local' };
 
 /**
@@ -64,7 +64,7 @@ export type RoomFor = { readonly servers: readonly string[]; readonly speakers: 
 export function planFor(template: RoomTemplate, { servers: theirs, speakers, made }: RoomFor, people: RoomPeople): RoomPlan {
   const servers = template.federation === 'local' ? [people.ownServer] : [...new Set([people.ownServer, ...theirs])].sort();
   const version = versionFor(template, servers, people);
-  const isFederated = servers.length > 1 || (made === 'federated' && template.federation === 'agreed');
+  const isFederated = servers.length > 1 || made === 'federated';
   return {
     version,
     federated: isFederated,

@@ -8,7 +8,7 @@ const [ada, ben, eve] = [as<UserId>('@ada:stanne.example'), as<UserId>('@ben:mer
 const template: RoomTemplate = { id: 'consult', roomVersion: '12', name: 'Consult', topic: 'A question', federation: 'agreed', senders: 'members', history: 'invited', rotation: { periodMs: 604_800_000, messages: 100 } };
 const people = { ownServer: 'mercy.example', guardian, partnerVersions: {} };
 const plan = planFor(template, { servers: ['stanne.example'], speakers: [] }, people);
-const standard: Standard = { plan, guardian, mayBe: [guardian, ada, ben], strangers: 'removed', aliasPrefix: 'aceso_' };
+const standard: Standard = { plan, federation: 'agreed', guardian, mayBe: [guardian, ada, ben], strangers: 'removed', aliasPrefix: 'aceso_' };
 
 type Event = StateOfRoom[number];
 const event = (type: string, content: Event['content'], stateKey = ''): Event => ({ type, stateKey, content });
