@@ -82,7 +82,7 @@ export type FactBody =
   /** `m.room.tombstone`: somebody says that the room is replaced by another. */
   | { readonly type: 'room.tombstone'; readonly roomId: RoomId; readonly eventId: EventId; readonly sender: UserId; readonly by: 'guardian' | 'another'; readonly successor?: RoomId }
   /** A room that the policy server guards may have come out from under it; `start`: it may never have been under this one. */
-  | { readonly type: 'room.unprotected'; readonly roomId: RoomId; readonly edge: OpenEdge | 'start'; readonly by: UserId }
+  | { readonly type: 'room.unprotected'; readonly roomId: RoomId; readonly edge: OpenEdge | 'start'; readonly by: UserId; readonly actor?: 'guardian' }
   | { readonly type: 'recipient.membership'; readonly userId: UserId; readonly membership: Membership }
   /** An encrypted event of somebody else in a results room: ciphertext only. */
   | { readonly type: 'room.encrypted'; readonly roomId: RoomId; readonly event: EncryptedEvent }

@@ -3,15 +3,15 @@ import { relatedTo } from '../domain/encryptedEvent.ts';
 import { noAgreement } from '../domain/agreements/agreed.ts';
 import { fail, ok, type Outcome } from '../domain/outcome.ts';
 import { serverOf } from '../domain/people/party.ts';
-import { closingOf } from '../domain/rooms/closing.ts';
 import { keyHolders, type RoomState } from '../domain/rooms/room.ts';
+import type { Ours } from '../domain/rooms/standard.ts';
 import { planFor, planRoom, templateFor, type RoomPeople, type RoomTemplate, type RoomTemplates } from '../domain/rooms/template.ts';
 import { UNPROTECTED } from '../domain/rooms/underPolicy.ts';
 import { Sealed } from '../domain/sealed.ts';
 import { blobId } from './blobs.ts';
 import { follow } from './following.ts';
 import { protect } from './protecting.ts';
-import { loadRoom, repair } from './repairing.ts';
+import { close, governedRoom, loadRoom, repair } from './repairing.ts';
 import { isGone, type Courier } from '../ports/courier.ts';
 import type { Executors } from '../ports/executor.ts';
 import type { Faults } from '../ports/faults.ts';
@@ -48,6 +48,7 @@ const PASSING: ReadonlySet<string> = new Set(['no-device', 'server-away', 'ident
 /** ACT: one function per kind of effect. */
 export function createExecutors(parts: ExecutorParts): Executors {
   const { homeserver, couriers, sourceFiles, store, keys, metrics, now, faults, template, templates, people, strangerAmong, policyServer, aliasPrefix } = parts;
+  const ours = (): Ours => ({ templates: templates(), people: people(), courier: homeserver.courier, aliasPrefix, ...(policyServer === undefined ? {} : { policyUser: policyServer.userId }) });
   return {
     async 'room.create'({ id, body: { party } }) {
       const rooms = template();
@@ -80,21 +81,15 @@ export function createExecutors(parts: ExecutorParts): Executors {
     },
 
     async 'room.repair'({ body: { roomId, room } }) {
-      const ours = { templates: templates(), people: people(), courier: homeserver.courier, aliasPrefix, ...(policyServer === undefined ? {} : { policyUser: policyServer.userId }) };
-      const held = await repair(homeserver, roomId, () => loadRoom(store, room), ours);
+      const held = await repair(homeserver, roomId, () => loadRoom(store, room), ours());
       if (!held.ok) return held;
       for (const { rule } of held.value.findings) metrics.count('room_findings', { rule, outcome: held.value.repaired.includes(rule) ? 'repaired' : 'told' });
       return ok({ type: 'room.repair', roomId, ...held.value });
     },
 
     async 'room.close'({ body: { roomId, successor } }) {
-      const state = await homeserver.state(roomId);
-      if (!state.ok) return state;
-      for (const setting of closingOf(state.value, successor, homeserver.guardian)) {
-        const set = await homeserver.setState(roomId, setting);
-        if (!set.ok) return set;
-        faults.at('room.closing');
-      }
+      const closed = await close(homeserver, roomId, successor, () => governedRoom(store, roomId), ours(), faults);
+      if (!closed.ok) return closed;
       return ok({ type: 'room.close', roomId });
     },
 
@@ -106,6 +101,8 @@ export function createExecutors(parts: ExecutorParts): Executors {
     async 'room.invite'({ body: { roomId, userId } }) {
       const stranger = await strangerAmong([serverOf(userId)]);
       if (stranger !== undefined) return fail(noAgreement(stranger).code, noAgreement(stranger).message, { retry: true });
+      const room = await governedRoom(store, roomId);
+      if (room && room.state.roomId !== roomId) return fail('replaced', 'the room was replaced meanwhile: they are invited to its successor');
       const invited = await homeserver.invite(roomId, userId);
       if (!invited.ok) return invited;
       faults.at('room.invited');

@@ -68,7 +68,7 @@ const KNOWN = new Set(['m.room.member', 'm.room.encrypted', 'm.reaction', 'm.roo
 
 function unprotectedBy({ policy, guardian }: IntakeParts, { type, state_key: stateKey, content, room_id: roomId, sender }: RoomEvent): FactOf<'room.unprotected'> | undefined {
   const edge = policy && stateKey !== undefined ? opens({ type, stateKey, content }, guardian, policy) : undefined;
-  return edge && { type: 'room.unprotected', roomId, edge, by: sender };
+  return edge && { type: 'room.unprotected', roomId, edge, by: sender, ...(sender === guardian ? { actor: 'guardian' } : {}) };
 }
 
 function bodyOf({ guardian, ownUsers, policy }: IntakeParts, event: RoomEvent): FactBody | undefined {

@@ -1,7 +1,10 @@
 import type { RoomId } from '../domain/brand.ts';
+import type { GovernedRoom } from '../domain/governed/governed.ts';
 import { fail, ok, type Outcome } from '../domain/outcome.ts';
 import { assess, planRepairs, type Finding, type Repair, type RoomRule, type StateOfRoom } from '../domain/rooms/assess.ts';
+import { closingOf } from '../domain/rooms/closing.ts';
 import { standardFor, type OurRoom, type Ours } from '../domain/rooms/standard.ts';
+import type { Faults } from '../ports/faults.ts';
 import type { Homeserver } from '../ports/homeserver.ts';
 import type { Store } from '../ports/store.ts';
 
@@ -20,15 +23,31 @@ export async function repair(homeserver: Homeserver, roomId: RoomId, load: () =>
   return set.ok ? ok({ findings, repaired: set.value }) : set;
 }
 
+/** Closes a room that was replaced, and takes everybody out of it who isn't let in now. Repeated, or broken off anywhere, it goes on from what is there. */
+export async function close(homeserver: Homeserver, roomId: RoomId, successor: RoomId, load: () => Promise<OurRoom | undefined>, ours: Ours, faults: Faults): Promise<Outcome<number>> {
+  const state = await homeserver.state(roomId);
+  if (!state.ok) return state;
+  // After the look, as above.
+  const room = await load();
+  const standard = room && standardFor(room, state.value, ours);
+  const strangers = standard ? planRepairs(assess(state.value, standard).filter(({ rule }) => rule === 'member'), standard) : [];
+  const closed = closingOf(state.value, successor, homeserver.guardian).map((setting): Repair => ({ rule: 'power-levels', ...setting }));
+  const set = await setAll(homeserver, roomId, [...closed, ...strangers], () => faults.at('room.closing'));
+  return set.ok ? ok(set.value.length) : set;
+}
+
 /** One that is refused for good doesn't keep the others from being put back: whoever may not be in the room is taken out. The refusal is told all the same. */
-async function setAll(homeserver: Homeserver, roomId: RoomId, repairs: readonly Repair[]): Promise<Outcome<readonly RoomRule[]>> {
+async function setAll(homeserver: Homeserver, roomId: RoomId, repairs: readonly Repair[], eachSet: () => void = () => undefined): Promise<Outcome<readonly RoomRule[]>> {
   const repaired: RoomRule[] = [];
   let refusal: Outcome<never> | undefined;
   for (const { rule, ...event } of repairs) {
     const set = await homeserver.setState(roomId, event);
-    if (set.ok) repaired.push(rule);
-    else if (set.error.retry) return set;
-    else refusal ??= set;
+    if (!set.ok && set.error.retry) return set;
+    if (!set.ok) refusal ??= set;
+    else {
+      repaired.push(rule);
+      eachSet();
+    }
   }
   return refusal ?? ok(repaired);
 }
@@ -36,6 +55,12 @@ async function setAll(homeserver: Homeserver, roomId: RoomId, repairs: readonly 
 /** What of a room drifted, without touching it; undefined where there is nothing to hold it to. */
 export function findingsIn(room: OurRoom, state: StateOfRoom, ours: Ours): readonly Finding[] {
   return assess(state, standardFor(room, state, ours));
+}
+
+/** The room in which people talk that has, or had, this one. */
+export async function governedRoom(store: Pick<Store, 'lookup'>, roomId: RoomId): Promise<Extract<OurRoom, { readonly kind: 'governed' }> | undefined> {
+  const state = (await store.lookup([{ kind: 'governed', name: roomId }])).get(roomId)?.state;
+  return state === undefined ? undefined : { kind: 'governed', state: state as GovernedRoom };
 }
 
 /** The room as it is in the database now. */

@@ -96,7 +96,9 @@ export async function protectRooms(store: Store, { serverName, publicKey, userId
   const wanted = [
     ...rooms.filter(({ servers }) => servers.length > 1).flatMap(({ party, roomId, former }) => [...(roomId === undefined ? [] : [roomId]), ...former].map((id) => ({ room: { kind: 'room', id: party.id } as const, id }))),
     // One that can leave the hospital may have no partner now: its own people write there, and partners come back.
-    ...governed.flatMap(({ key, roomId, servers, made }) => (roomId === undefined || (made === 'local' && servers.length === 0) ? [] : [{ room: { kind: 'governed', id: key } as const, id: roomId }])),
+    ...governed.filter(({ servers, made }) => made !== 'local' || servers.length > 0).flatMap(({ key, roomId }) => (roomId === undefined ? [] : [{ room: { kind: 'governed', id: key } as const, id: roomId }])),
+    // Those of before may be of either sort: where one never leaves the hospital, nothing is done.
+    ...governed.flatMap(({ key, former = [] }) => former.map((id) => ({ room: { kind: 'governed', id: key } as const, id }))),
   ];
   await store.receive(wanted.map(({ room, id }) => ({ source: 'operator' as const, key: `protect:${serverName}:${publicKey}:${id}`, aggregate: room, at: now, body: { type: 'room.unprotected' as const, roomId: id, edge: 'start' as const, by: userId } })));
 }

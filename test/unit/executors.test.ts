@@ -15,6 +15,18 @@ const room = (change: Partial<RoomState> = {}): RoomState => ({ party: ada, phas
 const send: DueEffect<'room.send'> = { id: as('send:d1'), lane: 'send:dr-okafor', seat: 2, createdAt: T0, body: { type: 'room.send', roomId, party: ada.id, recipients: [user], content: Sealed.of(SUBJECT, {}) } };
 const told: DueEffect<'courier.member'> = { id: as('member:$1'), lane: 'member', seat: 2, createdAt: T0, body: { type: 'courier.member', roomId, userId: user, membership: 'join' } };
 
+describe('An invitation that waited', () => {
+  for (const [to, invited] of [['!first:m', []], ['!second:m', [user]]] as const) it(`to ${invited.length > 0 ? 'the room that is there is made' : 'a room that was replaced meanwhile is not made'}`, async () => {
+    const asked: string[] = [];
+    const executors = createExecutors({
+      homeserver: { invite: async (_: RoomId, userId: string) => { asked.push(userId); return ok(undefined); } }, strangerAmong: async () => undefined, faults: noFaults,
+      store: { lookup: async () => new Map([[to, { aggregate: { kind: 'governed', id: 'k' }, state: { roomId: '!second:m', former: ['!first:m'] } }]]) },
+    } as unknown as ExecutorParts);
+    const outcome = await executors['room.invite']({ id: as('ask:k'), lane: 'ask', createdAt: T0, body: { type: 'room.invite', roomId: as(to), userId: user } });
+    expect([outcome.ok, asked]).to.deep.equal([invited.length > 0, invited]);
+  });
+});
+
 describe('An effect that needs a device', () => {
   let calls: string[];
   let state: 'ready' | 'stopped' | 'lost';

@@ -5,8 +5,9 @@ import { fail, ok } from '../../src/domain/outcome.ts';
 import type { StateOfRoom } from '../../src/domain/rooms/assess.ts';
 import type { Ours } from '../../src/domain/rooms/standard.ts';
 import { planFor, type RoomTemplate } from '../../src/domain/rooms/template.ts';
-import { findingsIn, repair } from '../../src/loop/repairing.ts';
+import { close, findingsIn, repair } from '../../src/loop/repairing.ts';
 import { protectRooms } from '../../src/main/policyServer.ts';
+import { noFaults } from '../../src/ports/faults.ts';
 import type { Homeserver } from '../../src/ports/homeserver.ts';
 import type { PolicyServer } from '../../src/ports/policyServer.ts';
 import type { IncomingFact, Store } from '../../src/ports/store.ts';
@@ -53,11 +54,20 @@ describe('A room between hospitals that is put back', () => {
     expect(contentOf('m.room.member', ada)).to.deep.equal({ membership: 'leave' });
   });
 
+  it('is closed, once it was replaced, and whoever is not let in is taken out of it, though a setting is refused', async () => {
+    unwanted = ({ type }) => type === 'm.room.tombstone';
+    const closed = (): ReturnType<typeof close> => close(homeserver, roomId, as('!next:m'), async () => ({ kind: 'governed', state: { ...refused, roomId: as('!next:m'), former: [roomId] } }), oursWith(agreed), noFaults);
+    expect((await closed()).ok).to.equal(false);
+    expect([contentOf('m.room.member', ada), contentOf('m.room.member', ben), contentOf('m.room.power_levels')?.['events']]).to.deep.include.members([{ membership: 'leave' }, { membership: 'join' }]);
+    unwanted = () => false;
+    expect([await closed(), await closed()]).to.deep.equal([ok(1), ok(0)]);
+  });
+
   it('is put under a new key of the policy server though its last partner has gone; one that never leaves the hospital is not', async () => {
-    const rooms: readonly GovernedRoom[] = [{ ...refused, made: 'federated' }, { ...refused, key: 'local', roomId: as('!local:m') }];
+    const rooms: readonly GovernedRoom[] = [{ ...refused, made: 'federated', former: [as('!before:m')] }, { ...refused, key: 'local', roomId: as('!local:m') }];
     let told: readonly IncomingFact[] = [];
     const store = { states: async (kind: string) => (kind === 'governed' ? rooms : []), receive: async (facts: readonly IncomingFact[]) => { told = facts; return []; } } as unknown as Store;
     await protectRooms(store, { serverName: 'policy.mercy.example', publicKey: 'key', userId: '@policy:policy.mercy.example' } as unknown as PolicyServer, T0);
-    expect(told.map(({ aggregate }) => aggregate.id)).to.deep.equal(['k']);
+    expect(told.map(({ body }) => 'roomId' in body && body.roomId), 'and so are its former rooms: the guardian keeps them closed').to.deep.equal([roomId, '!before:m']);
   });
 });

@@ -4,6 +4,7 @@ import type { Effect } from '../effect.ts';
 import { serverOf } from '../people/party.ts';
 import { lookEffect } from '../rooms/look.ts';
 import { admission } from './admission.ts';
+import { closingAll } from './former.ts';
 import type { GovernedRoom } from './governed.ts';
 import { turnedAway } from './telling.ts';
 
@@ -41,8 +42,9 @@ function admit(before: GovernedRoom, context: Context, fact: FactId): Decision<G
   const inside: GovernedRoom = { ...state, admitted: admitted.filter((userId) => !late.includes(userId)), refused: [...refused, ...unreachable] };
   const isSame = JSON.stringify([before.admitted, before.speakers, before.servers]) === JSON.stringify([inside.admitted, inside.speakers, inside.servers]);
   const { state: next, effects } = invite(inside, before.roomId, ownServer);
+  const isLess = before.admitted.some((userId) => !inside.admitted.includes(userId));
   // The access list and the levels must be there before whoever needs them comes: both are in one lane.
-  return { state: next, effects: [...(isSame ? [] : [lookEffect({ kind: 'governed', id: next.key }, before.roomId, fact)]), ...effects], audit: isSame && effects.length === 0 ? audit.filter(({ action }) => action === 'rules.refused') : audit };
+  return { state: next, effects: [...(isSame ? [] : [lookEffect({ kind: 'governed', id: next.key }, before.roomId, fact)]), ...(isLess ? closingAll(next, fact) : []), ...effects], audit: isSame && effects.length === 0 ? audit.filter(({ action }) => action === 'rules.refused') : audit };
 }
 
 export function invite(state: GovernedRoom, roomId: RoomId, ownServer: string): { readonly state: GovernedRoom; readonly effects: readonly Effect[] } {

@@ -1,5 +1,6 @@
 import { as, type EffectId, type FactId, type RoomId, type UserId } from '../brand.ts';
 import type { AuditEntry, Context, Decision, Lookup } from '../decision.ts';
+import type { Effect } from '../effect.ts';
 import type { Fact, FactOf, Membership } from '../fact.ts';
 import { findingEntries, LOOK_TIMER, lookEffect, lookSoon } from '../rooms/look.ts';
 import { ruleOf } from '../rooms/assess.ts';
@@ -7,7 +8,7 @@ import { clearTextNotice, tell } from '../rooms/notice.ts';
 import { lookupsOfPeople } from './admission.ts';
 import { ask, invitationOf, invite } from './asking.ts';
 import type { GovernedRoom } from './governed.ts';
-import { ofFormer, replaced, upgrade } from './replacing.ts';
+import { notReplaced, ofFormer, replaced, upgrade } from './replacing.ts';
 import { putBack, takenOut, wordsFor } from './telling.ts';
 
 type GovernedDecision = Decision<GovernedRoom | undefined>;
@@ -45,7 +46,7 @@ export function decideGoverned(before: GovernedRoom | undefined, fact: Fact, con
     case 'room.changed':
       return changed(before, body, fact, context);
     case 'room.unprotected':
-      return { state: before, effects: [{ id: as<EffectId>(`protect:${fact.id}`), lane: `protect:${body.roomId}`, body: { type: 'room.protect', roomId: body.roomId, template: before.template } }], audit: [{ action: body.edge === 'start' ? 'policy.wanted' : 'policy.opened', because: body.edge === 'start' ? 'a policy server is configured' : `its homeservers may let everything pass: ${body.edge}`, detail: { room: body.roomId, edge: body.edge, by: body.by } }] };
+      return unprotected(before, body, fact);
     case 'room.clear-text': {
       const { raise = [], audit } = tell(clearTextNotice(body.sender, { id: before.key, words: wordsFor(before, context) }, fact.at), context.found);
       return { state: before, effects: [{ id: as<EffectId>(`redact:${body.eventId}`), lane: `redact:${body.eventId}`, body: { type: 'room.redact', roomId: body.roomId, eventId: body.eventId, reason: 'Not encrypted: this room takes encrypted messages only.' } }], audit: [{ action: 'clear-text.removed', because: 'PHI rooms take ciphertext only (45 CFR 164.312(e)(1))', detail: { event: body.eventId, sender: body.sender } }, ...audit], raise };
@@ -75,7 +76,8 @@ function done(before: GovernedRoom, { effect, result }: FactOf<'effect.done'>, {
       if (before.roomId !== undefined) return replaced(before, effect, result.roomId, context, id);
       const { blocked: _, ...rest } = before;
       const { state, effects } = invite({ ...rest, phase: 'ready', roomId: result.roomId }, result.roomId, context.settings.ownServer);
-      return { state, effects, names: [result.roomId], audit: [{ action: 'room.created', because: 'made from its template', detail: { room: result.roomId, template: before.template } }] };
+      // Who may be and write in it can have changed since it was asked for.
+      return { state, effects: [lookEffect({ kind: 'governed', id: state.key }, result.roomId, id), ...effects], names: [result.roomId], audit: [{ action: 'room.created', because: 'made from its template', detail: { room: result.roomId, template: before.template } }] };
     }
     case 'room.invite':
       return effect === invitationOf(before, result.userId) && before.members[result.userId] !== 'joined' ? moved(before, result.userId, 'invited') : { state: before, audit: [] };
@@ -92,7 +94,7 @@ function done(before: GovernedRoom, { effect, result }: FactOf<'effect.done'>, {
 
 function failed(before: GovernedRoom, { effect, kind, code, message, final }: FactOf<'effect.failed'>): GovernedDecision {
   const audit: AuditEntry = { action: 'room.blocked', because: message, detail: { code, effect, final } };
-  if (kind === 'room.open') return { state: { ...before, blocked: { code, message } }, audit: [audit] };
+  if (kind === 'room.open') return before.roomId === undefined ? { state: { ...before, blocked: { code, message } }, audit: [audit] } : notReplaced(before, audit, final);
   if (kind === 'room.repair') return { state: before, audit: [{ ...audit, action: 'room.not-repaired' }] };
   if (kind === 'room.close') return { state: before, audit: [{ ...audit, action: 'room.not-closed' }] };
   if (kind === 'room.protect') return { state: before, audit: [{ ...audit, action: 'policy.not-in-force' }] };
@@ -129,6 +131,20 @@ function changed(before: GovernedRoom, body: FactOf<'room.changed'>, { id, at }:
   const { audit, ...decision } = lookSoon({ ...before, changedBy: others }, body, at);
   const { raise = [], audit: unsaid } = culprit === undefined ? { audit: [] } : putBack(before, culprit, rule, id, context);
   return { ...decision, raise, audit: [...audit, ...unsaid] };
+}
+
+/** Of the settings that open an edge. */
+const SETTINGS = { 'power-levels': 'm.room.power_levels', acl: 'm.room.server_acl', policy: 'm.room.policy', member: 'm.room.member' } as const;
+
+/** Put back under the policy server, where it is under one; and looked at as after any other change, since there need not be one. */
+function unprotected(before: GovernedRoom, { roomId, edge, by, actor }: FactOf<'room.unprotected'>, { id, at }: Fact): GovernedDecision {
+  const protect: Effect = { id: as<EffectId>(`protect:${id}`), lane: `protect:${roomId}`, body: { type: 'room.protect', roomId, template: before.template } };
+  const said: AuditEntry = { action: edge === 'start' ? 'policy.wanted' : 'policy.opened', because: edge === 'start' ? 'a policy server is configured' : `its homeservers may let everything pass: ${edge}`, detail: { room: roomId, edge, by } };
+  if (edge === 'start') return { state: before, effects: [protect], audit: [said] };
+  const what = SETTINGS[edge];
+  const state = actor === 'guardian' || ruleOf(what) === undefined ? before : { ...before, changedBy: { ...before.changedBy, [what]: by } };
+  const { audit, ...decision } = lookSoon(state, { roomId, what, by }, at);
+  return { ...decision, effects: [protect], audit: [said, ...audit] };
 }
 
 function looking({ lookAt: _, ...state }: GovernedRoom, roomId: RoomId, fact: FactId): GovernedDecision {

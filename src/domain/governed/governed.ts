@@ -11,8 +11,8 @@ export type GovernedRoom = {
   readonly roomId?: RoomId;
   /** Its rooms of before, the oldest first: closed. */
   readonly former?: readonly RoomId[];
-  /** Another is being made in its place, for people of these servers. */
-  readonly replacing?: { readonly servers: readonly ServerName[] };
+  /** Another, of this version, is being made in its place, for people of these servers. */
+  readonly replacing?: { readonly servers: readonly ServerName[]; readonly to?: string };
   /** Those of its people; no other is admitted. */
   readonly servers: readonly ServerName[];
   /** Whether it can leave the hospital: settled when it is made, whoever comes and goes. */

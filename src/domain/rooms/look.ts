@@ -10,7 +10,7 @@ const GATHER_MS = 500;
 export const LOOK_TIMER = 'look';
 
 /** The room is looked at in a moment; what else comes until then is seen by the same look. */
-export function lookSoon<Room extends { readonly lookAt?: Millis }>(state: Room, { roomId, what, by }: FactOf<'room.changed'>, at: Millis): Decision<Room> {
+export function lookSoon<Room extends { readonly lookAt?: Millis }>(state: Room, { roomId, what, by }: Pick<FactOf<'room.changed'>, 'roomId' | 'what' | 'by'>, at: Millis): Decision<Room> {
   const audit: AuditEntry = { action: 'room.changed', because: 'it is looked at', detail: { room: roomId, what, by } };
   if (state.lookAt !== undefined && state.lookAt > at) return { state, audit: [] };
   const lookAt = as<Millis>(at + GATHER_MS);

@@ -41,7 +41,7 @@ describe('A room in which people talk', () => {
     const first = run(open('consult', ada, ben));
     expect(first.effects?.map(({ id, body }) => [id, body])).to.deep.equal([['open:k', { type: 'room.open', template: 'consult', servers: ['stanne.example'], speakers: [] }]]);
     const ready = run(open('consult', ada, ben), made);
-    expect(doneBy(ready)).to.deep.equal([`ask:k:${ada}:1`, `ask:k:${ben}:1`]);
+    expect(doneBy(ready), 'who may write can have changed meanwhile: it is looked at').to.deep.equal(['look:f1', `ask:k:${ada}:1`, `ask:k:${ben}:1`]);
     expect(ready.names).to.deep.equal([roomId]);
   });
 
@@ -110,6 +110,13 @@ describe('A room in which people talk', () => {
     expect(run(open('consult', ada), made, changed, changed).timers).to.equal(undefined);
     const looking = run(open('consult', ada), made, changed, { type: 'timer.due', name: 'look' });
     expect([looking.effects?.map(({ body }) => body.type), looking.state?.lookAt]).to.deep.equal([['room.repair'], undefined]);
+  });
+
+  it('in which somebody took power is put back under the policy server, looked at, and who it was is told when that is done', () => {
+    const taken = run(open('consult', ada), made, { type: 'room.unprotected', roomId, edge: 'power-levels', by: ben });
+    expect([taken.effects?.map(({ body }) => body.type), taken.timers?.map(({ name }) => name), taken.state?.changedBy]).to.deep.equal([['room.protect'], ['look'], { 'm.room.power_levels': ben }]);
+    const byGuardian = run(open('consult', ada), made, { type: 'room.unprotected', roomId, edge: 'power-levels', by: ben, actor: 'guardian' });
+    expect([byGuardian.timers?.length, byGuardian.state?.changedBy]).to.deep.equal([1, undefined]);
   });
 
   it('tells the audit what was found, by its rule, and what was put back', () => {

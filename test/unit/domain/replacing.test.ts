@@ -45,7 +45,7 @@ describe('A room in which people talk that is replaced', () => {
   it('then hands over its key, has whom the policy lets in by now invited, and is closed', () => {
     const done = run(...there, upgrade, made(second, 'open:k:1'));
     expect([done.state?.roomId, done.state?.former, done.names, done.state?.replacing]).to.deep.equal([second, [first], [second, first], undefined]);
-    expect(effectsOf(done)).to.deep.equal([[`ask:k:${ada}:2`, 'room.invite'], [`ask:k:${ben}:2`, 'room.invite'], ['close:f5', 'room.close']]);
+    expect(effectsOf(done)).to.deep.equal([['look:f5', 'room.repair'], [`ask:k:${ada}:2`, 'room.invite'], [`ask:k:${ben}:2`, 'room.invite'], [`close:f5:${first}`, 'room.close']]);
     expect(done.effects?.at(-1)?.body).to.deep.equal({ type: 'room.close', roomId: first, successor: second });
     const without = run(...there, upgrade, [made(second, 'open:k:1'), benAlone]);
     expect(without.effects?.filter(({ body }) => body.type === 'room.invite').map(({ id }) => id)).to.deep.equal([`ask:k:${ben}:2`]);
@@ -65,6 +65,25 @@ describe('A room in which people talk that is replaced', () => {
     expect(reopened.effects?.map(({ body }) => body)).to.deep.equal([{ type: 'room.close', roomId: first, successor: second }]);
   });
 
+  it('is not replaced by one of another version while that is being made', () => {
+    const other = run(...there, upgrade, { type: 'operator.upgrade', by: 'it', to: '11' });
+    expect([other.effects, other.audit.map(({ action }) => action), other.state?.replacing?.to]).to.deep.equal([undefined, ['room.upgrade-refused'], '12']);
+  });
+
+  it('is closed again when somebody takes power in it, whatever the policy server has to do with it', () => {
+    const weak = run(...there, upgrade, made(second, 'open:k:1'), { type: 'room.unprotected', roomId: first, edge: 'power-levels', by: ben });
+    expect(weak.effects?.map(({ body }) => body)).to.deep.equal([{ type: 'room.close', roomId: first, successor: second }]);
+  });
+
+  it('and whose people are let in no more has them taken out of its former rooms too; whoever comes into one is', () => {
+    const done = [...there, upgrade, made(second, 'open:k:1')] as const;
+    const ended = [...done, [{ type: 'policy.changed', revision: 'r8' }, benAlone]] as const;
+    const closes = ({ effects = [] }: Decision<unknown>): readonly unknown[] => effects.map(({ body }) => body).filter(({ type }) => type === 'room.close');
+    expect(closes(run(...ended))).to.deep.equal([{ type: 'room.close', roomId: first, successor: second }]);
+    expect(closes(run(...ended, member(ada)))).to.deep.equal([{ type: 'room.close', roomId: first, successor: second }]);
+    expect(closes(run(...done, member(ada)))).to.deep.equal([]);
+  });
+
   it('takes no notice of who comes and goes in it from then on, and takes out what comes in clear', () => {
     const done = [...there, upgrade, made(second, 'open:k:1')] as const;
     const left = run(...done, { ...member(ada), membership: 'leave' } as FactBody);
@@ -76,7 +95,7 @@ describe('A room in which people talk that is replaced', () => {
     expect(run(open, upgrade).audit.map(({ action }) => action)).to.deep.equal(['room.upgrade-refused']);
     expect(run(...there, [upgrade, contextWith()]).effects).to.equal(undefined);
     const failed = run(...there, upgrade, { type: 'effect.failed', effect: as('open:k:1'), kind: 'room.open', code: 'forbidden', message: 'refused', final: true });
-    expect([failed.state?.roomId, failed.state?.blocked?.code]).to.deep.equal([first, 'forbidden']);
+    expect([failed.state?.roomId, failed.state?.blocked, failed.state?.replacing, failed.audit.map(({ action }) => action)]).to.deep.equal([first, undefined, undefined, ['room.upgrade-refused']]);
     expect(effectsOf(run(...there, upgrade, made(second, 'open:k')))).to.deep.equal([]);
   });
 
@@ -88,11 +107,12 @@ describe('A room in which people talk that is replaced', () => {
 });
 
 describe('A room that was replaced', () => {
-  const state = (version: string, change: Readonly<Record<string, unknown>> = {}): StateOfRoom => [{ type: 'm.room.power_levels', stateKey: '', content: { ...powerLevels(version, guardian), ...change } }];
+  const state = (version: string, change: Readonly<Record<string, unknown>> = {}): StateOfRoom => [{ type: 'm.room.create', stateKey: '', content: { room_version: version } }, { type: 'm.room.power_levels', stateKey: '', content: { ...powerLevels(version, guardian), ...change } }];
   const apply = (before: StateOfRoom): StateOfRoom => [...closingOf(before, second, guardian), ...before].filter(({ type }, index, all) => all.findIndex((each) => each.type === type) === index);
 
   for (const version of ['11', '12']) it(`of version ${version} leads to its successor, and lets nobody write but the guardian; done again, nothing is done`, () => {
-    const closed = apply(state(version, { users: { ...(version === '11' ? { [guardian]: 100 } : {}), [ben]: 100 } }));
+    const closed = apply(state(version, { users: { ...(version === '11' ? { [guardian]: 100 } : {}), [ben]: 100 }, state_default: 0 }));
+    expect(closed.find(({ type }) => type === 'm.room.power_levels')?.content).to.include({ state_default: 100 });
     const [tombstone, levels] = ['m.room.tombstone', 'm.room.power_levels'].map((name) => closed.find(({ type }) => type === name)?.content);
     expect(tombstone?.['replacement_room']).to.equal(second);
     expect(levels?.['events']).to.include({ 'm.room.encrypted': 100, 'm.room.message': 100, 'm.reaction': 100, 'm.room.redaction': 0 });
