@@ -74,7 +74,9 @@ function matches(staff: Staff, attributes: Attributes, { attribute, value }: Cri
   }
 }
 
-const membersOf = (id: string, all: readonly Staff[]): readonly Staff[] => all.filter((each) => keptUser(each) !== undefined && isMember(each, id));
+/** Whoever has its post, users or not by now: a role must be able to end. */
+const holdersOf = (id: string, all: readonly Staff[]): readonly Staff[] => all.filter((each) => isMember(each, id));
+const membersOf = (id: string, all: readonly Staff[]): readonly Staff[] => holdersOf(id, all).filter((each) => keptUser(each) !== undefined);
 
 /** The group and the posts of everybody whom it concerns, in one transaction. A changed name is another code for all of its members. */
 async function apply(at: Desk, id: string, state: 'new' | 'known', change: (attributes: Attributes, members: readonly string[]) => Result<MemberChange>, shown: Shown): Promise<Result<object | 'stale'>> {
@@ -82,7 +84,8 @@ async function apply(at: Desk, id: string, state: 'new' | 'known', change: (attr
   if (!all.ok) return all;
   const kept = keptGroup(all.value.find(({ subject }) => subject === groupSubject(id)));
   if (state === 'known' && kept === undefined) return NOT_THERE;
-  const members = membersOf(id, all.value).map(idOf);
+  // Of a group that is new, those whom an earlier one of this id left behind are no members.
+  const members = kept === undefined ? [] : membersOf(id, all.value).map(idOf);
   const wanted = change(kept?.attributes ?? {}, members);
   if (!wanted.ok) return wanted;
   const { add, remove, attributes } = wanted.value;
@@ -92,7 +95,8 @@ async function apply(at: Desk, id: string, state: 'new' | 'known', change: (attr
   if (all.value.some((each) => { const other = keptGroup(each); return other !== undefined && idOf(each) !== id && groupName(other).toLowerCase() === name.toLowerCase(); })) return TAKEN;
   const isRenamed = kept !== undefined && groupName(kept) !== name;
   const told = isRenamed ? new Set([...add, ...members.filter((each) => !remove.has(each))]) : add;
-  const said = await keep(at.desk, [...(JSON.stringify(kept?.attributes) === JSON.stringify(attributes) ? [] : [groupWish(at, id, attributes, kept?.token ?? NOTHING_KEPT)]), ...[...told].map((each) => postWish(at, id, each, name, 'in')), ...[...remove].map((each) => postWish(at, id, each, name, 'out'))]);
+  const out = new Set([...remove, ...holdersOf(id, all.value).map(idOf).filter((each) => !members.includes(each) && !add.has(each))]);
+  const said = await keep(at.desk, [...(JSON.stringify(kept?.attributes) === JSON.stringify(attributes) ? [] : [groupWish(at, id, attributes, kept?.token ?? NOTHING_KEPT)]), ...[...told].map((each) => postWish(at, id, each, name, 'in')), ...[...out].map((each) => postWish(at, id, each, name, 'out'))]);
   if (!said.ok || said.value === 'stale') return said as Result<'stale'>;
   return readGroup(at, id, shown);
 }
@@ -102,7 +106,7 @@ export const deleteGroup = (at: Desk, id: string): Promise<Result<'deleted'>> =>
   if (!all.ok) return all;
   const kept = keptGroup(all.value.find(({ subject }) => subject === groupSubject(id)));
   if (kept === undefined) return NOT_THERE;
-  const said = await keep(at.desk, [groupWish(at, id, kept.attributes, kept.token, 'gone'), ...membersOf(id, all.value).map((each) => postWish(at, id, idOf(each), groupName(kept), 'out'))]);
+  const said = await keep(at.desk, [groupWish(at, id, kept.attributes, kept.token, 'gone'), ...holdersOf(id, all.value).map((each) => postWish(at, id, idOf(each), groupName(kept), 'out'))]);
   return !said.ok || said.value === 'stale' ? said as Result<'stale'> : done('deleted');
 });
 

@@ -6,7 +6,7 @@ import type { StaffDesk } from '../../src/ports/bridge.ts';
 import type { ScimSource } from './config.ts';
 import type { Criterion } from './filter.ts';
 import { groupName, isMember, keptGroup } from './group.ts';
-import { everybody, keep, retried, somebody } from './keeping.ts';
+import { everybody, keep, retried, somebody, type Wish } from './keeping.ts';
 import { operationsIn, patchedUser } from './patch.ts';
 import { done, refuse, type Result } from './reply.ts';
 import { attributesOf, idOf, keptUser, personOf, resourceOf, subjectOf, type Attributes, type Json } from './user.ts';
@@ -33,7 +33,7 @@ export const createUser = async (at: Desk, body: Json): Promise<Result<object>> 
     if (all.value.some((each) => { const kept = keptUser(each); return kept !== undefined && sameName(kept.attributes, attributes.value); })) return TAKEN;
     const usual = idFor(at.source.id, attributes.value['userName'] ?? '');
     const id = all.value.some((each) => idOf(each) === usual && keptUser(each) !== undefined) ? randomUUID() : usual;
-    return write(at, id, attributes.value, NOTHING_KEPT, all.value);
+    return write(at, id, attributes.value, NOTHING_KEPT, all.value, endings(at, all.value.find(({ subject }) => subject === subjectOf(id))));
   });
 };
 
@@ -86,18 +86,18 @@ const changeUser = (at: Desk, id: string, change: (before: Attributes) => Result
 
 const isSame = (one: Attributes, other: Attributes): boolean => JSON.stringify(Object.entries(one).sort()) === JSON.stringify(Object.entries(other).sort());
 
-/** They have left, and the client knows them no more. */
+/** They have left, and the client knows them no more; nor are they in a group, should they come back. */
 export const deleteUser = (at: Desk, id: string): Promise<Result<'deleted'>> => retried(async () => {
   const staff = await somebody(at.desk, at.source.id, subjectOf(id));
   if (!staff.ok) return staff;
   const kept = keptUser(staff.value);
   if (kept === undefined) return NOT_THERE;
-  const said = await store(at, id, kept.attributes, kept.token, 'gone');
+  const said = await store(at, id, kept.attributes, kept.token, 'gone', endings(at, staff.value));
   return !said.ok || said.value === 'stale' ? said as Result<'stale'> : done('deleted');
 });
 
-async function write(at: Desk, id: string, attributes: Attributes, base: string, all: readonly Staff[]): Promise<Result<object | 'stale'>> {
-  const said = await store(at, id, attributes, base, 'there');
+async function write(at: Desk, id: string, attributes: Attributes, base: string, all: readonly Staff[], more: readonly Wish[] = []): Promise<Result<object | 'stale'>> {
+  const said = await store(at, id, attributes, base, 'there', more);
   if (!said.ok || said.value === 'stale') return said as Result<'stale'>;
   const staff = await somebody(at.desk, at.source.id, subjectOf(id));
   if (!staff.ok) return staff;
@@ -105,11 +105,17 @@ async function write(at: Desk, id: string, attributes: Attributes, base: string,
   return staff.value === undefined || kept === undefined ? NOT_THERE : done(resourceOf(staff.value, kept, groupsOf(staff.value, all), at.base));
 }
 
-function store({ desk, source }: Desk, id: string, attributes: Attributes, base: string, state: 'there' | 'gone'): Promise<Result<'done' | 'stale'>> {
+function store({ desk, source }: Desk, id: string, attributes: Attributes, base: string, state: 'there' | 'gone', more: readonly Wish[]): Promise<Result<'done' | 'stale'>> {
   const token = randomUUID();
   const person = personOf(attributes, source, { token, base, ...(state === 'gone' ? { gone: true } : {}) });
-  return keep(desk, [{ said: { source: source.id, subject: subjectOf(id), person }, isDone: (staff) => decided(staff?.person?.kept, token, base) }]);
+  return keep(desk, [{ said: { source: source.id, subject: subjectOf(id), person }, isDone: (staff) => decided(staff?.person?.kept, token, base) }, ...more]);
 }
+
+/** The end of each membership of theirs that is not at its end. */
+const endings = ({ source }: Desk, staff: Staff | undefined): readonly Wish[] => Object.entries(staff?.posts ?? {}).flatMap(([post, held]): readonly Wish[] => {
+  const said = { ...held, active: false };
+  return staff !== undefined && held.active ? [{ said: { source: source.id, subject: staff.subject, post, said }, isDone: (now) => now?.posts[post]?.active === false }] : [];
+});
 
 /** Ours, or not yet; else somebody else's came first. */
 export const decided = (kept: Kept | undefined, token: string, base: string): boolean | 'stale' => (kept?.token === token ? true : tokenOf(kept) === base ? false : 'stale');

@@ -110,8 +110,13 @@ export type FactBody =
   /** What it said is taken back here, by a person: it counts again when the source says something new. */
   | { readonly type: 'staff.forgotten'; readonly by: string }
   | { readonly type: 'party.unfed'; readonly entry: string; readonly by: string }
-  /** What counts of it for a person. `made`: whom to enter, when the directory doesn't have them. */
-  | { readonly type: 'party.fed'; readonly entry: string; readonly fed: Fed; readonly by: SourceId; readonly made?: { readonly name: string; readonly userId: UserId } }
+  /**
+   * What counts of it for a person. `made`: whom to enter, when the directory doesn't have them. `userId`: theirs, as the source has it. `alone`: another of that source's people is
+   * somebody else, whatever they share.
+   */
+  | { readonly type: 'party.fed'; readonly entry: string; readonly fed: Fed; readonly by: SourceId; readonly made?: { readonly name: string; readonly userId: UserId }; readonly userId?: UserId; readonly alone?: true }
+  /** The directory didn't take it: they are not that person. */
+  | { readonly type: 'staff.refused'; readonly party: PartyId; readonly because: string }
   /** A room of a kind is wanted, with these people; again, for those who are not in it. `inCare`: whoever asks says that the patient is in their care. */
   | { readonly type: 'operator.open'; readonly by: string; readonly template: RoomKind; readonly members: readonly UserId[]; readonly inCare?: 'attested' }
   /** Another room of this version is to take its place. */

@@ -185,6 +185,33 @@ describe('An identity provider at the SCIM door', () => {
     expect(fed()?.active).to.equal(true);
   });
 
+  it('gives whoever is deleted and comes back no role of their old groups, whether the groups are there or not', async () => {
+    const physicians = await group('Physicians', id);
+    await at.ask('DELETE', `/Users/${id}`);
+    await at.ask('POST', '/Users', ada);
+    expect([fed()?.active, fed()?.roles, (await user()).body['groups']]).to.deep.equal([true, [], []]);
+    await at.ask('PATCH', `/Groups/${physicians}`, patch({ op: 'add', path: 'members', value: [{ value: id }] }));
+    expect(fed()?.roles).to.deep.equal(['physician']);
+  });
+
+  it('ends a role that somebody has who is no user any more, when the group changes, when it goes, and when they come back', async () => {
+    const physicians = await group('Physicians');
+    const strayIn = async (): Promise<void> => {
+      await at.ask('DELETE', `/Users/${id}`);
+      at.say({ type: 'staff.said', source: OKTA, subject: `User/${id}`, post: `Group/${physicians}/${id}`, said: { identifiers: [], codes: ['group|Physicians'], organisation: [], active: true } });
+      expect(fed()?.roles).to.deep.equal(['physician']);
+    };
+    await strayIn();
+    await at.ask('PATCH', `/Groups/${physicians}`, patch({ op: 'replace', value: { externalId: '7' } }));
+    expect(fed()?.roles).to.deep.equal([]);
+    await strayIn();
+    await at.ask('POST', '/Users', ada);
+    expect(fed()?.roles).to.deep.equal([]);
+    await strayIn();
+    expect((await at.ask('DELETE', `/Groups/${physicians}`)).status).to.equal(204);
+    expect(fed()?.roles).to.deep.equal([]);
+  });
+
   it('undoes nothing that was said at the same time: what was made from something older is made again', async () => {
     at.mood.between = () => {
       const known = at.states.get(`okta User/${id}`)?.person;

@@ -1,6 +1,6 @@
 import type { AuditEntry, Context, Decision, Lookup } from '../decision.ts';
 import type { Fact, FactOf, RaisedFact } from '../fact.ts';
-import { byHand, withFed } from './fed.ts';
+import { byHand, isFedBeside, withFed } from './fed.ts';
 import { identifierName, partyNames, personName, type Party } from './party.ts';
 import type { Fed } from './staff.ts';
 
@@ -39,11 +39,18 @@ export function decideParty(state: Party | undefined, fact: Fact, context: Conte
 const ownerOf = (name: string, { found }: Context, id: string): string | undefined => ((owner) => (owner === id ? undefined : owner))(found.get(name)?.aggregate.id);
 
 /** A source's word of a person. The same word again changes nothing; one that makes somebody else of them is not taken. */
-function fed(before: Party | undefined, { entry, fed: word, by, made }: FactOf<'party.fed'>, id: string, context: Context): PartyDecision {
-  const refused = (because: string): PartyDecision => ({ state: before, audit: [{ action: 'party.refused', because, detail: { party: id, by, entry } }] });
+function fed(before: Party | undefined, { entry, fed: word, by, made, userId, alone }: FactOf<'party.fed'>, id: string, context: Context): PartyDecision {
+  const refused = (because: string): PartyDecision => ({
+    state: before, raise: [{ aggregate: { kind: 'staff', id: entry }, body: { type: 'staff.refused', party: id as Party['id'], because } }], audit: [{ action: 'party.refused', because, detail: { party: id, by, entry } }],
+  });
   if (before?.kind === 'team') return refused('a team is not a person');
   if (made !== undefined && before !== undefined && !before.members.includes(made.userId)) return refused('the name is somebody else\'s');
   if (made !== undefined && ownerOf(personName(made.userId), context, id) !== undefined) return refused(`${made.userId} belongs to ${ownerOf(personName(made.userId), context, id) ?? ''}`);
+  if (before !== undefined && before.fed?.[entry] === undefined) {
+    const shares = (userId !== undefined && before.members.includes(userId)) || word.identifiers.map(identifierName).some((name) => partyNames(before).includes(name));
+    if (!shares) return refused('they share no identifier and no Matrix id');
+    if (alone && isFedBeside(before, entry, by)) return refused('they are another user of this source');
+  }
   const known: Party | undefined = before ?? (made && { id: id as Party['id'], kind: 'person', name: made.name, members: [made.userId], identifiers: [] });
   if (!known) return refused('they are not in the directory');
   const own = new Set([...known.identifiers.map(identifierName), ...Object.entries(known.fed ?? {}).flatMap(([each, { identifiers }]) => (each === entry ? [] : identifiers.map(identifierName)))]);

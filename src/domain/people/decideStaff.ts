@@ -1,6 +1,7 @@
 import { as, type PartyId } from '../brand.ts';
 import type { AuditEntry, Context, Decision, Lookup } from '../decision.ts';
 import type { Fact, FactBody, FactOf, RaisedFact } from '../fact.ts';
+import { isFedBeside } from './fed.ts';
 import { personName, serverOf, type Party } from './party.ts';
 import { fedBy, namesOfStaff, nextTurn, postName, staffId, tokenOf, type PersonSaid, type PostSaid, type Staff, type StaffSaid } from './staff.ts';
 
@@ -31,6 +32,8 @@ export function decideStaff(before: Staff | undefined, fact: Fact, context: Cont
       return left(before, body, context);
     case 'staff.asked':
       return before ? settled(before, before, context, 'told-again') : ignored(before, body);
+    case 'staff.refused':
+      return before && before.party === body.party ? refused(before, body, context) : { state: before, audit: [] };
     case 'staff.forgotten':
       return before ? forgotten(before, fact.aggregate.id, body) : ignored(before, body);
     case 'timer.due':
@@ -54,11 +57,19 @@ function said(before: Staff | undefined, body: FactOf<'staff.said'>, id: string,
 }
 
 function left(before: Staff | undefined, { post, next }: FactOf<'staff.left'>, context: Context): StaffDecision {
+  const held = before?.posts[post];
+  if ('post' in next && isOlder(next.said, held)) return { state: before, audit: [{ action: 'staff.older', because: 'the source wrote it before it gave the post to whoever has it', detail: { source: next.source, post } }] };
   const raise: readonly RaisedFact[] = [{ aggregate: { kind: 'staff', id: staffId(next) }, body: next }];
-  if (before?.posts[post] === undefined) return { state: before, raise, audit: [] };
+  if (before === undefined || held === undefined) return { state: before, raise, audit: [] };
   const { [post]: _, ...posts } = before.posts;
   const decision = settled(before, { ...before, posts, spoke: true }, context, 'if-changed');
   return { ...decision, raise: [...(decision.raise ?? []), ...raise] };
+}
+
+/** A link that the directory didn't take is no link: whatever is said later would be taken for that person. Looked for again at once, because the one who came first may be them. */
+function refused({ party: _, told: __, ...rest }: Staff, { party, because }: FactOf<'staff.refused'>, context: Context): StaffDecision {
+  const again = settled(rest, rest, context, 'told-again');
+  return again.state?.party === party ? { state: { ...rest, why: because }, audit: [entry('staff.unmatched', because, rest)] } : again;
 }
 
 /** A source that is gone, or wrong about somebody who is needed now. */
@@ -98,7 +109,7 @@ function settled(before: Staff | undefined, staff: Staff, context: Context, mann
   const state: Staff = { ...rest, party: match.party, told: fed, ...(match.why === undefined ? {} : { why: match.why }) };
   const isSame = manner === 'if-changed' && before?.party === match.party && JSON.stringify(before.told) === JSON.stringify(fed);
   const audit = match.why !== undefined && match.why !== before?.why ? [entry('staff.doubtful', match.why, staff)] : [];
-  return { state, names, ...time, raise: isSame ? [] : [{ aggregate: { kind: 'party', id: match.party }, body: { type: 'party.fed', entry: staffId(staff), fed, by: staff.source, ...(match.made === undefined ? {} : { made: match.made }) } }], audit };
+  return { state, names, ...time, raise: isSame ? [] : [{ aggregate: { kind: 'party', id: match.party }, body: { type: 'party.fed', entry: staffId(staff), fed, by: staff.source, ...(match.made === undefined ? {} : { made: match.made }), ...(staff.person?.userId === undefined ? {} : { userId: staff.person.userId }), ...(isAlone(staff) ? { alone: true } : {}) } }], audit };
 }
 
 const entry = (action: string, because: string, { source, subject }: Staff): AuditEntry => ({ action, because, detail: { source, subject } });
@@ -125,14 +136,21 @@ function matched(staff: Staff, { found, settings }: Context): Match {
   }
   if (people.size > 1) return { why: `its identifiers belong to different people: ${others.join(', ')}` };
   const [one] = people.values();
+  if (one !== undefined && isAlone(staff) && isFedBeside(one, staffId(staff), staff.source)) return { why: `${one.id} is another user of this source: give one of the two another Matrix id or number there, or take the other back (aceso people forget) and enrol them again` };
   if (one !== undefined) return userId === undefined || foreign !== undefined || one.members.includes(userId) ? { party: one.id, ...(foreign === undefined ? {} : { why: foreign }) } : { why: `${one.id} has another Matrix id` };
   if (userId === undefined || foreign !== undefined) return { why: foreign ?? UNKNOWN };
   if (person?.active === false) return { why: 'they are not active, and not in the directory' };
   return { party: partyIdOf(staff), made: { name: person?.name ?? userId, userId } };
 }
 
-/** A short name of the directory's own, in the source's name space. */
+/** Whoever keeps its users here (SCIM) has each person once: a second user is a second person. FHIR may name one by id and by number. */
+const isAlone = ({ person }: Staff): boolean => person?.kept !== undefined;
+
+/** A short name of the directory's own, in the source's name space; the digest tells apart what looks the same when shortened. */
 export function partyIdOf({ source, subject }: Pick<Staff, 'source' | 'subject'>): PartyId {
   const bare = subject.slice(subject.lastIndexOf('/') + 1).toLowerCase().replaceAll(/[^a-z0-9._-]/gu, '-');
-  return as<PartyId>(`${source}.${bare}`.slice(0, 63));
+  return as<PartyId>(`${`${source}.${bare}`.slice(0, 54)}-${digestOf(subject)}`);
 }
+
+/** FNV-1a, 32 bits. No secret: two that meet nevertheless are refused by the directory. */
+const digestOf = (text: string): string => Array.from(text, (letter) => letter.codePointAt(0) ?? 0).reduce((hash, code) => Math.imul(hash ^ code, 0x01000193) >>> 0, 0x811c9dc5).toString(16).padStart(8, '0');

@@ -34,3 +34,6 @@ export function withFed(party: Party, fed: Readonly<Record<string, Fed>>): Party
   const standing = standingBy(hand, Object.values(fed));
   return { ...entry, ...(standing === undefined ? {} : { standing }), ...(hand === undefined ? {} : { hand }), fed };
 }
+
+/** Whether that source speaks of them by another entry. */
+export const isFedBeside = ({ fed = {} }: Party, entry: string, source: Fed['source']): boolean => Object.entries(fed).some(([each, word]) => each !== entry && word.source === source);

@@ -1,11 +1,12 @@
 import { expect } from 'chai';
-import { as, type FactId, type Millis } from '../../../src/domain/brand.ts';
+import { as, type FactId, type Millis, type UserId } from '../../../src/domain/brand.ts';
 import { decide, lookupsFor } from '../../../src/domain/decide.ts';
 import type { FeedTerms, FoundAggregate, Settings } from '../../../src/domain/decision.ts';
 import type { Aggregate, FactBody } from '../../../src/domain/fact.ts';
 import type { Party } from '../../../src/domain/people/party.ts';
 import { NPI } from '../../../src/domain/people/recipient.ts';
-import { ownSystem, staffId, type PostSaid, type Staff, type StaffSaid } from '../../../src/domain/people/staff.ts';
+import { partyIdOf } from '../../../src/domain/people/decideStaff.ts';
+import { ownSystem, staffId, type Kept, type PostSaid, type Staff, type StaffSaid } from '../../../src/domain/people/staff.ts';
 import { whoIs } from '../../../src/domain/policy/standing.ts';
 import { T0, ada, allowAll, ben, organisations } from '../../support/reports.ts';
 
@@ -17,6 +18,7 @@ const DAY = 86_400_000;
 /** The directory and what sources say, decided fact by fact as the loop does. */
 function directory(...parties: readonly Party[]) {
   const states = new Map<string, unknown>();
+  const held: { back?: (readonly [Aggregate, FactBody])[] | undefined } = {};
   const names = new Map<string, Aggregate>();
   const audit: string[] = [];
   const timers = new Map<string, Millis>();
@@ -24,6 +26,7 @@ function directory(...parties: readonly Party[]) {
   let feeds = new Map([[EHR, terms]]);
   const keyOf = ({ kind, id }: Aggregate): string => `${kind}:${id}`;
   const take = (aggregate: Aggregate, body: FactBody): readonly string[] => {
+    if (held.back !== undefined && aggregate.kind === 'party') { held.back.push([aggregate, body]); return []; }
     if (aggregate.kind === 'room') return [`${keyOf(aggregate)} ${body.type}`];
     const settings: Settings = { organisations, feeds, organisation: 'Mercy', recipientOrder: [], ownServer: 'mercy.example', courierSeats: 1, agreedServers: [], invitationPatienceMs: 1 };
     const fact = { id: as<FactId>('f'), aggregate, at: now, body };
@@ -50,6 +53,14 @@ function directory(...parties: readonly Party[]) {
   audit.length = 0;
   return {
     audit, enrol, timers,
+    /** What both say is decided before the directory hears of either. */
+    atOnce: (say: () => void): void => {
+      const back: (readonly [Aggregate, FactBody])[] = [];
+      held.back = back;
+      say();
+      held.back = undefined;
+      for (const [aggregate, body] of back) take(aggregate, body);
+    },
     say: (said: StaffSaid): readonly string[] => take({ kind: 'staff', id: staffId(said) }, { type: 'staff.said', ...said }),
     person: (subject: string, more: Partial<Extract<StaffSaid, { person: unknown }>['person']> = {}): StaffSaid => ({ source: EHR, subject, person: { identifiers: [{ system: NPI, value: '1902301225' }], active: true, ...more } }),
     post: (subject: string, code: string, more: Partial<PostSaid> = {}, post = 'PractitionerRole/9'): StaffSaid => ({ source: EHR, subject, post, said: { identifiers: [], codes: [`${NUCC}|${code}`], organisation: [], active: true, ...more } }),
@@ -148,11 +159,13 @@ describe('What a source says of its staff', () => {
   it('enters somebody new with the Matrix id that the source has of them on the hospital\'s own server, and never elsewhere', () => {
     const { say, person, party, staff } = directory(handed);
     const identifiers = [{ system: NPI, value: '1111111112' }];
+    const CO = partyIdOf({ source: EHR, subject: 'Practitioner/Co-2' });
+    expect(CO).to.match(/^ehr\.co-2-[0-9a-f]{8}$/u);
     say(person('Practitioner/Co-2', { userId: as('@cole:stanne.example'), name: 'Cole RN', identifiers }));
-    expect([party('ehr.co-2'), staff('Practitioner/Co-2')?.why]).to.deep.equal([undefined, 'their Matrix id is not on the hospital\'s own server: a source gives nobody an account elsewhere']);
+    expect([party(CO), staff('Practitioner/Co-2')?.why]).to.deep.equal([undefined, 'their Matrix id is not on the hospital\'s own server: a source gives nobody an account elsewhere']);
     say(person('Practitioner/Co-2', { userId: as('@cole:mercy.example'), name: 'Cole RN', identifiers }));
-    expect(party('ehr.co-2')).to.deep.include({ kind: 'person', name: 'Cole RN', members: ['@cole:mercy.example'] });
-    expect(party('ehr.co-2')?.fed?.['ehr Practitioner/Co-2']?.identifiers).to.deep.equal([{ system: ownSystem(EHR), value: 'Practitioner/Co-2' }, ...identifiers]);
+    expect(party(CO)).to.deep.include({ kind: 'person', name: 'Cole RN', members: ['@cole:mercy.example'] });
+    expect(party(CO)?.fed?.['ehr Practitioner/Co-2']?.identifiers).to.deep.equal([{ system: ownSystem(EHR), value: 'Practitioner/Co-2' }, ...identifiers]);
   });
 
   it('never makes one person of two, nor gives somebody another\'s Matrix id or number', () => {
@@ -166,6 +179,72 @@ describe('What a source says of its staff', () => {
     expect([staff('Practitioner/3')?.party, staff('Practitioner/3')?.why, party('dr-okafor')?.fed, party()?.standing?.left]).to.deep.equal(['dr-ruiz', 'its identifiers lead to dr-okafor too', undefined, true]);
     say(person('Practitioner/3', { userId: as('@ben.ruiz:mercy.example') }));
     expect([staff('Practitioner/3')?.why, party()?.members, party()?.standing?.left]).to.deep.equal(['the directory has another Matrix id of them: enrol them with the new one if it is theirs', ben.members, undefined]);
+  });
+
+  const kept = (token: string): { readonly kept: Kept } => ({ kept: { token, base: 'none', attributes: {} } });
+  const BEN = { userId: ben.members[0] as UserId, identifiers: [] };
+
+  it('never makes one person of two users of a source that keeps its users here, whatever leads to the same Matrix id', () => {
+    const { say, person, post, party, staff } = directory(handed);
+    say(person('User/1', { ...BEN, ...kept('one') }));
+    say(post('User/1', PHYSICIAN));
+    say(person('User/2', { ...BEN, identifiers: [{ system: NPI, value: '1111111112' }], active: false, ...kept('two') }));
+    say(post('User/2', BILLING, {}, 'Group/2'));
+    expect([staff('User/2')?.party, staff('User/2')?.why]).to.deep.equal([undefined, 'dr-ruiz is another user of this source: give one of the two another Matrix id or number there, or take the other back (aceso people forget) and enrol them again']);
+    expect([Object.keys(party('dr-ruiz')?.fed ?? {}), party('dr-ruiz')?.standing]).to.deep.equal([['ehr User/1'], { ...handed.standing, roles: ['physician'] }]);
+  });
+
+  it('never makes one person of two such users who come at one time either', () => {
+    const { say, person, party, staff, atOnce } = directory(handed);
+    atOnce(() => {
+      say(person('User/1', { ...BEN, ...kept('one') }));
+      say(person('User/2', { ...BEN, active: false, ...kept('two') }));
+    });
+    expect([staff('User/1')?.party, staff('User/2')?.party, party('dr-ruiz')?.standing?.left, Object.keys(party('dr-ruiz')?.fed ?? {})]).to.deep.equal(['dr-ruiz', undefined, undefined, ['ehr User/1']]);
+  });
+
+  it('links whoever comes second with the same new Matrix id to the person that the first made, and hears that they left', () => {
+    const { say, person, party, staff, atOnce, audit } = directory();
+    atOnce(() => {
+      say(person('Practitioner/1', { ...BEN, name: 'Ben' }));
+      say(person('Practitioner/2', { ...BEN, name: 'Ben' }));
+    });
+    const one = partyIdOf({ source: EHR, subject: 'Practitioner/1' });
+    expect([staff('Practitioner/1')?.party, staff('Practitioner/2')?.party, audit]).to.deep.equal([one, one, ['party.added', 'party.refused', 'party.changed']]);
+    say(person('Practitioner/2', { ...BEN, active: false }));
+    expect(party(one)?.standing?.left).to.equal(true);
+  });
+
+  it('remembers no link that the directory refused: what is said next is not taken for somebody else', () => {
+    const subjects = ['http://a/staff|12', 'http://b/staff|12', 'Practitioner/Co', 'Practitioner/co', `Practitioner/${'x'.repeat(60)}1`, `Practitioner/${'x'.repeat(60)}2`];
+    expect(new Set(subjects.map((subject) => partyIdOf({ source: EHR, subject }))).size).to.equal(6);
+    const { say, person, post, party, staff, enrol } = directory();
+    const [first = '', second = ''] = subjects;
+    const taken = partyIdOf({ source: EHR, subject: second });
+    enrol({ ...ada, id: taken });
+    say(person(second, { userId: as('@ben:mercy.example'), identifiers: [{ system: NPI, value: '1111111112' }] }));
+    say(post(second, PHYSICIAN));
+    expect([staff(second)?.party, staff(second)?.told, staff(second)?.why, party(taken)]).to.deep.equal([undefined, undefined, 'the name is somebody else\'s', { ...ada, id: taken }]);
+    expect(staff(first)).to.equal(undefined);
+  });
+
+  it('gives no word to a person with whom it shares neither identifier nor Matrix id by the time it is decided', () => {
+    const { say, person, party, staff, atOnce, enrol } = directory(handed);
+    atOnce(() => {
+      enrol({ ...handed, identifiers: [] });
+      say(person('Practitioner/1', { active: false }));
+    });
+    expect([party()?.standing?.left, staff('Practitioner/1')?.party, staff('Practitioner/1')?.why]).to.deep.equal([undefined, undefined, 'nobody in the directory has their identifiers: enrol them, or give the source their Matrix id']);
+  });
+
+  it('gives a post back to nobody by a version that was written before it was somebody else\'s', () => {
+    const cole: Party = { id: as('rn-cole'), kind: 'person', name: 'Cole RN', members: [as('@cole:mercy.example')], identifiers: [{ system: NPI, value: '1111111112' }] };
+    const { say, person, post, party, audit } = directory(handed, cole);
+    say(person('Practitioner/1'));
+    say(person('Practitioner/2', { identifiers: cole.identifiers }));
+    say(post('Practitioner/2', PHYSICIAN, { writtenAt: as<Millis>(T0 + 2) }));
+    say(post('Practitioner/1', PHYSICIAN, { writtenAt: as<Millis>(T0 + 1) }));
+    expect([party()?.standing?.roles, party('rn-cole')?.standing?.roles, audit.at(-1)]).to.deep.equal([['nurse'], ['physician'], 'staff.older']);
   });
 
   it('takes a post from whoever had it when it is somebody else\'s by now: nobody keeps the role', () => {
