@@ -5,6 +5,10 @@ import { done, refuse, type Result } from './reply.ts';
 export type Operation = { readonly op: 'add' | 'replace' | 'remove'; readonly path?: string; readonly value?: unknown };
 
 const MOST = 1000;
+/** Of a path, written or put together. */
+const LONGEST = 256;
+/** Values of one operation, objects among them: a user has a few dozen. */
+const MOST_VALUES = 500;
 
 export function operationsIn(body: Json): Result<readonly Operation[]> {
   const written = body['Operations'] ?? body['operations'];
@@ -13,7 +17,7 @@ export function operationsIn(body: Json): Result<readonly Operation[]> {
   for (const each of written as readonly unknown[]) {
     const op = isJson(each) && typeof each['op'] === 'string' ? each['op'].toLowerCase() : '';
     const path = isJson(each) ? each['path'] : undefined;
-    if (!isJson(each) || (op !== 'add' && op !== 'replace' && op !== 'remove') || (path !== undefined && typeof path !== 'string')) return refuse(400, 'invalid-patch', 'The op of an operation is add, replace or remove, and its path is a text.', { scimType: 'invalidSyntax' });
+    if (!isJson(each) || (op !== 'add' && op !== 'replace' && op !== 'remove') || (path !== undefined && (typeof path !== 'string' || path.length > LONGEST))) return refuse(400, 'invalid-patch', `The op of an operation is add, replace or remove, and its path is a text of at most ${LONGEST} characters.`, { scimType: 'invalidSyntax' });
     operations.push({ op, ...(path === undefined || path === '' ? {} : { path }), value: each['value'] });
   }
   return done(operations);
@@ -24,7 +28,9 @@ export function patchedUser(before: Attributes, operations: readonly Operation[]
   const after = new Map(Object.entries(before));
   for (const { op, path, value } of operations) {
     if (path === undefined && op === 'remove') return refuse(400, 'no-target', 'What is removed needs a path.', { scimType: 'noTarget' });
-    for (const [name, each] of path === undefined ? leaves(value) : leaves(value, path)) {
+    const found = leavesOf(value, path);
+    if (found === undefined) return refuse(400, 'too-many-values', `The value of an operation has at most ${MOST_VALUES} values, with names of at most ${LONGEST} characters.`, { scimType: 'invalidValue' });
+    for (const [name, each] of found) {
       const attribute = attributeAt(name);
       if (attribute === undefined) continue;
       if (op === 'remove' || each === null || each === '') { after.delete(attribute); continue; }
@@ -36,11 +42,25 @@ export function patchedUser(before: Attributes, operations: readonly Operation[]
   return whole(Object.fromEntries(after));
 }
 
-/** `{ name: { familyName } }` and `{ "name.familyName" }` both name `name.familyName`; what stands below a schema's URN is joined by a colon. */
-function leaves(value: unknown, at = ''): readonly (readonly [name: string, value: unknown])[] {
-  if (!isJson(value)) return at === '' ? [] : [[at, value]];
-  return Object.entries(value).flatMap(([name, each]) => leaves(each, at === '' ? name : `${at}${/^urn:.*:[A-Za-z]+$/u.test(at) && !at.includes('.', at.lastIndexOf(':')) ? ':' : '.'}${name}`));
+/**
+ * `{ name: { familyName } }` and `{ "name.familyName" }` both name `name.familyName`; what stands below a schema's URN is joined by a colon. Undefined: more than anybody means, or
+ * nested deeper; each name is put together from all those above it.
+ */
+function leavesOf(value: unknown, path = ''): readonly Leaf[] | undefined {
+  const found: Leaf[] = [];
+  const open: Leaf[] = [[path, value]];
+  for (let seen = 0, next = open.shift(); next !== undefined; seen += 1, next = open.shift()) {
+    const [at, each] = next;
+    if (seen > MOST_VALUES || at.length > LONGEST) return undefined;
+    if (!isJson(each)) { if (at !== '') found.push(next); continue; }
+    const names = Object.keys(each);
+    if (names.length > MOST_VALUES) return undefined;
+    open.unshift(...names.map((name): Leaf => [at === '' ? name : `${at}${/^urn:.*:[A-Za-z]+$/u.test(at) && !at.includes('.', at.lastIndexOf(':')) ? ':' : '.'}${name}`, each[name]]));
+  }
+  return found;
 }
+
+type Leaf = readonly [name: string, value: unknown];
 
 export type MemberChange = { readonly add: ReadonlySet<string>; readonly remove: ReadonlySet<string>; readonly attributes: Attributes };
 

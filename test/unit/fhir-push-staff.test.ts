@@ -48,6 +48,23 @@ describe('fhir-push takes what a source says of its staff', () => {
     expect(door.news).to.have.length(3);
   });
 
+  it('what another resource without an id says, or the same version says otherwise, each as its own', async () => {
+    const { id: _, ...nameless } = practitioner;
+    const meta = { versionId: '1' };
+    for (const value of ['1902301225', '1902301233']) await door.send({ path: '/Practitioner', body: { ...nameless, meta, identifier: [{ system: NPI, value }] } });
+    await put({ ...practitioner, meta });
+    await put({ ...practitioner, meta, active: false });
+    expect(door.news).to.have.length(4);
+  });
+
+  it('nothing that no database keeps: a NUL, or a name longer than an index holds', async () => {
+    for (const reference of ['Practitioner?identifier=s|x%00', `Practitioner?identifier=s|${'x'.repeat(300)}`]) {
+      const { status, body } = await put(role({ practitioner: { reference, identifier: { system: NPI, value: '1902301225' } } }));
+      expect([status, body?.includes('at most 256 characters')]).to.deep.equal([422, true]);
+    }
+    expect(door.news).to.deep.equal([]);
+  });
+
   it('a bundle of it, with the department that came along; beside something to deliver it explains that, and changes nothing', async () => {
     const department = { resourceType: 'Organization', id: 'icu', name: 'ICU', type: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/organization-type', code: 'dept' }] }], partOf: { reference: 'Organization/5' } };
     const sent = await door.send({ body: bundle('transaction', practitioner, role({ organization: { reference: 'Organization/icu' } }), department) });

@@ -135,6 +135,12 @@ describe('An identity provider at the SCIM door', () => {
     expect(body).to.deep.include({ displayName: 'Dr. Ada', name: { givenName: 'A.', familyName: 'Okafor-Lin' }, [ENTERPRISE]: { employeeNumber: '4711', department: 'Cardiology', organization: 'Mercy' } }).and.not.have.property('externalId');
     for (const operations of [[{ op: 'move', path: 'active' }], [{ op: 'replace', path: 'active', value: 'perhaps' }], [{ op: 'remove' }], [{ op: 'remove', path: 'userName' }], [{ op: 'replace', path: 'title', value: 'x'.repeat(300) }]]) expect((await change(...operations)).status, JSON.stringify(operations)).to.equal(400);
     expect((await at.ask('PATCH', `/Users/${id}`, { schemas: [PATCH] })).status).to.equal(400);
+    const wide = Object.fromEntries(Array.from({ length: 2000 }, (_, index) => [`a${index}`, 1]));
+    const deep = JSON.parse(`${'{"name":'.repeat(200)}1${'}'.repeat(200)}`) as object;
+    for (const operation of [{ op: 'replace', path: 'x'.repeat(300), value: 1 }, { op: 'replace', path: 'x', value: wide }, { op: 'replace', value: deep }]) {
+      const { status, body } = await at.ask('PATCH', `/Users/${id}`, patch(operation));
+      expect([status, (body as { readonly detail?: string }).detail?.includes('at most')]).to.deep.equal([400, true]);
+    }
   });
 
   it('gives the roles of its groups, and takes them with the membership, as Okta and Entra send it', async () => {

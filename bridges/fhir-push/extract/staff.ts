@@ -1,5 +1,5 @@
 /** Practitioner and PractitionerRole as what a source says of its staff. Nothing is concluded that they don't say. */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { as, type Millis, type UserId } from '../../../src/domain/brand.ts';
 import type { Identifier } from '../../../src/domain/people/recipient.ts';
 import type { StaffSaid } from '../../../src/domain/people/staff.ts';
@@ -18,13 +18,28 @@ export const staffOf = (located: Located, scope: Scope): { readonly news: StaffN
   const unsound = unsoundParts(located, scope);
   if (unsound.length > 0) return { issues: unsound };
   const said = resourceType(located.node) === 'Practitioner' ? personIn(located, scope) : postIn(located, scope);
-  return 'code' in said ? { issues: [said] } : { news: { key: keyOf(located.node), said } };
+  if ('code' in said) return { issues: [said] };
+  if (!isStorable(said)) return { issues: [problem('value', `Identifiers and references are at most ${LONGEST} characters long, with their system, and no text has a NUL character.`, located.path)] };
+  return { news: { key: keyOf(located.node, said), said } };
 };
 
-/** One version is one fact. Without a version each push is one of its own: what it says may have been said before, and something else since. */
-const keyOf = (node: Node): string => {
+/** An index holds no longer name, and PostgreSQL no NUL: what can't be kept would be tried for ever, and hold up whatever else is said of them. */
+const LONGEST = 256;
+const isStorable = (said: StaffSaid): boolean => {
+  const of = 'person' in said ? said.person : 'said' in said ? said.said : undefined;
+  const names = [said.subject, 'post' in said ? said.post : '', 'person' in said ? (said.person.userId ?? '') : '', ...(of?.identifiers ?? []).map(({ system, value }) => `${system}|${value}`)];
+  return names.every((name) => name.length <= LONGEST) && !hasNul(said);
+};
+
+const hasNul = (value: unknown): boolean => (typeof value === 'string' ? value.includes('\0') : typeof value === 'object' && value !== null && Object.values(value).some(hasNul));
+
+/**
+ * One version that says one thing is one fact: there are sources whose versionId never changes, and resources without an id. Without a version each push is one of its own: what it says
+ * may have been said before, and something else since.
+ */
+const keyOf = (node: Node, said: StaffSaid): string => {
   const version = text(child(node, 'meta'), 'versionId');
-  return `${resourceType(node)}/${text(node, 'id') ?? ''} ${version === undefined ? randomUUID() : `${version} ${text(child(node, 'meta'), 'lastUpdated') ?? ''}`}`;
+  return `${resourceType(node)}/${text(node, 'id') ?? ''} ${version === undefined ? randomUUID() : `${version} ${text(child(node, 'meta'), 'lastUpdated') ?? ''} ${createHash('sha256').update(JSON.stringify(said)).digest('hex')}`}`;
 };
 
 const personIn = (located: Located, scope: Scope): StaffSaid | Issue => {
