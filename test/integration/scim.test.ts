@@ -3,6 +3,7 @@ import { createScim } from '../../bridges/scim/index.ts';
 import { as, type Millis, type SourceId } from '../../src/domain/brand.ts';
 import type { Settings } from '../../src/domain/decision.ts';
 import { ok } from '../../src/domain/outcome.ts';
+import { partyIdOf } from '../../src/domain/people/decideStaff.ts';
 import type { Party } from '../../src/domain/people/party.ts';
 import { decideDue, type DecideParts } from '../../src/loop/decide.ts';
 import { createBridgeHost } from '../../src/loop/receive.ts';
@@ -57,7 +58,8 @@ for (const kind of STORE_KINDS) {
       const { id, status } = await ask('POST', '/Users', { userName: 'Cole', displayName: 'Cole RN' });
       expect(status).to.equal(201);
       const user = `/Users/${String(id)}`;
-      const entry = `idp.${String(id)}`;
+      const entry = partyIdOf({ source: IDP, subject: `User/${String(id)}` });
+      expect(entry).to.match(new RegExp(`^idp\\.${String(id)}-[0-9a-f]{8}$`, 'u'));
       expect(await seen(entry, (each) => each !== undefined)).to.deep.include({ name: 'Cole RN', members: ['@cole:mercy.example'] });
       const { id: group } = await ask('POST', '/Groups', { displayName: 'Physicians', members: [{ value: id }] });
       await seen(entry, (each) => each?.standing?.roles.includes('physician') === true);
