@@ -15,6 +15,7 @@ import { noFaults } from '../../src/ports/faults.ts';
 import type { Store } from '../../src/ports/store.ts';
 import { allowAll, ben, organisations } from '../support/reports.ts';
 import { openTestStore, STORE_KINDS, type OpenStore } from '../support/stores.ts';
+import { until } from '../support/until.ts';
 
 const IDP = as<SourceId>('idp');
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -48,10 +49,10 @@ for (const kind of STORE_KINDS) {
     }
     const party = async (id: string): Promise<Party | undefined> => (await store.load({ kind: 'party', id }))?.state as Party | undefined;
     /** The directory follows what a source has said within moments. */
-    async function seen(id: string, wanted: (party: Party | undefined) => boolean): Promise<Party | undefined> {
-      for (const until = Date.now() + 20_000; Date.now() < until; await new Promise((resolve) => { setTimeout(resolve, 20); })) if (wanted(await party(id))) return party(id);
-      throw new Error(`not seen: ${JSON.stringify(await party(id))}`);
-    }
+    const seen = (id: string, wanted: (party: Party | undefined) => boolean): Promise<Party> => until(`${id} to be so in the directory`, async () => {
+      const now = await party(id);
+      return wanted(now) && now;
+    }, 20_000, 20);
     const audited = async (): Promise<number> => Number((await open.database.db.selectFrom('audit').select((each) => each.fn.countAll().as('n')).executeTakeFirstOrThrow()).n);
 
     it('enters somebody, gives and takes roles, has them leave; says so again after a restart, and changes nothing when all of it is said again', async () => {
