@@ -1,6 +1,7 @@
 import { as, type PartyId } from '../brand.ts';
 import type { AuditEntry, Context, Decision, Lookup } from '../decision.ts';
 import type { Fact, FactBody, FactOf, RaisedFact } from '../fact.ts';
+import { fnv1a } from '../fnv.ts';
 import { isFedBeside } from './fed.ts';
 import { personName, serverOf, type Party } from './party.ts';
 import { fedBy, namesOfStaff, nextTurn, postName, staffId, tokenOf, type PersonSaid, type PostSaid, type Staff, type StaffSaid } from './staff.ts';
@@ -146,11 +147,8 @@ function matched(staff: Staff, { found, settings }: Context): Match {
 /** Whoever keeps its users here (SCIM) has each person once: a second user is a second person. FHIR may name one by id and by number. */
 const isAlone = ({ person }: Staff): boolean => person?.kept !== undefined;
 
-/** A short name of the directory's own, in the source's name space; the digest tells apart what looks the same when shortened. */
+/** A short name of the directory's own, in the source's name space; the digest tells apart what looks the same when shortened. Two that meet nevertheless are refused by the directory. */
 export function partyIdOf({ source, subject }: Pick<Staff, 'source' | 'subject'>): PartyId {
   const bare = subject.slice(subject.lastIndexOf('/') + 1).toLowerCase().replaceAll(/[^a-z0-9._-]/gu, '-');
-  return as<PartyId>(`${`${source}.${bare}`.slice(0, 54)}-${digestOf(subject)}`);
+  return as<PartyId>(`${`${source}.${bare}`.slice(0, 54)}-${fnv1a(subject).toString(16).padStart(8, '0')}`);
 }
-
-/** FNV-1a, 32 bits. No secret: two that meet nevertheless are refused by the directory. */
-const digestOf = (text: string): string => Array.from(text, (letter) => letter.codePointAt(0) ?? 0).reduce((hash, code) => Math.imul(hash ^ code, 0x01000193) >>> 0, 0x811c9dc5).toString(16).padStart(8, '0');

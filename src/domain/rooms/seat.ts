@@ -1,4 +1,5 @@
 import type { PartyId } from '../brand.ts';
+import { fnv1a } from '../fnv.ts';
 
 /**
  * The courier's seat that a room is given when it is first wanted: rendezvous hashing, so that a seat more takes over its share of later rooms
@@ -15,8 +16,7 @@ export const seatAmong = (seat: number, party: PartyId, seats: number): number =
 
 /** FNV-1a over the name, then the finaliser of MurmurHash3, so that neighbouring names and seats have nothing in common. 32 bits. */
 function weight(party: PartyId, seat: number): number {
-  let hash = 0x811c9dc5;
-  for (const character of `${seat}/${party}`) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  let hash = fnv1a(`${seat}/${party}`);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;
