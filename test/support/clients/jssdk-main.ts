@@ -16,6 +16,9 @@ Object.assign(console, { debug: nothing, log: nothing, info: nothing, warn: noth
 const options = JSON.parse(process.argv[2] ?? '') as JsClientOptions;
 const report = (what: Report): void => void process.stdout.write(`${JSON.stringify(what)}\n`);
 const reported = new Set<string>();
+let signed = nothing;
+/** A person logs in and signs their device before they accept anything; a signature that crosses a join on its way is lost at the other homeserver, which keeps the devices it heard of with the join. */
+const isSigned = new Promise<void>((resolve) => (signed = resolve));
 const { client, accessToken, recoveryKey } = await start();
 report({ report: 'ready', userId: client.getSafeUserId(), deviceId: client.getDeviceId() ?? '', accessToken, ...(recoveryKey === undefined ? {} : { recoveryKey }) });
 createInterface({ input: process.stdin })
@@ -61,6 +64,7 @@ async function start(): Promise<{ client: MatrixClient; accessToken: string; rec
       } });
     if (options.keyBackup) await crypto.resetKeyBackup();
   }
+  signed();
   return { client: started, accessToken: login.access_token, recoveryKey };
 }
 
@@ -79,7 +83,7 @@ function listen(matrixClient: MatrixClient, self: string, crypto: CryptoApi): vo
     report({ report: 'membership', roomId: member.roomId, membership: member.membership });
     if (member.membership !== 'invite') return;
     report({ report: 'invitation', roomId: member.roomId, invitedBy: event.getSender() ?? '' });
-    if (options.joinInvites ?? true) void acceptInvitation(matrixClient, member.roomId);
+    if (options.joinInvites ?? true) void isSigned.then(() => acceptInvitation(matrixClient, member.roomId));
   });
 }
 
