@@ -1,5 +1,5 @@
 import { as, type EventId, type Millis, type RoomId, type UserId } from '../../domain/brand.ts';
-import { admit, dependsOnRoom, isHistory, isServerAdmitted, LARGEST_BYTES, maySpeak, refuse, targetOf, type AdmissionTerms, type Asked, type Pdu, type Writer } from '../../domain/policy/admit.ts';
+import { admit, dependsOnRoom, isHistory, isServerAdmitted, LARGEST_BYTES, maySpeak, mayBeToldSoon, refuse, targetOf, type AdmissionTerms, type Asked, type Pdu, type Writer } from '../../domain/policy/admit.ts';
 import type { RoomView } from '../../domain/policy/roomView.ts';
 import type { Verdict } from '../../domain/policy/verdict.ts';
 import { isRoomKind, type RoomKind } from '../../domain/policy/words.ts';
@@ -57,10 +57,15 @@ export async function judge({ passed, terms: termsNow, now, writer, ...parts }: 
       const kind = isSigned && !asked.accepted ? writtenIn(pdu, seen, terms) : undefined;
       return admit(pdu, { ...asked, room: seen, signature: isSigned ? 'right' : 'wrong', writer: kind === undefined ? 'not-asked' : await by(deadline, writer(pdu.sender, kind)) }, terms);
     };
-    const verdict = await decide(room);
-    // What has changed since this was read may turn it: the room is looked at once more before somebody is refused for it.
-    const again = dependsOnRoom(verdict) ? await views.fresh(roomId) : undefined;
-    const last = !dependsOnRoom(verdict) ? verdict : again === 'away' ? refuse('homeserver-away') : await decide(again);
+    const anew = async (): Promise<Verdict> => {
+      const again = await views.fresh(roomId);
+      return again === 'away' ? refuse('homeserver-away') : decide(again);
+    };
+    const first = await decide(room);
+    // What has changed since this was read may turn it: the room is looked at once more before somebody is refused for it. And again after a
+    // moment, where our homeserver may lag behind the sender's: a server that has the event already, and asks, asks once only.
+    const second = dependsOnRoom(first) ? await anew() : first;
+    const last = mayBeToldSoon(second) ? await by(deadline, pause(TOLD_WITHIN_MS)).then(anew) : second;
     const about: About = { sender: pdu.sender, type: pdu.type, sentAt: as<Millis>(pdu.origin_server_ts), room };
     return { verdict: last, roomId, eventId, pdu, signable, about };
   } catch (error) {
@@ -75,6 +80,10 @@ function writtenIn({ type, sender }: Pdu, room: RoomView, terms: AdmissionTerms)
   if ((type !== 'm.room.encrypted' && type !== 'm.reaction') || sender === terms.guardian || sender === terms.courier || !maySpeak(room, sender, terms)) return undefined;
   return room.template !== undefined && isRoomKind(room.template) ? room.template : undefined;
 }
+
+/** So long a homeserver that is not overwhelmed takes to store what another has sent it. */
+const TOLD_WITHIN_MS = 400;
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 class TooLate extends Error {}
 

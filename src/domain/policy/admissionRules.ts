@@ -33,6 +33,7 @@ export const ADMISSION_RULES = {
   'invite-guardian-only': { cite: ACCESS, say: 'Only Aceso\'s guardian invites to this room. Ask your IT department to add them.' },
   'not-invited': { cite: ACCESS, say: 'You are not invited to this room. Ask your IT department.' },
   'not-a-member': { cite: ACCESS, say: 'You are not in this room. Accept the invitation first, or ask your IT department for one.' },
+  'member-unknown': { cite: 'what can\'t be checked doesn\'t pass', say: 'The hospital that keeps this room has not heard yet that you are in it: your message was not sent. Send it again in a moment; if that does not help, ask your IT department for an invitation.' },
   'profile-text': { cite: CLEAR, say: 'Names and pictures of people are not encrypted. Use your plain name, at most 64 characters, and no other fields.' },
   'server-not-admitted': { cite: '45 CFR 164.308(b)(1), 164.506(c)', say: 'Your organisation\'s server has no agreement for this room. Ask the privacy office.' },
   'room-unknown': { cite: ACCESS, say: 'This room is not one of Aceso\'s, or is not known yet. Wait a moment, and try again; then ask your IT department.' },
@@ -51,7 +52,7 @@ export const ADMISSION_RULES = {
 export type AdmissionRuleId = keyof typeof ADMISSION_RULES;
 
 /** Refusals of the moment: the same event may pass a moment later. */
-export const PASSING_REFUSALS: ReadonlySet<string> = new Set<AdmissionRuleId>(['too-slow', 'homeserver-away', 'sender-unknown']);
+export const PASSING_REFUSALS: ReadonlySet<string> = new Set<AdmissionRuleId>(['too-slow', 'homeserver-away', 'sender-unknown', 'member-unknown']);
 
 /** Names this text of the rules: change it with them. */
-export const ADMISSION_REVISION = 'admission-3';
+export const ADMISSION_REVISION = 'admission-4';

@@ -74,7 +74,10 @@ export function isServerAdmitted(sender: UserId, room: RoomView, { guardian, pol
 
 /** Whether another look at the room might turn the refusal. */
 export const dependsOnRoom = ({ allowed, rules }: Verdict): boolean => !allowed && rules.some((rule) => ROOM_RULES.has(rule));
-const ROOM_RULES: ReadonlySet<string> = new Set<AdmissionRuleId>(['room-unknown', 'server-not-admitted', 'not-a-member', 'not-invited']);
+const ROOM_RULES: ReadonlySet<string> = new Set<AdmissionRuleId>(['room-unknown', 'server-not-admitted', 'not-a-member', 'member-unknown', 'not-invited']);
+/** Whether the homeserver may be about to store what would turn it: another server can be ahead of it. */
+export const mayBeToldSoon = ({ allowed, rules }: Verdict): boolean => !allowed && rules.some((rule) => SOON_RULES.has(rule));
+const SOON_RULES: ReadonlySet<string> = new Set<AdmissionRuleId>(['member-unknown', 'not-invited']);
 
 /**
  * What passes in a room for PHI, before any other server has it: ciphertext, and what Matrix leaves in clear as far as it says nothing (45 CFR
@@ -95,10 +98,13 @@ export function admit(pdu: Pdu, asked: Asked, terms: AdmissionTerms): Verdict {
   if (pdu.origin_server_ts > asked.now + SKEW_MS || (isHistory(pdu, asked.now) && !asked.accepted)) return refuse('clock-skew');
   if (pdu.type === 'm.room.member') return membership(pdu, asked, room, terms);
   if (pdu.state_key !== undefined) return refuse('state-guardian-only');
-  if (!asked.accepted && !maySpeak(room, pdu.sender, terms)) return refuse('not-a-member');
+  const isHeard = asked.accepted || maySpeak(room, pdu.sender, terms);
+  if (!isHeard && (room.members.has(pdu.sender) || pdu.sender === terms.policyUser)) return refuse('not-a-member');
   if (asked.hash === 'redacted') return allow('redacted');
   const verdict = spoken(pdu, asked, terms);
-  return verdict.allowed ? refusedByTerms(pdu, asked, room, terms) ?? verdict : verdict;
+  if (!verdict.allowed) return verdict;
+  // Their own server may know them for a member before ours has stored that they are one.
+  return isHeard ? refusedByTerms(pdu, asked, room, terms) ?? verdict : refuse('member-unknown');
 }
 
 /** What every room for PHI asks of it, whoever shares the room. */

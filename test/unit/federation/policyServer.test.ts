@@ -208,6 +208,26 @@ describe('The policy server', () => {
     expect(source.reads, 'a refusal for its content asks nobody').to.equal(3);
   });
 
+  it('looks again after a moment for somebody whom the homeserver hasn\'t stored yet, and lets their message pass once it has', async () => {
+    const cyd = '@cyd:stanne.example';
+    source.state = async () => { source.reads += 1; return ok(source.reads < 3 ? state : [...state, member(cyd, 'join')]); };
+    expect((await sign(message(undefined, { sender: cyd }))).status).to.equal(200);
+    expect(source.reads).to.equal(3);
+  });
+
+  it('has a message sent again of whom the homeserver doesn\'t know, within a second, and never lets it pass', async () => {
+    const began = performance.now();
+    const { status, body } = await sign(message(undefined, { sender: '@cyd:stanne.example' }));
+    expect([status, body['errcode'], body['org.aceso.rule']]).to.deep.equal([403, 'M_LIMIT_EXCEEDED', 'member-unknown']);
+    expect(performance.now() - began).to.be.lessThan(1500);
+  });
+
+  it('refuses for good, without waiting, who has left by the homeserver\'s word', async () => {
+    state = [...state, member('@cyd:stanne.example', 'leave')];
+    expect((await sign(message(undefined, { sender: '@cyd:stanne.example' }))).body).to.include({ errcode: 'M_FORBIDDEN', 'org.aceso.rule': 'not-a-member' });
+    expect(source.reads, 'and once more before that').to.equal(2);
+  });
+
   it('refuses within a second when the homeserver doesn\'t answer, and says so', async () => {
     source.state = () => new Promise(() => undefined);
     const began = performance.now();
