@@ -16,18 +16,25 @@ export type Ledger = {
   /** An encrypted message that nobody has answered yet; each is given once. */
   takeFresh(roomId: string, may: (fresh: Fresh) => boolean): string | undefined;
   putFresh(roomId: string, sender: string, eventId: string): void;
-  /** Forged events of before, for replays. */
-  readonly refused: Forged[];
-  readonly accepted: Forged[];
+  /** Forged events of before, for replays: the last of them. */
+  readonly refused: readonly Forged[];
+  readonly accepted: readonly Forged[];
+  putForged(which: 'refused' | 'accepted', forged: Forged): void;
 };
 
 const MOST_FRESH = 200;
+const MOST_FORGED = 200;
 
 export function createLedger(): Ledger {
   const attempts: Attempt[] = [];
   const fresh = new Map<string, Fresh[]>();
+  const forgedBefore = { refused: new Array<Forged>(), accepted: new Array<Forged>() };
   return {
-    attempts, checks: [], signed: [], again: 0, refused: [], accepted: [],
+    attempts, checks: [], signed: [], again: 0, ...forgedBefore,
+    putForged(which, forged) {
+      forgedBefore[which].push(forged);
+      if (forgedBefore[which].length > MOST_FORGED) forgedBefore[which].shift();
+    },
     note: (attempt) => void attempts.push(attempt),
     takeFresh(roomId, may) {
       const there = fresh.get(roomId) ?? [];

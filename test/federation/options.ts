@@ -9,6 +9,8 @@ export type FederationOptions = {
   readonly rooms: number;
   /** Messages sent with and without a policy server, side by side. */
   readonly pairs: number;
+  /** Whether the hospitals' Synapses carry Aceso's mend (docs/synapse-module.md), or are as they come. */
+  readonly synapse: 'mended' | 'as-it-comes';
   readonly dendrite: 'if-it-can-be-built' | 'left-out';
   /** Keep logs and databases, whatever comes. */
   readonly keep: boolean;
@@ -24,16 +26,17 @@ export function readOptions(argv: readonly string[]): FederationOptions {
     .addOption(new Option('--rooms <n>', 'rooms of all three servers').default(4).argParser(number(1, 100)))
     .addOption(new Option('--pairs <n>', 'messages with and without a policy server, sent in turn, for what it costs').default(50).argParser(number(0, 10_000)))
     .addOption(new Option('--no-dendrite', 'leave Dendrite out'))
+    .addOption(new Option('--no-mend', 'leave the hospitals\' Synapses as they come, without Aceso\'s mend (docs/synapse-module.md)'))
     .addOption(new Option('--keep', 'keep all logs and databases, also when nothing is wrong'))
     .addOption(new Option('--json', 'nothing but the last line'))
     .addHelpText('after', '\nThe last line is JSON. Exit 0: forbiddenAccepted and allowedRefused are 0. 1: they aren\'t, or it couldn\'t be found out;\nwhat leads to each is printed, and the logs and databases are kept. 2: a wrong call. 130: Ctrl-C.')
     .showHelpAfterError('(see npm run federation -- --help)')
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
   program.parse([...argv], { from: 'user' });
-  const given = program.opts<{ events?: number; seed?: number; lanes: number; rooms: number; pairs: number; dendrite: boolean; keep?: true; json?: true }>();
+  const given = program.opts<{ events?: number; seed?: number; lanes: number; rooms: number; pairs: number; dendrite: boolean; mend: boolean; keep?: true; json?: true }>();
   return {
     events: given.events ?? 400, seed: given.seed ?? Math.floor(Date.now() / 1000) % 1_000_000, lanes: given.lanes, rooms: given.rooms, pairs: given.pairs,
-    dendrite: given.dendrite ? 'if-it-can-be-built' : 'left-out', keep: given.keep ?? false, progress: given.json ? 'silent' : 'shown',
+    synapse: given.mend ? 'mended' : 'as-it-comes', dendrite: given.dendrite ? 'if-it-can-be-built' : 'left-out', keep: given.keep ?? false, progress: given.json ? 'silent' : 'shown',
   };
 }
 

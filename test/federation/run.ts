@@ -7,25 +7,31 @@ import { removeFolder } from '../support/folders.ts';
 import type { Hospitals } from '../support/lab.ts';
 import { encryptedContent } from '../support/megolm.ts';
 import { until } from '../support/until.ts';
-import type { Shown } from './attempt.ts';
+import { arrive } from './arrive.ts';
+import type { Attempt, Shown } from './attempt.ts';
 import { costOf, quantilesOf, type Cost, type Quantiles } from './cost.ts';
 import { DENDRITE } from './dendrite.ts';
 import { onDisk } from './disk.ts';
 import type { Way } from './forbidden.ts';
 import type { Room } from './forge.ts';
 import { createLedger, type Ledger } from './ledger.ts';
+import { lostAt, type Lost } from './lost.ts';
 import type { FederationOptions } from './options.ts';
 import { sendAs } from './person.ts';
 import { planOf } from './plan.ts';
-import { afterTheEnd, anchorOf, play, type Play } from './play.ts';
+import { afterTheEnd, anchorOf, play, sendAllowed, type Play } from './play.ts';
 import { setTheStage, enter, type Stage } from './stage.ts';
-import { judge, LONGEST_SHOWN_MS, type Verdict } from './verdict.ts';
+import { judge, LONGEST_SHOWN_MS, missing, type Verdict } from './verdict.ts';
 import { look, watch, type Watch } from './watch.ts';
 
 export type Outcome = {
   readonly verdict: Verdict;
   /** Forbidden events that the policy server signed. */
   readonly signed: Ledger['signed'];
+  /** Allowed events that came to a hospital only with the next messages of their room. */
+  readonly allowedLate: number;
+  /** While they were tried. */
+  readonly eventsPerSecond: number;
   readonly storedSoftFailed: number;
   readonly storedRejected: number;
   readonly shownByNonChecking: number;
@@ -41,7 +47,6 @@ export type Outcome = {
 
 export const isAsItMustBe = ({ verdict: { forbiddenAccepted, allowedRefused }, signed }: Pick<Outcome, 'verdict' | 'signed'>): boolean => forbiddenAccepted === 0 && allowedRefused === 0 && signed.length === 0;
 
-const ARRIVES_WITHIN_MS = 60_000;
 const PROGRESS_EVERY_MS = 5000;
 
 export async function run(options: FederationOptions, signal: AbortSignal, say: (line: string) => void, shared?: Hospitals): Promise<Outcome> {
@@ -74,18 +79,21 @@ async function tried(options: FederationOptions, stage: Stage, watches: readonly
   const ways: readonly Way[] = ['client', 'cheat', 'linear', 'forked', ...('dan' in dendrite ? ['dendrite' as const] : [])];
   const all: Play = { seed: options.seed, lanes: options.lanes, people, rooms, dendrite, forge, ledger, anchors, watches, signal, progress: () => { done += 1; } };
   try {
-    await Promise.all([play(all, planOf({ events: options.events, seed: options.seed, ways })), guestsCome(stage, ledger, options.seed, signal)]);
-    const arrived = await seenBy(stage, ledger, say);
+    await Promise.all([play(all, planOf({ events: options.events, seed: options.seed, ways })), guestsCome(all, stage)]);
+    const eventsPerSecond = Math.round((options.events / (Date.now() - started)) * 10_000) / 10;
+    const { shown: arrived, late } = await arrive(all, () => shownTo(stage), say);
     say('the agreement with Eastside ends');
     await endTheAgreement(stage);
     await afterTheEnd(all, Math.max(4, Math.floor(options.events / 100)));
     await new Promise((resolve) => setTimeout(resolve, LONGEST_SHOWN_MS));
-    const verdict = judge({ attempts: ledger.attempts, shown: await shownTo(stage), arrived, seen: watches.map((each) => each.seen()) });
+    const shown = await shownTo(stage);
+    const lost = await lostTo(stage, ledger.attempts, shown, arrived);
+    const verdict = judge({ attempts: ledger.attempts, shown, arrived, lost, seen: watches.map((each) => each.seen()) });
     const disks = [onDisk(mercy), onDisk(stAnne)];
     const forbidden = ledger.attempts.filter(({ allowed, kind, eventId }) => !allowed && eventId !== undefined && kind !== 'replay-of-accepted').map(({ eventId }) => eventId ?? '');
     const elsewhere = [await look(eve, idsOf(rooms)), ...('dan' in dendrite ? [await look(dendrite.dan, idsOf(dendrite.rooms))] : [])];
     return {
-      verdict, signed: ledger.signed,
+      verdict, signed: ledger.signed, allowedLate: late.length, eventsPerSecond,
       storedSoftFailed: new Set(forbidden.filter((id) => disks.some(({ softFailed }) => softFailed.has(id)))).size,
       storedRejected: new Set(forbidden.filter((id) => disks.some(({ rejected }) => rejected.has(id)))).size,
       shownByNonChecking: new Set(forbidden.filter((id) => elsewhere.some(({ events, redacted }) => events.has(id) && !redacted.has(id)))).size,
@@ -110,32 +118,22 @@ async function anchorsOf({ people: { bob, ada, eve }, rooms, dendrite }: Stage, 
   return anchors;
 }
 
-/** People who are invited while all this goes on, one after the other. */
-async function guestsCome({ aceso, guests, people: { bob, ada, eve }, rooms, keyOf }: Stage, ledger: Ledger, seed: number, signal: AbortSignal): Promise<void> {
+/** People who are invited while all this goes on, one after the other, and write at once. */
+async function guestsCome(all: Play, { aceso, guests, people: { bob, ada, eve }, rooms, keyOf }: Stage): Promise<void> {
   for (const [index, guest] of guests.entries()) {
     const room = rooms[index % rooms.length];
-    if (!room || signal.aborted) return;
-    const members = [bob, ada, eve, guest];
-    const sentAt = Date.now();
-    await aceso.cli('rooms', 'create', 'consult', '--key', keyOf(room), ...members.flatMap(({ userId }) => ['--member', userId]));
-    const status = await enter(guest, room.roomId);
-    const { body } = await sendAs(guest, room.roomId, { type: 'm.room.encrypted', content: encryptedContent() });
-    const number = 2_000_000 + index;
-    ledger.note({ number, kind: 'invited-and-writes', way: 'client', allowed: true, roomId: room.roomId, marker: `FED-${seed}-${number}`, sentAt, status, ...(typeof body['event_id'] === 'string' ? { eventId: body['event_id'] } : { refused: JSON.stringify(body) }) });
+    if (!room || all.signal.aborted) return;
+    await aceso.cli('rooms', 'create', 'consult', '--key', keyOf(room), ...[bob, ada, eve, guest].flatMap(({ userId }) => ['--member', userId]));
+    await enter(guest, room.roomId);
+    await sendAllowed(all, { name: 'invited-and-writes', way: 'client', room, number: 2_000_000 + index, sender: guest }, { type: 'm.room.encrypted', content: encryptedContent() });
   }
 }
 
-/** Waits until everything that is allowed has arrived at both hospitals, within a minute; what hasn't by then is counted. */
-async function seenBy(stage: Stage, ledger: Ledger, say: (line: string) => void): Promise<readonly Shown[]> {
-  const wanted = ledger.attempts.filter(({ allowed }) => allowed).flatMap(({ eventId }) => eventId ?? []);
-  const until_ = Date.now() + ARRIVES_WITHIN_MS;
-  for (;;) {
-    const shown = await shownTo(stage);
-    const missing = wanted.filter((id) => shown.some(({ events, state }) => !events.has(id) && !state.has(id))).length;
-    if (missing === 0 || Date.now() > until_) return shown;
-    say(`${missing} allowed events haven't arrived at both hospitals yet`);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-  }
+/** Of each hospital, what its Synapse lost by itself of what it never showed. */
+async function lostTo({ hospitals: { mercy, stAnne }, eastside }: Stage, attempts: readonly Attempt[], shown: readonly Shown[], arrived: readonly Shown[]): Promise<readonly Lost[]> {
+  const all = [mercy, stAnne, eastside];
+  const absent = attempts.flatMap((attempt) => (attempt.allowed && attempt.eventId !== undefined ? missing(attempt, shown, arrived).map(({ server }) => ({ server, eventId: attempt.eventId ?? '' })) : []));
+  return (await Promise.all([mercy, stAnne].map((at) => lostAt(at, all.filter((each) => each !== at), absent.filter(({ server }) => server === at.serverName).map(({ eventId }) => eventId))))).flat();
 }
 
 const idsOf = (rooms: readonly Room[]): readonly string[] => rooms.map(({ roomId }) => roomId);

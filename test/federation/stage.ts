@@ -36,6 +36,9 @@ export type Stage = {
 export type People = Readonly<Record<'bob' | 'ben' | 'ada' | 'amy' | 'eve' | 'mallory', Person>>;
 
 const HOSTILE = { modules: [{ module: 'hostile_module.Hostile', config: {} }] };
+const MENDED = { modules: [{ module: 'aceso_module.KeepHonestEvents', config: {} }] };
+/** The forge speaks in Eastside's name, too, and a server takes one transaction of an origin at a time: Eastside comes again soon. */
+const SOON = { federation: { max_long_retry_delay: '1s', destination_min_retry_interval: '1s', destination_max_retry_interval: '2s' } };
 const PARTNER = 'partner-clinician';
 
 /** `folder`: where what is started here keeps its logs and databases. */
@@ -46,7 +49,7 @@ export async function setTheStage(options: FederationOptions, folder: string, sa
   };
   try {
     say(`${shared ? 'one Synapse starts' : 'three Synapses start'}: Mercy and St. Anne, and Eastside, which cheats`);
-    const hospitals = shared ?? await startHospitals({ folder, mercy: { slots: 1 }, stAnne: { slots: 1 } });
+    const hospitals = shared ?? await startHospitals({ folder, mercy: { slots: 1, config: configOf(options) }, stAnne: { slots: 1, config: configOf(options) } });
     if (!shared) stops.push(() => hospitals.stop());
     const { mercy, stAnne } = hospitals;
     const eastside = await hostile(hospitals, join(folder, 'eastside'));
@@ -111,6 +114,8 @@ export const enter = (person: Person, roomId: string): Promise<number> =>
     return status === 200 && status;
   }, 60_000, 200);
 
+const configOf = ({ synapse }: FederationOptions): Readonly<Record<string, unknown>> => (synapse === 'mended' ? MENDED : {});
+
 export const guestsFor = ({ events }: FederationOptions): number => Math.min(10, Math.floor(events / 100));
 
 async function dendriteOf({ dendrite }: FederationOptions, { tls }: Hospitals, folder: string, say: (line: string) => void): Promise<{ readonly dan: Person; stop(): Promise<void> } | { readonly absent: string }> {
@@ -132,6 +137,6 @@ async function hostile({ folder, tls }: Hospitals, dataDir: string): Promise<Hos
   const federationPort = await portFor(`${name}'s federation API`);
   return createHospital({
     name, serverName: `localhost:${federationPort}`, dataDir, clientPort: await portFor(`${name}'s client API`), federationPort, tls, invitationLimits: 'lifted',
-    database: { kind: 'sqlite', file: join(dataDir, 'homeserver.db') }, appservices: [], logLevel: 'WARNING', more: HOSTILE, modulePath: join(import.meta.dirname, 'hostile'),
+    database: { kind: 'sqlite', file: join(dataDir, 'homeserver.db') }, appservices: [], logLevel: 'WARNING', more: { ...HOSTILE, ...SOON }, modulePath: join(import.meta.dirname, 'hostile'),
   });
 }

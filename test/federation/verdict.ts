@@ -1,15 +1,17 @@
 /** What is judged, from outside: by what the clients of honest hospitals are shown, never by what Aceso says of itself. Pure. */
 import type { Attempt, Seen, Shown } from './attempt.ts';
+import type { Lost } from './lost.ts';
 
-export type Finding = { readonly what: 'forbiddenAccepted' | 'allowedRefused'; readonly kind: string; readonly way: string; readonly number: number; readonly server: string; readonly how: string; readonly eventId?: string };
+export type Finding = { readonly what: 'forbiddenAccepted' | 'allowedRefused' | 'lostToSynapse'; readonly kind: string; readonly way: string; readonly number: number; readonly server: string; readonly how: string; readonly eventId?: string };
 
-export type Counts = { sent: number; refusedAtSender: number; /** Shown, and taken out within ten seconds. */ takenOut: number; wrong: number };
+export type Counts = { sent: number; refusedAtSender: number; /** Shown, and taken out within ten seconds. */ takenOut: number; wrong: number; /** Dropped by a hospital's Synapse for a fault of its own, by its log. */ lost: number };
 
 export type Verdict = {
   readonly forbiddenSent: number;
   readonly allowedSent: number;
   readonly forbiddenAccepted: number;
   readonly allowedRefused: number;
+  readonly lostToSynapse: number;
   readonly takenOut: number;
   readonly findings: readonly Finding[];
   readonly forbidden: Readonly<Record<string, Counts>>;
@@ -19,24 +21,31 @@ export type Verdict = {
 /** From when it was sent until it may not be seen any more. */
 export const LONGEST_SHOWN_MS = 10_000;
 
-export type Evidence = { readonly attempts: readonly Attempt[]; /** Of each server that asks policy servers. */ readonly shown: readonly Shown[]; readonly seen: readonly Seen[]; /** Of each server, what was shown before the agreement ended. */ readonly arrived?: readonly Shown[] };
+export type Evidence = { readonly attempts: readonly Attempt[]; /** Of each server that asks policy servers. */ readonly shown: readonly Shown[]; readonly seen: readonly Seen[]; /** Of each server, what was shown before the agreement ended. */ readonly arrived?: readonly Shown[]; /** Allowed events that a server lost by itself. */ readonly lost?: readonly Lost[] };
 
-export function judge({ attempts, shown, seen, arrived = [] }: Evidence): Verdict {
+export function judge({ attempts, shown, seen, arrived = [], lost = [] }: Evidence): Verdict {
+  const causes = new Map(lost.map(({ server, eventId, dropped }) => [`${server} ${eventId}`, dropped]));
   const findings: Finding[] = [];
   const forbidden: Record<string, Counts> = {};
   const allowed: Record<string, Counts> = {};
   for (const attempt of attempts) {
-    const counts = ((attempt.allowed ? allowed : forbidden)[`${attempt.kind} (${attempt.way})`] ??= { sent: 0, refusedAtSender: 0, takenOut: 0, wrong: 0 });
+    const counts = ((attempt.allowed ? allowed : forbidden)[`${attempt.kind} (${attempt.way})`] ??= { sent: 0, refusedAtSender: 0, takenOut: 0, wrong: 0, lost: 0 });
     counts.sent += 1;
     if (attempt.eventId === undefined) counts.refusedAtSender += 1;
-    const wrong = attempt.allowed ? missing(attempt, shown, arrived) : accepted(attempt, shown, seen);
+    const found = attempt.allowed ? missing(attempt, shown, arrived) : accepted(attempt, shown, seen);
+    const causeAt = (server: string): string | undefined => causes.get(`${server} ${attempt.eventId ?? ''}`);
+    const wrong = found.filter(({ server }) => causeAt(server) === undefined);
     if (wrong.length > 0) counts.wrong += 1;
+    else if (found.length > 0) counts.lost += 1;
     else if (!attempt.allowed && seen.some((each) => tracesOf(attempt).some((trace) => each.at.has(trace)))) counts.takenOut += 1;
-    for (const { server, how } of wrong) findings.push({ what: attempt.allowed ? 'allowedRefused' : 'forbiddenAccepted', kind: attempt.kind, way: attempt.way, number: attempt.number, server, how, ...(attempt.eventId === undefined ? {} : { eventId: attempt.eventId }) });
+    for (const { server, how } of found) findings.push({
+      what: !attempt.allowed ? 'forbiddenAccepted' : causeAt(server) === undefined ? 'allowedRefused' : 'lostToSynapse', kind: attempt.kind, way: attempt.way, number: attempt.number, server,
+      how: causeAt(server) === undefined ? how : `${how}: its log says that ${causeAt(server)} was dropped`, ...(attempt.eventId === undefined ? {} : { eventId: attempt.eventId }),
+    });
   }
   const sum = (of: Readonly<Record<string, Counts>>, what: keyof Counts): number => Object.values(of).reduce((total, counts) => total + counts[what], 0);
   return {
-    forbiddenSent: sum(forbidden, 'sent'), allowedSent: sum(allowed, 'sent'), forbiddenAccepted: sum(forbidden, 'wrong'), allowedRefused: sum(allowed, 'wrong'), takenOut: sum(forbidden, 'takenOut'),
+    forbiddenSent: sum(forbidden, 'sent'), allowedSent: sum(allowed, 'sent'), forbiddenAccepted: sum(forbidden, 'wrong'), allowedRefused: sum(allowed, 'wrong'), lostToSynapse: sum(allowed, 'lost'), takenOut: sum(forbidden, 'takenOut'),
     findings, forbidden, allowed,
   };
 }
@@ -60,7 +69,7 @@ function accepted(attempt: Attempt, shown: readonly Shown[], seen: readonly Seen
   return [...atTheEnd, ...meanwhile];
 }
 
-function missing({ eventId, refused, status }: Attempt, shown: readonly Shown[], arrived: readonly Shown[]): readonly Wrong[] {
+export function missing({ eventId, refused, status }: Attempt, shown: readonly Shown[], arrived: readonly Shown[]): readonly Wrong[] {
   if (eventId === undefined) return [{ server: 'its own', how: `refused: ${status ?? ''} ${refused ?? ''}` }];
   const isShownAt = (at: string): boolean => [...shown, ...arrived].some(({ server, events, state }) => server === at && (events.has(eventId) || state.has(eventId)));
   return shown.filter(({ server }) => !isShownAt(server)).map(({ server }) => ({ server, how: 'never shown' }));

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { Attempt, Seen, Shown } from '../federation/attempt.ts';
 import { KINDS } from '../federation/forbidden.ts';
+import { causeOf, droppedBy } from '../federation/lost.ts';
 import { planOf } from '../federation/plan.ts';
 import { judge } from '../federation/verdict.ts';
 
@@ -38,6 +39,36 @@ describe('The verdict of npm run federation', () => {
     const verdict = judge({ attempts, shown: [shown({ events: new Map([['$e', 1], ['$f', 1]]) }), shown({ server: 'stAnne', events: new Map([['$e', 1]]) })], seen: [] });
     expect(verdict).to.include({ allowedSent: 3, allowedRefused: 2 });
     expect(verdict.findings.map(({ server, how }) => `${server}: ${how}`)).to.deep.equal(['stAnne: never shown', 'its own: refused: 403 clear-text']);
+  });
+
+  it('puts down to a homeserver only what is missing there and accounted for by its log', () => {
+    const attempts = [attempt({ allowed: true }), attempt({ allowed: true, eventId: '$f' }), attempt({ allowed: true, eventId: '$g' })];
+    const lost = [{ server: 'mercy', eventId: '$e', dropped: '$x' }, { server: 'mercy', eventId: '$g', dropped: '$x' }];
+    const verdict = judge({ attempts, shown: [shown(), shown({ server: 'stAnne', events: new Map([['$e', 1], ['$f', 1]]) })], seen: [], lost });
+    expect(verdict, '$e was lost; $f nobody accounts for; $g is missing at another, too').to.include({ allowedRefused: 2, lostToSynapse: 1 });
+    expect(verdict.findings.map(({ what, eventId, server }) => `${what} ${eventId ?? ''} ${server}`)).to.deep.equal(['lostToSynapse $e mercy', 'allowedRefused $f mercy', 'lostToSynapse $g mercy', 'allowedRefused $g stAnne']);
+    expect(verdict.allowed['clear-text (cheat)']).to.include({ sent: 3, wrong: 2, lost: 1 });
+  });
+});
+
+describe('What a homeserver lost by itself', () => {
+  const id = (letter: string): string => `$${letter.repeat(43)}`;
+
+  it('is read from its log: events that it failed to handle for that fault, and no other', async () => {
+    async function* lines(): AsyncGenerator<string> {
+      yield* [
+        `2026-11-28 04:59:03,363 ERROR synapse.federation.federation_server x Failed to handle PDU ${id('a')}`, 'Traceback (most recent call last):', 'RuntimeError: Attempt to access state_group of rejected event',
+        `2026-11-28 04:59:04,363 ERROR synapse.federation.federation_server x Failed to handle PDU ${id('b')}`, 'KeyError: x',
+        '2026-11-28 04:59:05,363 ERROR synapse.http.server x Failed handle request', 'RuntimeError: Attempt to access state_group of rejected event',
+      ];
+    }
+    expect([...await droppedBy(lines())]).to.deep.equal([id('a')]);
+  });
+
+  it('is what was dropped, and what builds on it by way of what is missing, too', () => {
+    const graph: Readonly<Record<string, readonly string[]>> = { $late: ['$middle'], $middle: ['$late', '$dropped'], $other: ['$elsewhere'] };
+    const cause = (eventId: string): string | undefined => causeOf(eventId, new Set(['$dropped']), (each) => graph[each] ?? []);
+    expect(['$dropped', '$late', '$other', '$unknown'].map(cause)).to.deep.equal(['$dropped', '$dropped', undefined, undefined]);
   });
 });
 
