@@ -236,6 +236,14 @@ describe('The policy server', () => {
     expect(performance.now() - began).to.be.within(900, 2500);
   });
 
+  it('takes more time for a server that has the event already: what isn\'t signed then it hides for ever', async () => {
+    source.state = () => new Promise((resolve) => { setTimeout(() => resolve(ok(state)), 1300); });
+    const pdu = message();
+    const [sender, receiver] = await Promise.all([sign(pdu), sign(pdu, { origin: 'mercy.example' })]);
+    expect(sender.body).to.include({ 'org.aceso.rule': 'too-slow' });
+    expect(receiver.status, JSON.stringify(receiver.body)).to.equal(200);
+  });
+
   it('refuses what is of a room that the homeserver doesn\'t show, and for a moment all that it can\'t be asked about', async () => {
     source.state = async () => fail('unavailable', 'none', { retry: false });
     expect((await sign(message())).body).to.include({ errcode: 'M_FORBIDDEN', 'org.aceso.rule': 'room-unknown' });
