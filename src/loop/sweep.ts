@@ -1,22 +1,24 @@
-import type { Millis, UserId } from '../domain/brand.ts';
+import type { Millis, RoomId, UserId } from '../domain/brand.ts';
 import type { Register } from '../domain/agreements/register.ts';
 import type { FoundAggregate, Settings } from '../domain/decision.ts';
 import { admission } from '../domain/governed/admission.ts';
 import type { GovernedRoom } from '../domain/governed/governed.ts';
 import { personName, type Party } from '../domain/people/party.ts';
 import type { Judge } from '../domain/policy/question.ts';
-import type { RoomRule } from '../domain/rooms/assess.ts';
+import type { RoomRule, StateOfRoom } from '../domain/rooms/assess.ts';
+import { openEdge, type PolicyIdentity } from '../domain/rooms/protection.ts';
 import type { RoomState } from '../domain/rooms/room.ts';
 import type { OurRoom, Ours } from '../domain/rooms/standard.ts';
 import type { Homeserver } from '../ports/homeserver.ts';
 import type { Notes } from '../ports/notes.ts';
 import type { IncomingFact, Store } from '../ports/store.ts';
-import { errorCode, type Log } from '../ports/telemetry.ts';
+import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 import { findingsIn, loadRoom } from './repairing.ts';
 
 export type SweepParts = {
   readonly store: Pick<Store, 'states' | 'load' | 'receive' | 'lease'>; readonly notes: Pick<Notes, 'read' | 'write'>; readonly homeserver: Pick<Homeserver, 'state'>; readonly log: Log; readonly now: () => Millis; readonly worker: string; readonly nudge: () => void;
   readonly judge: Judge; /** As for decisions. */ readonly vouched: (found: ReadonlyMap<string, FoundAggregate>) => Promise<ReadonlyMap<string, FoundAggregate>>; readonly settings: () => Settings; readonly ours: () => Ours;
+  readonly metrics: Pick<Metrics, 'count'>; /** Absent where none is configured. */ readonly policy?: PolicyIdentity;
   /** Rooms whose whole state is read in one round. */
   readonly looks: number;
 };
@@ -25,6 +27,8 @@ export type SweepParts = {
 const CURSOR = 'rooms.sweep';
 const LEASE_MS = 30_000;
 const AT_ONCE = 4;
+/** An edge that stays open is on its way to be closed: it isn't told anew with each round. */
+const EDGE_MS = 600_000;
 
 type Named = { readonly kind: OurRoom['kind']; readonly id: string };
 
@@ -90,7 +94,8 @@ async function drifted({ store, judge, vouched, settings, now }: SweepParts, roo
   }).map(({ key }) => ({ source: 'operator', key: `sweep:${now()}:${key}`, aggregate: { kind: 'governed', id: key }, at: now(), body: { type: 'policy.changed', revision: 'sweep' } }));
 }
 
-async function looked({ store, homeserver, ours, log, now }: SweepParts, due: readonly Named[]): Promise<readonly IncomingFact[]> {
+async function looked(parts: SweepParts, due: readonly Named[]): Promise<readonly IncomingFact[]> {
+  const { store, homeserver, ours, log, now } = parts;
   const facts: IncomingFact[] = [];
   const look = async (named: Named): Promise<void> => {
     const room = await loadRoom(store, named);
@@ -99,6 +104,7 @@ async function looked({ store, homeserver, ours, log, now }: SweepParts, due: re
     const state = await homeserver.state(roomId);
     // That it is away says nothing of the room.
     if (!state.ok && state.error.code !== 'forbidden' && state.error.code !== 'not-found') return;
+    if (state.ok) facts.push(...opened(parts, named, roomId, state.value));
     const rules = (state.ok ? findingsIn(room, state.value, ours()) : [{ rule: 'guardian' as const }]).filter((finding) => !isKnown(room, finding));
     if (rules.length === 0) return;
     log.warn('room.drifted', { room: roomId, rules: [...new Set(rules.map(({ rule }) => rule))].join(' ') });
@@ -106,6 +112,17 @@ async function looked({ store, homeserver, ours, log, now }: SweepParts, due: re
   };
   for (let at = 0; at < due.length; at += AT_ONCE) await Promise.all(due.slice(at, at + AT_ONCE).map(look));
   return facts;
+}
+
+/** That homeservers don't ask the policy server: an event told it, as a rule, but events can be lost, and state that rides in where a room's graph forks is told by none. */
+function opened({ policy, metrics, log, now }: SweepParts, aggregate: Named, roomId: RoomId, state: StateOfRoom): readonly IncomingFact[] {
+  const edge = policy && openEdge(state, policy);
+  if (!policy || edge === undefined) return [];
+  if (edge !== 'start') {
+    metrics.count('policy_edges', { edge });
+    log.warn('policy.opened', { edge, room: roomId, by: 'sweep' });
+  }
+  return [{ source: 'operator', key: `sweep:${edge}:${Math.floor(now() / EDGE_MS)}:${roomId}`, aggregate, at: now(), body: { type: 'room.unprotected', roomId, edge, by: policy.userId } }];
 }
 
 /** What was told already and nobody but a person can mend isn't told again with each round. */

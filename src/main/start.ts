@@ -181,7 +181,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   const catchingUp = repeat(CATCH_UP_MS, () => catchUp.run());
   const agreeing = repeat(AGREEMENTS_MS, agreed.look);
   const reloading = repeat(RELOAD_MS, () => reload.look().catch((error: unknown) => log.warn('config.not-looked', { error: errorCode(error) })));
-  const sweeping = roles.includes('janitor') ? startSweep(createSweep({ ...parts, notes, homeserver, worker, nudge: loop.nudge, vouched: agreed.vouched, judge: (question) => reload.inForce().policy.judge(question), settings: () => reload.inForce().settings, ours, looks: LOOKS })) : undefined;
+  const sweeping = roles.includes('janitor') ? startSweep(createSweep({ ...parts, notes, homeserver, worker, nudge: loop.nudge, vouched: agreed.vouched, judge: (question) => reload.inForce().policy.judge(question), settings: () => reload.inForce().settings, ours, looks: LOOKS, ...(policyServer === undefined ? {} : { policy: policyServer.server }) })) : undefined;
   const sharing = isDecider ? repeat(POLICY_MS, () => sharePolicy(applying, reload.inForce().policy.revision, reload.inForce().settings.organisations).then(() => undefined, (error: unknown) => log.warn('rules.not-shared', { error: errorCode(error) }))) : undefined;
   const pruning = setInterval(() => void couriers?.prune(now() - config.courier.keep_days * 86_400_000), HOURLY_MS).unref();
   const leave = keepPresent(store, clock, log, { id: worker, roles, address: `${config.operations.host}:${operations.port}` });

@@ -7,7 +7,7 @@ import type { Client } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
 import { sharedHospitals, type Hospital, type Hospitals, type Slot } from '../support/lab.ts';
 import { matrixAnswer, text, type MatrixAnswer } from '../support/matrixHttp.ts';
-import { policyServerFor, type PolicySettings } from '../support/policyServer.ts';
+import { leaveByItself, policyServerFor, type PolicySettings } from '../support/policyServer.ts';
 import { isDoorOpen, startPolicyStreams, storedWith } from '../support/policyStreams.ts';
 import { asGuardian, sees, tell } from '../support/results.ts';
 import { until } from '../support/until.ts';
@@ -133,6 +133,7 @@ describe('The policy server, in a results room of two hospitals', function () {
 
   for (const [edge, open] of [
     ['its user is removed', () => asGuardianSend('POST', 'kick', { user_id: `@policy:${settings.server_name}` })],
+    ['its user leaves by itself', () => leaveByItself(aceso, hospitals, settings, roomId)],
     ['its user is banned', () => asGuardianSend('POST', 'ban', { user_id: `@policy:${settings.server_name}` })],
     ['the room names another policy server', () => asGuardianSend('PUT', 'state/m.room.policy/', { via: hospitals.stAnne.serverName, public_keys: { ed25519: 'x' } })],
     ['the room names none', () => asGuardianSend('PUT', 'state/m.room.policy/', {})],

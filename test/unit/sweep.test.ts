@@ -4,6 +4,7 @@ import { as, type RoomId, type UserId } from '../../src/domain/brand.ts';
 import type { GovernedRoom } from '../../src/domain/governed/governed.ts';
 import type { Party } from '../../src/domain/people/party.ts';
 import type { Judge } from '../../src/domain/policy/question.ts';
+import type { PolicyIdentity } from '../../src/domain/rooms/protection.ts';
 import type { Ours } from '../../src/domain/rooms/standard.ts';
 import { planFor, type RoomTemplate } from '../../src/domain/rooms/template.ts';
 import { loadRoom, repair } from '../../src/loop/repairing.ts';
@@ -30,12 +31,13 @@ describe('The sweep over rooms, on the stub homeserver', function () {
   let told: IncomingFact[];
   let barred: ReadonlySet<string>;
   let isMine: boolean;
+  let counted: string[];
   const judge: Judge = ({ who: { userId } }) => ({ allowed: !barred.has(userId), revision: 'r', rules: ['rule'], message: '', warnings: [] });
   const memberOf = (index: number): UserId => as(`@member${index}:mercy.example`);
   const entry = (index: number): Party => ({ id: as(`m${index}`), kind: 'person', name: 'M', members: [memberOf(index)], identifiers: [], standing: { roles: ['nurse'] } });
 
   const parts = (): SweepParts => ({
-    homeserver, log: quiet, now: () => T0, worker: 'w', nudge: () => undefined, vouched: async (found) => found, judge, ours: () => ours, looks: LOOKS,
+    homeserver, log: quiet, now: () => T0, worker: 'w', nudge: () => undefined, vouched: async (found) => found, judge, ours: () => ours, looks: LOOKS, metrics: { count: (name, labels) => { counted.push(`${name} ${labels?.['edge'] ?? ''}`); } },
     settings: () => ({ organisations, organisation: 'Mercy', recipientOrder: [], ownServer: 'mercy.example', courierSeats: 1, agreedServers: ['mercy.example'], invitationPatienceMs: 1, templates: ours.templates }),
     notes: { read: async () => cursor, write: async (_, value) => { cursor = value; } },
     store: {
@@ -67,7 +69,7 @@ describe('The sweep over rooms, on the stub homeserver', function () {
     expect(stub.complaints).to.deep.equal([]);
     await stub.stop();
   });
-  beforeEach(() => { told = []; barred = new Set(); cursor = undefined; isMine = true; });
+  beforeEach(() => { told = []; counted = []; barred = new Set(); cursor = undefined; isMine = true; });
 
   it('tells nothing of rooms that are as they must be, and goes on where it was', async () => {
     const sweep = createSweep(parts());
@@ -92,6 +94,36 @@ describe('The sweep over rooms, on the stub homeserver', function () {
     const look = (): ReturnType<typeof repair> => repair(homeserver, room?.roomId ?? as(''), () => loadRoom({ load: async () => ({ state: room, version: 1 }) }, { kind: 'governed', id: 'k0077' }), ours);
     expect(await look()).to.deep.equal({ ok: true, value: { findings: [{ rule: 'topic', type: 'm.room.topic' }], repaired: ['topic'] } });
     expect(await look()).to.deep.equal({ ok: true, value: { findings: [], repaired: [] } });
+  });
+
+  it('finds that homeservers ask the policy server no more, though no event told it, and tells it once while it is being put back', async () => {
+    const policy: PolicyIdentity = { serverName: as('policy.mercy.example'), userId: as('@policy:policy.mercy.example'), publicKey: 'key' };
+    const people = { ownServer: 'mercy.example', guardian: homeserver.guardian, partnerVersions: {} };
+    const shared: RoomTemplate = { ...template, id: 'consult', federation: 'agreed' };
+    const created = await homeserver.createRoom({ ...planFor(shared, { servers: ['stanne.example'], speakers: [] }, people), aliasLocalpart: 'aceso_consult_edge' });
+    if (!created.ok) throw new Error(created.error.message);
+    const roomId = created.value;
+    const [all, own] = [rooms, ours];
+    rooms = [{ key: 'edge', template: 'consult', phase: 'ready', made: 'federated', roomId, servers: [as('stanne.example')], people: [], admitted: [], refused: [], speakers: [], members: {}, invitations: {} }];
+    ours = { ...ours, templates: new Map([['consult', shared]]) };
+    const edges = async (): Promise<readonly unknown[]> => {
+      told = [];
+      await createSweep({ ...parts(), policy })();
+      return told.filter(({ body }) => body.type === 'room.unprotected').map(({ key, body }) => [key, body]);
+    };
+    const edge = (name: string): unknown => [[`sweep:${name}:${Math.floor(T0 / 600_000)}:${roomId}`, { type: 'room.unprotected', roomId, edge: name, by: policy.userId }]];
+    try {
+      expect(await edges(), 'not under it yet: no alarm').to.deep.equal(edge('start'));
+      expect(counted).to.deep.equal([]);
+      await homeserver.setState(roomId, { type: 'm.room.policy', stateKey: '', content: { via: policy.serverName, public_keys: { ed25519: 'key' } } });
+      expect(await edges(), 'its user isn\'t there').to.deep.equal(edge('member'));
+      await homeserver.setState(roomId, { type: 'm.room.policy', stateKey: '', content: {} });
+      expect(await edges()).to.deep.equal(edge('policy'));
+      expect(await edges(), 'the same key: it is taken once').to.deep.equal(edge('policy'));
+      expect(counted).to.deep.equal(['policy_edges member', 'policy_edges policy', 'policy_edges policy']);
+    } finally {
+      [rooms, ours] = [all, own];
+    }
   });
 
   it('takes no room that can leave the hospital for a local one of the same name, nor the other way round: it is set aside', async () => {

@@ -51,6 +51,20 @@ export function opens({ type, stateKey, content }: StateEvent, guardian: UserId,
   return type === 'm.room.server_acl' && !isAdmitted(content, policy) ? 'acl' : undefined;
 }
 
+/**
+ * Which edge is open in a room as it is; its levels and its access list are looked at with the rest of its template (`assess`). `start`: it may not be under the policy
+ * server yet, or not under its newest key: nobody undid that, since an `m.room.policy` can be made empty but never be taken away.
+ */
+export function openEdge(state: readonly StateEvent[], policy: PolicyIdentity): 'policy' | 'member' | 'start' | undefined {
+  const contentOf = (type: string, stateKey = ''): Content | undefined => state.find((event) => event.type === type && event.stateKey === stateKey)?.content;
+  const create = contentOf('m.room.create');
+  if (!create || create['m.federate'] === false) return undefined;
+  const named = contentOf('m.room.policy');
+  if (named === undefined || (named['via'] === policy.serverName && !isPolicy(named, policy))) return 'start';
+  if (!isPolicy(named, policy)) return 'policy';
+  return contentOf('m.room.member', policy.userId)?.['membership'] === 'join' ? undefined : 'member';
+}
+
 function isPolicy(content: Content | undefined, { serverName, publicKey }: PolicyIdentity): boolean {
   const { via, public_keys: keys } = content ?? {};
   return via === serverName && (keys as { readonly ed25519?: unknown } | undefined)?.ed25519 === publicKey;

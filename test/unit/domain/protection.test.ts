@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { as, type UserId } from '../../../src/domain/brand.ts';
-import { nextStep, opens, type PolicyIdentity } from '../../../src/domain/rooms/protection.ts';
+import { nextStep, openEdge, opens, type PolicyIdentity } from '../../../src/domain/rooms/protection.ts';
 import { powerLevels } from '../../../src/domain/rooms/template.ts';
 
 type StateEvent = { readonly type: string; readonly stateKey: string; readonly content: Readonly<Record<string, unknown>> };
@@ -71,4 +71,20 @@ describe('An edge at which homeservers ask no more', () => {
     ['its server isn\'t admitted any more', state('m.room.server_acl', { allow: ['mercy.example'] }), 'acl'],
     ['the room gets a name', state('m.room.name', { name: 'x' }), undefined],
   ] as const) it(`is ${edge === undefined ? 'not ' : ''}open when ${given}`, () => expect(opens(event, guardian, policy)).to.equal(edge));
+});
+
+describe('A room that was read, whatever was told of it', () => {
+  const whole = [create, kind, levels, acl, member('join'), named];
+  const but = (event: StateEvent): readonly StateEvent[] => [...whole.filter(({ type, stateKey }) => type !== event.type || stateKey !== event.stateKey), event];
+  for (const [given, events, edge] of [
+    ['has everything', whole, undefined],
+    ['has lost its member', but(member('leave')), 'member'],
+    ['never had a member', whole.filter(({ type }) => type !== 'm.room.member'), 'member'],
+    ['names another', but(state('m.room.policy', { via: 'other.example', public_keys: { ed25519: policy.publicKey } })), 'policy'],
+    ['names none any more', but(state('m.room.policy', {})), 'policy'],
+    ['never named any', whole.filter(({ type }) => type !== 'm.room.policy'), 'start'],
+    ['names an earlier key', but(state('m.room.policy', { via: policy.serverName, public_keys: { ed25519: 'old' } })), 'start'],
+    ['never leaves its server', [state('m.room.create', { 'm.federate': false }), levels], undefined],
+    ['isn\'t there', [], undefined],
+  ] as const) it(`is open at ${edge ?? 'no edge'} when it ${given}`, () => expect(openEdge(events, policy)).to.equal(edge));
 });
