@@ -135,7 +135,7 @@ async function forked(all: Play, kind: Kind, room: Room, { number }: Turn): Prom
     deliver(all, kind, 'forked', room, { forged, event, of, number }),
   ]);
   if (honest === undefined) return;
-  await until(`the honest event beside ${kind.name} at both hospitals`, () => watches.every((watch) => watch.has(honest)), 30_000, 20);
+  await until(`the honest event beside ${kind.name} at both hospitals`, () => watches.every((watch) => watch.has(honest)), 120_000, 20);
   await forgeAllowed(all, { name: 'joining-a-fork', room, number }, { type: 'm.room.encrypted', content: encryptedContent() }, { prev: [forged.eventId, honest], depth: place.depth + 2 });
 }
 

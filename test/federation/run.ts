@@ -114,7 +114,7 @@ async function anchorsOf({ people: { bob, ada, eve }, rooms, dendrite }: Stage, 
     if (status !== 200) throw new Error(`${person.userId} can't send to ${roomId}: ${status} ${JSON.stringify(body)}`);
     anchors.set(anchorOf(roomId, person.userId), String(body['event_id']));
   }
-  await until('the first messages to be seen at both hospitals', () => [...anchors.values()].every((id) => watches.every((each) => each.has(id))), 60_000, 100);
+  await until('the first messages to be seen at both hospitals', () => [...anchors.values()].every((id) => watches.every((each) => each.has(id))), 180_000, 100);
   return anchors;
 }
 

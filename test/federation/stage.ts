@@ -98,12 +98,12 @@ export async function setTheStage(options: FederationOptions, folder: string, sa
 /** A consult room of Aceso's with these people in it, known at the server of each. */
 export async function roomOf(aceso: Aceso, key: string, members: readonly Person[]): Promise<string> {
   await aceso.cli('rooms', 'create', 'consult', '--key', key, ...members.flatMap(({ userId }) => ['--member', userId]));
-  const roomId = await until(`the room ${key}`, async () => (await aceso.cli<{ readonly roomId?: string }>('rooms', 'show', key)).roomId, 60_000, 300);
+  const roomId = await until(`the room ${key}`, async () => (await aceso.cli<{ readonly roomId?: string }>('rooms', 'show', key)).roomId, 180_000, 300);
   for (const person of members) await enter(person, roomId);
   await until(`everybody to be in ${key}`, async () => {
     const seen = await Promise.all(members.map((person) => call(person, 'GET', roomPath(roomId, 'joined_members'))));
     return seen.every(({ body }) => members.every(({ userId }) => Object.hasOwn(body['joined'] ?? {}, userId)));
-  }, 60_000, 200);
+  }, 180_000, 200);
   return roomId;
 }
 
@@ -112,7 +112,7 @@ export const enter = (person: Person, roomId: string): Promise<number> =>
   until(`${person.userId} to be invited and to join`, async () => {
     const { status } = await call(person, 'POST', `/rooms/${encodeURIComponent(roomId)}/join`, {});
     return status === 200 && status;
-  }, 60_000, 200);
+  }, 180_000, 200);
 
 const configOf = ({ synapse }: FederationOptions): Readonly<Record<string, unknown>> => (synapse === 'mended' ? MENDED : {});
 
