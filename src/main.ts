@@ -19,6 +19,7 @@ import { addRooms } from './main/rooms/commands.ts';
 import { sourceCertificate, sourceCheck, sourceJwks, sourceToken } from './main/sources.ts';
 import { status, statusOfServer } from './main/status.ts';
 import { addUpkeep } from './main/upkeep.ts';
+import type { KeyRing } from './ports/keys.ts';
 import type { Notes } from './ports/notes.ts';
 import { errorCode } from './ports/telemetry.ts';
 import type { Store } from './ports/store.ts';
@@ -48,11 +49,11 @@ const print = ({ text, json }: Printed): void => {
 };
 
 /** Runs a command over the store, and closes it. */
-const withStore = async (run: (store: Store, loaded: LoadedConfig, notes: Notes) => Promise<Printed>, read = config): Promise<void> => {
+const withStore = async (run: (store: Store, loaded: LoadedConfig, notes: Notes, keys: KeyRing) => Promise<Printed>, read = config): Promise<void> => {
   const loaded = read();
-  const { store, notes } = await openStore(loaded, 'as-is');
+  const { store, notes, keys } = await openStore(loaded, 'as-is');
   try {
-    print(await run(store, loaded, notes));
+    print(await run(store, loaded, notes, keys));
   } finally {
     await store.close();
   }

@@ -33,12 +33,15 @@ export const openBundle = (config: FhirPushConfig, source: SourceConfig, kind: B
   const scope = createScope(config, source, members.filter((each) => each.node['resourceType'] !== undefined), children(child(bundle, 'meta'), 'security'));
   const parts = partsOf(members, scope);
   // Beside anything else they explain it, and may say no more than that needs.
-  const isOfStaff = kind !== 'message' && members.every(({ node }) => isAboutStaff(resourceType(node)));
+  const types = kind === 'message' ? [] : members.map(({ node }) => resourceType(node));
+  const isOfStaff = types.length > 0 && types.every(isAboutStaff);
+  // A care team comes with its patient and its people, who explain it.
+  const isOfCare = types.includes('CareTeam') && types.every((type) => isAboutStaff(type) || type === 'Patient');
   const entries = members.map((member, index): Entry => {
     const request = child(raw[index], 'request');
     const type = resourceType(member.node);
     const owner = parts.get(member.node);
-    const role = kind === 'message' && index === 0 ? 'header' : isOfStaff && isStaffType(type) ? 'staff' : isContextType(type) ? 'context' : owner === undefined ? 'deliver' : 'part';
+    const role = kind === 'message' && index === 0 ? 'header' : (isOfStaff && isStaffType(type)) || (isOfCare && type === 'CareTeam') ? 'staff' : isContextType(type) ? 'context' : owner === undefined ? 'deliver' : 'part';
     const fault = faultOf(member, type, role, request, source, scope);
     const ifNoneExist = text(request, 'ifNoneExist');
     return { index, member, type, role, ...(owner === undefined ? {} : { owner }), ...(ifNoneExist === undefined ? {} : { ifNoneExist }), ...(fault === undefined ? {} : { fault }) };

@@ -9,8 +9,8 @@ export type TakenType = (typeof TAKEN_TYPES)[number];
 /** What explains it: taken in with the bundle that holds it, never stored by itself. */
 export const CONTEXT_TYPES = ['Patient', 'Practitioner', 'PractitionerRole', 'ServiceRequest', 'Organization', 'Specimen', 'Encounter', 'Location', 'CareTeam', 'Binary', 'Media', 'DocumentReference'] as const;
 
-/** What changes the directory, of a source that may. */
-export const STAFF_TYPES = ['Practitioner', 'PractitionerRole'] as const;
+/** What changes the directory, of a source that may. A care team says who of its people has whom in care. */
+export const STAFF_TYPES = ['Practitioner', 'PractitionerRole', 'CareTeam'] as const;
 export type StaffType = (typeof STAFF_TYPES)[number];
 
 export type FhirPushConfig = {

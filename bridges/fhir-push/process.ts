@@ -1,9 +1,9 @@
 /** From the entries of a bundle to receipts: all or nothing, or each by itself. */
-import type { Arrival, Receipt, StaffNews } from '../../src/ports/bridge.ts';
+import type { Arrival, CareNews, Receipt, StaffNews } from '../../src/ports/bridge.ts';
 import { arrivalOf } from './arrival.ts';
 import type { Entry, Opened } from './bundle.ts';
 import type { Asked, Desk } from './create.ts';
-import { staffOf } from './extract/staff.ts';
+import { newsOf } from './extract/news.ts';
 import { conditionName, verdictOn } from './ifNoneExist.ts';
 import type { Node } from './node.ts';
 import { problem, refuse } from './outcome.ts';
@@ -19,7 +19,7 @@ export type Fate =
   | { readonly kind: 'said' }
   | { readonly kind: 'refused'; readonly status: number; readonly issues: readonly Issue[] };
 
-type Prepared = Fate | { readonly kind: 'arrival'; readonly arrival: Arrival; readonly verdict: 'new' | 'version' } | { readonly kind: 'staff'; readonly news: StaffNews };
+type Prepared = Fate | { readonly kind: 'arrival'; readonly arrival: Arrival; readonly verdict: 'new' | 'version' } | { readonly kind: 'staff'; readonly news: StaffNews | CareNews };
 
 /** FHIR R4 §3.1.0.11.2: a transaction fails as a whole. The answer carries every entry's issues, and the status of the first. */
 export const processWhole = async (desk: Desk, asked: Asked, { entries, scope }: Opened): Promise<Result<readonly Fate[]>> => {
@@ -71,7 +71,7 @@ const prepare = async (desk: Desk, asked: Asked, entry: Entry, scope: Opened['sc
   if (fault !== undefined) return { ok: true, value: { kind: 'refused', status: fault.status, issues: fault.issues } };
   if (role === 'part' && owner !== undefined) return { ok: true, value: { kind: 'part', owner } };
   if (role === 'staff') {
-    const said = staffOf(member, scope);
+    const said = newsOf(member, scope);
     return { ok: true, value: 'issues' in said ? { kind: 'refused', status: 422, issues: said.issues } : { kind: 'staff', news: said.news } };
   }
   if (role !== 'deliver') return { ok: true, value: { kind: 'context' } };

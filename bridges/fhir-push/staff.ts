@@ -1,5 +1,5 @@
 /** `PUT /fhir/Practitioner/<id>` and the like: what a source that may says of its staff (docs/directory.md). */
-import { staffOf } from './extract/staff.ts';
+import { newsOf } from './extract/news.ts';
 import type { StaffType } from './config.ts';
 import type { Asked, Desk, Done } from './create.ts';
 import type { Parsed } from './json.ts';
@@ -20,7 +20,7 @@ export const takeStaff = async (desk: Desk, { source }: Asked, { type, id }: { r
   const valid = validated(desk.validator, plain);
   if (!valid.ok) return valid;
   const own = text(node, 'id');
-  const found = staffOf({ node, path: type, root: node, rootPath: type, ...(own === undefined ? {} : { local: `${type}/${own}` }) }, createScope(desk.config, source, []));
+  const found = newsOf({ node, path: type, root: node, rootPath: type, ...(own === undefined ? {} : { local: `${type}/${own}` }) }, createScope(desk.config, source, []));
   if ('issues' in found) return { ok: false, refusal: { status: 422, event: 'unprocessable', issues: found.issues } };
   const taken = await staffTaken(desk.host, [found.news]);
   if (!taken.ok) return taken;

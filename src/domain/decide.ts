@@ -1,5 +1,7 @@
 import { decideAgreement } from './agreements/decide.ts';
 import type { Register } from './agreements/register.ts';
+import type { CareTeam, Patient } from './care/care.ts';
+import { decideCare, decidePatient } from './care/decide.ts';
 import type { Context, Decision, Lookup } from './decision.ts';
 import { decideDelivery, lookupsOfDelivery } from './delivery/decide.ts';
 import type { DeliveryState } from './delivery/delivery.ts';
@@ -27,8 +29,8 @@ export function lookupsFor(fact: Fact, state: unknown): readonly Lookup[] {
     case 'staff':
       return lookupsOfStaff(fact, state as Staff | undefined);
     case 'delivery':
-      return lookupsOfDelivery(fact);
-    case 'agreement':
+      return lookupsOfDelivery(fact, state as DeliveryState | undefined);
+    case 'agreement': case 'care': case 'patient':
       return [];
     case 'governed':
       return lookupsOfGoverned(fact, state as GovernedRoom | undefined);
@@ -42,6 +44,10 @@ export function decide(state: unknown, fact: Fact, context: Context): Decision<u
       return decideReport(state as ReportState | undefined, fact, context);
     case 'staff':
       return decideStaff(state as Staff | undefined, fact, context);
+    case 'care':
+      return decideCare(state as CareTeam | undefined, fact);
+    case 'patient':
+      return decidePatient(state as Patient | undefined, fact, context);
     case 'delivery':
       return decideDelivery(state as DeliveryState | undefined, fact, context);
     case 'room':

@@ -1,7 +1,8 @@
 import type { Seen, Trait } from './agreements/conduct.ts';
 import type { RevocationReason } from './agreements/register.ts';
 import type { Signatures, Terms } from './agreements/terms.ts';
-import type { BlobId, DeliveryId, EffectId, EventId, FactId, Millis, PartyId, ReportId, RoomId, SourceId, UserId } from './brand.ts';
+import type { BlobId, DeliveryId, EffectId, EventId, FactId, Millis, PartyId, ReportId, RoomId, SourceId, SubjectId, UserId } from './brand.ts';
+import type { Care } from './care/care.ts';
 import type { RemoteFile } from './clinical/remoteFile.ts';
 import type { ClinicalReport } from './clinical/report.ts';
 import type { EffectKind, EffectResult } from './effect.ts';
@@ -14,8 +15,8 @@ import type { Notice } from './rooms/notice.ts';
 import type { OpenEdge } from './rooms/protection.ts';
 import type { Sealed } from './sealed.ts';
 
-/** What facts are about, and in whose order they are decided. A room's id is that of the party it serves, an agreement's the server of the partner; a governed one, in which people talk, has a key of its own; staff's is who says it, and whom of. */
-export type AggregateKind = 'report' | 'delivery' | 'room' | 'party' | 'agreement' | 'governed' | 'staff';
+/** What facts are about, and in whose order they are decided. A room's id is that of the party it serves, an agreement's the server of the partner; a governed one, in which people talk, has a key of its own; staff's is who says it, and whom of; that of a care team likewise; a patient's their pseudonym. */
+export type AggregateKind = 'report' | 'delivery' | 'room' | 'party' | 'agreement' | 'governed' | 'staff' | 'care' | 'patient';
 export type Aggregate = { readonly kind: AggregateKind; readonly id: string };
 
 /** Something that happened. It can't be refused; what to make of it is decided once. */
@@ -103,6 +104,10 @@ export type FactBody =
   | { readonly type: 'party.changed'; readonly party: Party; readonly by: string; readonly room: 'now' | 'on-demand'; /** What sources said of somebody whom the directory didn't know, and who may be they. */ readonly waiting?: readonly string[] }
   /** A source that may change the directory says something of somebody. */
   | ({ readonly type: 'staff.said' } & StaffSaid)
+  /** A source says who cares for a patient together. */
+  | { readonly type: 'care.said'; readonly care: Care; readonly patients: readonly SubjectId[]; readonly writtenAt?: Millis }
+  /** For a patient: the team as it is now; without it, it has them in care no more. */
+  | { readonly type: 'patient.care'; readonly team: string; readonly care?: Care }
   /** A post is somebody else's by now. `next`: what is said of them, once it is free. */
   | { readonly type: 'staff.left'; readonly post: string; readonly next: { readonly type: 'staff.said' } & StaffSaid }
   /** The directory, or what the source's words mean, may have changed. */
@@ -117,8 +122,8 @@ export type FactBody =
   | { readonly type: 'party.fed'; readonly entry: string; readonly fed: Fed; readonly by: SourceId; readonly made?: { readonly name: string; readonly userId: UserId }; readonly userId?: UserId; readonly alone?: true }
   /** The directory didn't take it: they are not that person. */
   | { readonly type: 'staff.refused'; readonly party: PartyId; readonly because: string }
-  /** A room of a kind is wanted, with these people; again, for those who are not in it. `inCare`: whoever asks says that the patient is in their care. */
-  | { readonly type: 'operator.open'; readonly by: string; readonly template: RoomKind; readonly members: readonly UserId[]; readonly inCare?: 'attested' }
+  /** A room of a kind is wanted, with these people; again, for those who are not in it. `inCare`: whoever asks says that the patient is in their care. `patient`: whom it is about, so that sources say in whose care they are. */
+  | { readonly type: 'operator.open'; readonly by: string; readonly template: RoomKind; readonly members: readonly UserId[]; readonly inCare?: 'attested'; readonly patient?: SubjectId }
   /** Another room of this version is to take its place. */
   | { readonly type: 'operator.upgrade'; readonly by: string; readonly to: string }
   /** Something of the room was changed, or may have been: it is looked at. `what`: the type of the event, or who asks. `actor`: it was our guardian. */

@@ -4,7 +4,7 @@ import { fail, ok } from '../domain/outcome.ts';
 import { PARTY_SYSTEM } from '../domain/people/party.ts';
 import { staffId } from '../domain/people/staff.ts';
 import { Sealed } from '../domain/sealed.ts';
-import type { Arrival, BridgeHost } from '../ports/bridge.ts';
+import type { Arrival, BridgeHost, CareNews, StaffNews } from '../ports/bridge.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { KeyRing } from '../ports/keys.ts';
 import type { IncomingFact, Store } from '../ports/store.ts';
@@ -30,14 +30,14 @@ export type ReceiveParts = {
 /** RECEIVE: stores what a bridge brings, once, and only then lets it say 2xx (invariant 1). */
 export function createBridgeHost(parts: ReceiveParts): BridgeHost {
   const { store, log, metrics, faults } = parts;
-  async function take(facts: readonly IncomingFact[], resource: 'result' | 'staff'): ReturnType<BridgeHost['receive']> {
+  async function take(facts: readonly IncomingFact[]): ReturnType<BridgeHost['receive']> {
     try {
       faults.at('http.received');
       await parts.pace.wait();
       const taken = await store.receive(facts);
       faults.at('receive.committed');
       parts.nudge();
-      for (const { created } of taken) metrics.count('facts_received', { outcome: created ? 'new' : 'known', resource });
+      for (const [index, { created }] of taken.entries()) metrics.count('facts_received', { outcome: created ? 'new' : 'known', resource: RESOURCES[facts[index]?.aggregate.kind ?? ''] ?? 'result' });
       return ok(taken);
     } catch (error) {
       log.error('receive.failed', { error: errorCode(error) });
@@ -46,11 +46,11 @@ export function createBridgeHost(parts: ReceiveParts): BridgeHost {
   }
   return {
     async receive(arrivals) {
-      const taken = await take(arrivals.map((arrival) => toFact(parts, arrival)), 'result');
+      const taken = await take(arrivals.map((arrival) => toFact(parts, arrival)));
       if (taken.ok) countAttachments(metrics, arrivals.filter((_, index) => taken.value[index]?.created));
       return taken;
     },
-    staff: (news) => take(news.map(({ key, said }) => ({ source: said.source, key, at: parts.now(), aggregate: { kind: 'staff', id: staffId(said) }, body: { type: 'staff.said', ...said } })), 'staff'),
+    staff: (news) => take(news.map((each) => ('said' in each ? staffFact(parts, each) : careFact(parts, each)))),
     async find(source, name) {
       try {
         return ok(await store.findByName(source, name));
@@ -75,6 +75,16 @@ export function createBridgeHost(parts: ReceiveParts): BridgeHost {
 function countAttachments(metrics: Metrics, arrivals: readonly Arrival[]): void {
   for (const attachment of arrivals.flatMap(({ report }) => report.attachments ?? [])) metrics.count('attachments', isSent(attachment) ? { outcome: 'taken', kind: attachment.type } : { outcome: isAwaited(attachment) ? 'awaited' : attachment.refused, kind: '' });
 }
+
+const RESOURCES: Readonly<Record<string, string>> = { staff: 'staff', care: 'care' };
+
+const staffFact = ({ now }: ReceiveParts, { key, said }: StaffNews): IncomingFact => ({ source: said.source, key, at: now(), aggregate: { kind: 'staff', id: staffId(said) }, body: { type: 'staff.said', ...said } });
+
+/** Of the patient, and of the team, which a source may have named after them, nothing is written but a keyed pseudonym. */
+const careFact = ({ keys, now }: ReceiveParts, { key, care, team, patientKeys, writtenAt }: CareNews): IncomingFact => ({
+  source: care.source, key, at: now(), aggregate: { kind: 'care', id: keys.pseudonym('care-team', `${care.source} ${team}`) },
+  body: { type: 'care.said', care, patients: [...new Set(patientKeys.map((each) => as<SubjectId>(keys.pseudonym('patient', each))))], ...(writtenAt === undefined ? {} : { writtenAt }) },
+});
 
 /** Names of the patient and of the report become keyed pseudonyms before anything is written. */
 function toFact({ keys, now, terms }: ReceiveParts, arrival: Arrival): IncomingFact {

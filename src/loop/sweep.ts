@@ -2,6 +2,7 @@ import type { Millis, RoomId, UserId } from '../domain/brand.ts';
 import type { Register } from '../domain/agreements/register.ts';
 import type { FoundAggregate, Settings } from '../domain/decision.ts';
 import { admission } from '../domain/governed/admission.ts';
+import { lookupsOfPatient } from '../domain/care/care.ts';
 import type { GovernedRoom } from '../domain/governed/governed.ts';
 import { personName, type Party } from '../domain/people/party.ts';
 import type { Judge } from '../domain/policy/question.ts';
@@ -16,7 +17,7 @@ import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 import { findingsIn, loadRoom } from './repairing.ts';
 
 export type SweepParts = {
-  readonly store: Pick<Store, 'states' | 'load' | 'receive' | 'lease'>; readonly notes: Pick<Notes, 'read' | 'write'>; readonly homeserver: Pick<Homeserver, 'state'>; readonly log: Log; readonly now: () => Millis; readonly worker: string; readonly nudge: () => void;
+  readonly store: Pick<Store, 'states' | 'load' | 'lookup' | 'receive' | 'lease'>; readonly notes: Pick<Notes, 'read' | 'write'>; readonly homeserver: Pick<Homeserver, 'state'>; readonly log: Log; readonly now: () => Millis; readonly worker: string; readonly nudge: () => void;
   readonly judge: Judge; /** As for decisions. */ readonly vouched: (found: ReadonlyMap<string, FoundAggregate>) => Promise<ReadonlyMap<string, FoundAggregate>>; readonly settings: () => Settings; readonly ours: () => Ours;
   readonly metrics: Pick<Metrics, 'count'>; /** Absent where none is configured. */ readonly policy?: PolicyIdentity;
   /** Rooms whose whole state is read in one round. */
@@ -82,7 +83,9 @@ async function drifted({ store, judge, vouched, settings, now }: SweepParts, roo
   if (rooms.length === 0) return [];
   // All at once: to ask for each of them would cost more than the rest of the round.
   const [parties, registers] = await Promise.all([store.states('party'), store.states('agreement')]) as readonly [readonly Party[], readonly Register[]];
+  const patients = await store.lookup([...new Set(rooms.map(({ patient }) => patient))].flatMap(lookupsOfPatient));
   const found = await vouched(new Map<string, FoundAggregate>([
+    ...patients,
     ...parties.filter(({ kind }) => kind === 'person').flatMap((party) => party.members.map((userId) => [personName(userId), { aggregate: { kind: 'party', id: party.id }, state: party }] as const)),
     ...registers.map((register) => [register.server, { aggregate: { kind: 'agreement', id: register.server }, state: register }] as const),
   ]));

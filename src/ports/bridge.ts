@@ -2,7 +2,8 @@
  * The contract between Aceso and its bridges: one way in or out each. The host calls the bridge and knows none by name;
  * the bridge hands over what arrived and knows nothing of stores, rooms or people.
  */
-import type { SourceId } from '../domain/brand.ts';
+import type { Millis, SourceId } from '../domain/brand.ts';
+import type { Care } from '../domain/care/care.ts';
 import type { ClinicalReport } from '../domain/clinical/report.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { Candidate } from '../domain/people/recipient.ts';
@@ -34,6 +35,17 @@ export type Arrival = {
 /** What a source says of its staff. The same key of the same source is the same fact. */
 export type StaffNews = { readonly key: string; readonly said: StaffSaid };
 
+/** What a source says of who cares for a patient. PHI: the host makes pseudonyms of the names before anything is written. */
+export type CareNews = {
+  readonly key: string;
+  readonly care: Care;
+  /** The source's own name of the team. */
+  readonly team: string;
+  /** The names under which results may have the patient (`Arrival.patientKey`); none, when it is about nobody. */
+  readonly patientKeys: readonly string[];
+  readonly writtenAt?: Millis;
+};
+
 /** What became of an arrival. `id` is Aceso's logical id of the stored resource. */
 export type Receipt = { readonly id: string; readonly version: number; readonly created: boolean };
 
@@ -43,8 +55,8 @@ export type BridgeHost = {
    * Fails with `unavailable` (retry) when the store can't take them: the bridge answers 503 with Retry-After.
    */
   receive(arrivals: readonly Arrival[]): Promise<Outcome<readonly Receipt[], 'unavailable'>>;
-  /** The same for what is said of staff: the bridge has made sure that the source may. */
-  staff(news: readonly StaffNews[]): Promise<Outcome<readonly Receipt[], 'unavailable'>>;
+  /** The same for what is said of staff, and of who cares for whom: the bridge has made sure that the source may. */
+  staff(news: readonly (StaffNews | CareNews)[]): Promise<Outcome<readonly Receipt[], 'unavailable'>>;
   /** Looks for what was accepted earlier from this source under a name (`Type?identifier=system|value`). */
   find(source: SourceId, name: string): Promise<Outcome<readonly Receipt[], 'unavailable'>>;
   /** Says what became of a request. Codes and counts only: no PHI. */
@@ -52,7 +64,8 @@ export type BridgeHost = {
 };
 
 /** For a bridge whose clients read back what they said of staff. What is read is what was decided. */
-export type StaffDesk = Pick<BridgeHost, 'staff' | 'observe'> & {
+export type StaffDesk = Pick<BridgeHost, 'observe'> & {
+  staff(news: readonly StaffNews[]): ReturnType<BridgeHost['staff']>;
   one(source: SourceId, subject: string): Promise<Outcome<Staff | undefined, 'unavailable'>>;
   all(source: SourceId): Promise<Outcome<readonly Staff[], 'unavailable'>>;
 };

@@ -40,6 +40,7 @@ describe('Loading rules', function () {
     ['a schema that is broken', { 'aceso.cedarschema': 'entity Role enum [', 'rules.cedar': PERMIT }, ['error aceso.cedarschema:']],
     ['a schema without a kind of room that Aceso asks about', { 'aceso.cedarschema': SCHEMA.replace(', "direct"', ''), 'rules.cedar': PERMIT }, ['doesn\'t fit what Aceso asks']],
     ['training that keeps a critical result from its responsible person', with_(`${PERMIT}@id("train-first") @cite("308(a)(5)") @message("Train.")\nforbid (principal, action == Action::"read-result", resource) unless { principal has days_since_training && principal.days_since_training < 400 };`), ['train-first keeps a critical result', 'read-result of']],
+    ['a care team that must name them before a critical result reaches its responsible person', with_(`${PERMIT}@id("in-care-only") @cite("502(b)") @message("Ask.")\nforbid (principal, action == Action::"read-result", resource) unless { context.in_care };`), ['in-care-only keeps a critical result', 'care teams']],
     ['devices that keep somebody out of the room in which they would get it', with_(`${PERMIT}@id("good-devices") @cite("312(d)") @message("Mend it.")\nforbid (principal, action == Action::"join", resource) when { principal.posture == Posture::"unknown" };`), ['good-devices keeps a critical result']],
   ];
   for (const [given, files, says] of REFUSED) it(`refuses ${given}, and says where`, () => {

@@ -42,6 +42,7 @@ describe('The sweep over rooms, on the stub homeserver', function () {
     notes: { read: async () => cursor, write: async (_, value) => { cursor = value; } },
     store: {
       states: async (kind) => (kind === 'governed' ? rooms : kind === 'party' ? rooms.map((_, index) => entry(index)) : []),
+      lookup: async () => new Map(),
       load: async ({ id }) => { const state = rooms.find(({ key }) => key === id); return state && { state, version: 1 }; },
       receive: async (facts) => { told.push(...facts); return []; },
       lease: async (name, worker) => (isMine ? { name, worker, generation: 1 } : undefined),

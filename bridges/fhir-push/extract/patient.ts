@@ -35,6 +35,13 @@ const patientKey = (identifiers: readonly Node[], subject: Node, target: Located
   return local === undefined ? undefined : `${scope.localSystem}|${local}`;
 };
 
+/** Every name under which a result may have this patient: the one that a result with the same patient would choose, and those of the reference alone. */
+export const patientKeys = (subject: Node, target: Located | undefined, scope: Scope): readonly string[] => {
+  const identifiers = [child(subject, 'identifier'), ...children(target?.node, 'identifier')].filter((each) => each !== undefined);
+  const names = [patientKey(identifiers, subject, target, scope), patientKey([], subject, target, scope), patientKey([], subject, undefined, scope)];
+  return [...new Set(names.filter((each) => each !== undefined))];
+};
+
 const identityOf = (identifiers: readonly Node[], subject: Node, target: Located | undefined, scope: Scope): PatientIdentity => {
   const birthDate = text(target?.node, 'birthDate');
   const sex = text(target?.node, 'gender');

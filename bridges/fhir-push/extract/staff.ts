@@ -11,12 +11,9 @@ import { problem } from '../outcome.ts';
 import type { Issue } from '../outcome.ts';
 import { conditionalIdentifier, localName, referencedType } from '../reference.ts';
 import type { Located, Scope } from '../reference.ts';
-import { unsoundParts } from '../soundness.ts';
 import { nameText } from './words.ts';
 
 export const staffOf = (located: Located, scope: Scope): { readonly news: StaffNews } | { readonly issues: readonly Issue[] } => {
-  const unsound = unsoundParts(located, scope);
-  if (unsound.length > 0) return { issues: unsound };
   const said = resourceType(located.node) === 'Practitioner' ? personIn(located, scope) : postIn(located, scope);
   if ('code' in said) return { issues: [said] };
   if (!isStorable(said)) return { issues: [problem('value', `Identifiers and references are at most ${LONGEST} characters long, with their system, and no text has a NUL character.`, located.path)] };
@@ -24,20 +21,20 @@ export const staffOf = (located: Located, scope: Scope): { readonly news: StaffN
 };
 
 /** An index holds no longer name, and PostgreSQL no NUL: what can't be kept would be tried for ever, and hold up whatever else is said of them. */
-const LONGEST = 256;
+export const LONGEST = 256;
 const isStorable = (said: StaffSaid): boolean => {
   const of = 'person' in said ? said.person : 'said' in said ? said.said : undefined;
   const names = [said.subject, 'post' in said ? said.post : '', 'person' in said ? (said.person.userId ?? '') : '', ...(of?.identifiers ?? []).map(({ system, value }) => `${system}|${value}`)];
   return names.every((name) => name.length <= LONGEST) && !hasNul(said);
 };
 
-const hasNul = (value: unknown): boolean => (typeof value === 'string' ? value.includes('\0') : typeof value === 'object' && value !== null && Object.values(value).some(hasNul));
+export const hasNul = (value: unknown): boolean => (typeof value === 'string' ? value.includes('\0') : typeof value === 'object' && value !== null && Object.values(value).some(hasNul));
 
 /**
  * One version that says one thing is one fact: there are sources whose versionId never changes, and resources without an id. Without a version each push is one of its own: what it says
  * may have been said before, and something else since.
  */
-const keyOf = (node: Node, said: StaffSaid): string => {
+export const keyOf = (node: Node, said: unknown): string => {
   const version = text(child(node, 'meta'), 'versionId');
   return `${resourceType(node)}/${text(node, 'id') ?? ''} ${version === undefined ? randomUUID() : `${version} ${text(child(node, 'meta'), 'lastUpdated') ?? ''} ${createHash('sha256').update(JSON.stringify(said)).digest('hex')}`}`;
 };
@@ -74,7 +71,7 @@ const postIn = (located: Located, scope: Scope): StaffSaid | Issue => {
   };
 };
 
-const ownName = ({ node, local }: Located, scope: Scope): string | undefined => {
+export const ownName = ({ node, local }: Located, scope: Scope): string | undefined => {
   const id = text(node, 'id');
   const [identifier] = identifiersIn(node, scope);
   if (local !== undefined || id !== undefined) return local ?? `${resourceType(node)}/${id ?? ''}`;
@@ -83,7 +80,7 @@ const ownName = ({ node, local }: Located, scope: Scope): string | undefined => 
 };
 
 /** Old numbers may be somebody else's by now. */
-const identifiersIn = (node: Node, scope: Scope): readonly Identifier[] => children(node, 'identifier').filter((each) => text(each, 'use') !== 'old' && !isMatrix(each, scope)).map((each) => asIdentifier(each, scope)).filter((each) => each !== undefined);
+export const identifiersIn = (node: Node, scope: Scope): readonly Identifier[] => children(node, 'identifier').filter((each) => text(each, 'use') !== 'old' && !isMatrix(each, scope)).map((each) => asIdentifier(each, scope)).filter((each) => each !== undefined);
 
 const isMatrix = (identifier: Node, { source }: Scope): boolean => source.directory?.matrixId !== undefined && text(identifier, 'system') === source.directory.matrixId;
 
@@ -123,10 +120,10 @@ const matrixIdOf = (node: Node, { source: { directory } }: Scope): UserId | unde
   return ids.size === 1 && only !== undefined ? as<UserId>(only) : undefined;
 };
 
-const writtenAt = (node: Node): { readonly writtenAt?: Millis } => instant('writtenAt', text(child(node, 'meta'), 'lastUpdated'), 'start');
+export const writtenAt = (node: Node): { readonly writtenAt?: Millis } => instant('writtenAt', text(child(node, 'meta'), 'lastUpdated'), 'start');
 
 /** A date without a time ends with its last moment (FHIR R4 §2.24.0.14 Period). */
-const instant = <Name extends string>(name: Name, written: string | undefined, edge: 'start' | 'end'): { readonly [name in Name]?: Millis } => {
+export const instant = <Name extends string>(name: Name, written: string | undefined, edge: 'start' | 'end'): { readonly [name in Name]?: Millis } => {
   const at = written === undefined ? NaN : Date.parse(written);
   if (Number.isNaN(at)) return {};
   return { [name]: as<Millis>(edge === 'end' ? endOf(written ?? '', at) : at) } as { readonly [name in Name]?: Millis };

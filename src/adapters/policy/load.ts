@@ -1,6 +1,6 @@
 import { preparsePolicySet, preparseSchema, schemaToJson, statefulIsAuthorized, validate } from '@cedar-policy/cedar-wasm/nodejs';
 import { as, type Millis } from '../../domain/brand.ts';
-import type { Judge, Question, Target, Who } from '../../domain/policy/question.ts';
+import type { Circumstances, Judge, Question, Target, Who } from '../../domain/policy/question.ts';
 import type { Verdict } from '../../domain/policy/verdict.ts';
 import { ACTIONS, AGREEMENT_KINDS, LABELS, POSTURES, RECIPIENT, RECORDS, ROOM_KINDS, type Action } from '../../domain/policy/words.ts';
 import { canonicalText, revisionOf, type PolicyFiles } from './files.ts';
@@ -91,19 +91,19 @@ const LAPSES: readonly ((who: Who) => Who)[] = [
 
 /**
  * Training and devices must not keep a critical result from its responsible person (product M8, M17): whoever gets it as they should be gets it with an
- * overdue training and unknown devices too. A rule that says otherwise is made a warning by its author, not by us behind their back.
+ * overdue training and unknown devices too, and whatever care teams say: they may come late, or not at all. A rule that says otherwise is made a warning by its author, not by us behind their back.
  */
 function keptFromTheResponsible(judge: Judge, roles: readonly string[], rules: readonly PolicyRule[]): readonly PolicyProblem[] {
   const guilty = new Map<string, string>();
   for (const role of roles) for (const organisation of [OWN, PARTNER]) for (const action of ['join', 'read-result', 'accept-result'] as const) {
     const target: Target = action === 'join' ? { type: 'room', kind: 'results' } : { type: 'result', kind: 'results', critical: true, labels: [] };
-    const ask = (who: Who): Verdict => judge({ who, action, target, circumstances: ORDINARY, at: GRID_AT });
+    const ask = (who: Who, circumstances: Circumstances = ORDINARY): Verdict => judge({ who, action, target, circumstances, at: GRID_AT });
     const who = asTheyShouldBe(role, organisation);
     if (!ask(who).allowed) continue;
-    for (const verdict of LAPSES.map((lapse) => ask(lapse(who)))) if (!verdict.allowed) for (const id of verdict.rules) guilty.set(id, `${action} of ${role}`);
+    for (const verdict of [...LAPSES.map((lapse) => ask(lapse(who))), ...(action === 'join' ? [] : [ask(who, { ...ORDINARY, inCare: false })])]) if (!verdict.allowed) for (const id of verdict.rules) guilty.set(id, `${action} of ${role}`);
   }
   return [...guilty].map(([id, example]) => {
     const rule = rules.find((each) => each.id === id);
-    return { severity: 'error', file: rule?.file ?? 'the folder', ...(rule ? { line: rule.line } : {}), rule: id, message: `keeps a critical result from its responsible person because of training, devices or log-in (${example}): make it a warning, @effect("warn"), or let it pass where \`context.responsible\`` };
+    return { severity: 'error', file: rule?.file ?? 'the folder', ...(rule ? { line: rule.line } : {}), rule: id, message: `keeps a critical result from its responsible person because of training, devices, log-in or care teams (${example}): make it a warning, @effect("warn"), or let it pass where \`context.responsible\`` };
   });
 }

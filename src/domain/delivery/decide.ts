@@ -1,5 +1,6 @@
 import { as, type EffectId, type EventId, type Millis } from '../brand.ts';
 import type { Context, Lookup, Settings, Timer } from '../decision.ts';
+import { lookupsOfPatient } from '../care/care.ts';
 import { NO_AGREEMENT, noAgreement, strangersAmong } from '../agreements/agreed.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import type { Party } from '../people/party.ts';
@@ -19,8 +20,8 @@ const POLICY = 'policy';
 /** What hasn't left by then is held: it waits behind another message to the same party, whose hold says why. */
 const SENDING_PATIENCE_MS = 30_000;
 
-/** Whom it goes to is asked of the policy when its room is ready. */
-export const lookupsOfDelivery = ({ body }: Fact): readonly Lookup[] => (body.type === 'room.ready' ? lookupsOfMembers(body.party) : []);
+/** Whom it goes to, and in whose care the patient is, is asked of the policy when its room is ready. */
+export const lookupsOfDelivery = ({ body }: Fact, state: DeliveryState | undefined): readonly Lookup[] => (body.type === 'room.ready' ? [...lookupsOfMembers(body.party), ...lookupsOfPatient(state?.content.subject)] : []);
 
 /**
  * The life of a delivery (product M8; 42 CFR 493.1291(g)). Total: every fact in every phase has an outcome. Nothing is ever dropped:
@@ -103,7 +104,7 @@ function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, context: C
   }
   if (before.party?.id !== party.id) return kept(before, 'a room is ready, of a party to which it is not addressed');
   // Everybody in a room reads what is sent there: one who may not keeps it from going out, and a person answers for that.
-  const asked = mayRead(party, reach.recipients, context, { delivery: before.id, critical: before.critical, labels: before.labels?.reveal() ?? [] });
+  const asked = mayRead(party, reach.recipients, context, { delivery: before.id, critical: before.critical, labels: before.labels?.reveal() ?? [], patient: before.content.subject, rule: before.rule });
   if (asked.refused.length > 0) {
     const held = hold(before, { code: POLICY, reason: refusalWords(asked.refused) }, at);
     return { ...held, audit: [...held.audit, ...asked.audit] };

@@ -15,9 +15,9 @@ type GovernedDecision = Decision<GovernedRoom | undefined>;
 
 export function lookupsOfGoverned({ body }: Fact, state: GovernedRoom | undefined): readonly Lookup[] {
   switch (body.type) {
-    case 'operator.open': return lookupsOfPeople([...(state?.people ?? []), ...body.members]);
-    case 'policy.changed': case 'operator.upgrade': return lookupsOfPeople(state?.people ?? []);
-    case 'effect.done': return body.kind === 'room.open' && state?.replacing ? lookupsOfPeople(state.people) : [];
+    case 'operator.open': return lookupsOfPeople([...(state?.people ?? []), ...body.members], state?.patient ?? body.patient);
+    case 'policy.changed': case 'operator.upgrade': return lookupsOfPeople(state?.people ?? [], state?.patient);
+    case 'effect.done': return body.kind === 'room.open' && state?.replacing ? lookupsOfPeople(state.people, state.patient) : [];
     // Who may have to be told.
     case 'room.member': return lookupsOfPeople([body.userId]);
     case 'room.clear-text': return lookupsOfPeople([body.sender]);
@@ -60,14 +60,15 @@ export function decideGoverned(before: GovernedRoom | undefined, fact: Fact, con
 
 const ignored = (state: GovernedRoom, type: string): GovernedDecision => ({ state, audit: [{ action: 'room.ignored', because: `a room in which people talk has no rule for ${type}` }] });
 
-function open(before: GovernedRoom | undefined, { by, template, members, inCare }: FactOf<'operator.open'>, key: string, context: Context, fact: FactId): GovernedDecision {
+function open(before: GovernedRoom | undefined, { by, template, members, inCare, patient }: FactOf<'operator.open'>, key: string, context: Context, fact: FactId): GovernedDecision {
   if (before && before.template !== template) return { state: before, audit: [{ action: 'room.refused', because: `${key} is a ${before.template} room`, detail: { room: key, by } }] };
+  if (before && patient !== undefined && before.patient !== patient) return { state: before, audit: [{ action: 'room.refused', because: `${key} is not about that patient`, detail: { room: key, by } }] };
   const people = [...new Set([...(before?.people ?? []), ...members])];
   // Whoever is asked for again may have left.
   const asked = Object.fromEntries(Object.entries(before?.members ?? {}).filter(([userId, membership]) => !(members.some((each) => each === userId) && (membership === 'left' || membership === 'declined' || membership === 'refused'))));
-  const state: GovernedRoom = { phase: 'creating', servers: [], admitted: [], refused: [], speakers: [], invitations: {}, ...before, key, template, people, members: asked, ...(inCare === undefined ? {} : { inCare }) };
+  const state: GovernedRoom = { phase: 'creating', servers: [], admitted: [], refused: [], speakers: [], invitations: {}, ...before, key, template, people, members: asked, ...(inCare === undefined ? {} : { inCare }), ...(patient === undefined ? {} : { patient }) };
   const { audit, ...decision } = ask(state, context, fact);
-  return { ...decision, audit: [{ action: 'room.asked', because: `by ${by}`, detail: { room: key, template, people: people.length, ...(inCare === undefined ? {} : { inCare }) } }, ...audit] };
+  return { ...decision, audit: [{ action: 'room.asked', because: `by ${by}`, detail: { room: key, template, people: people.length, ...(inCare === undefined ? {} : { inCare }), ...(state.patient === undefined ? {} : { patient: state.patient }) } }, ...audit] };
 }
 
 function done(before: GovernedRoom, { effect, result }: FactOf<'effect.done'>, { id, at }: Fact, context: Context): GovernedDecision {

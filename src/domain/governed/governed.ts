@@ -1,4 +1,4 @@
-import type { Millis, RoomId, ServerName, UserId } from '../brand.ts';
+import type { Millis, RoomId, ServerName, SubjectId, UserId } from '../brand.ts';
 import type { Membership } from '../fact.ts';
 import type { RoomKind } from '../policy/words.ts';
 import type { Finding } from '../rooms/assess.ts';
@@ -25,6 +25,8 @@ export type GovernedRoom = {
   /** Who may write, where the template doesn't let everybody. */
   readonly speakers: readonly UserId[];
   readonly inCare?: 'attested';
+  /** Whom it is about, by pseudonym: in whose care they are, sources say, and only those are let in. Never anybody else from then on. */
+  readonly patient?: SubjectId;
   readonly members: Readonly<Record<string, Membership>>;
   /** How often each was invited: part of the invitation's effect id. */
   readonly invitations: Readonly<Record<string, number>>;

@@ -76,6 +76,8 @@ export type Fed = {
   readonly unknown?: readonly string[];
   readonly organisation?: string;
   readonly department?: string;
+  /** The source's own names of the posts they hold now: a care team may name a post. */
+  readonly posts?: readonly string[];
   /** Names by which they are found too. */
   readonly identifiers: readonly Identifier[];
 };
@@ -112,6 +114,7 @@ export function nextTurn({ posts }: Staff, now: Millis): Millis | undefined {
  */
 export function fedBy(staff: Staff, terms: FeedTerms, now: Millis): Fed {
   const { source, person, posts, spoke } = staff;
+  const names = Object.entries(posts).flatMap(([name, post]) => (isHeld(post, now) ? [name] : [])).sort();
   const held = Object.values(posts).filter((post) => isHeld(post, now));
   const codes = [...new Set(held.flatMap((post) => post.codes))].sort();
   const speaks = spoke || Object.keys(posts).length > 0;
@@ -124,6 +127,7 @@ export function fedBy(staff: Staff, terms: FeedTerms, now: Millis): Fed {
     source, active: person?.active ?? true,
     ...(speaks && Object.keys(terms.roles).length > 0 ? { roles: [...new Set(known.flatMap((code) => terms.roles[code] ?? []))].sort(), ...(unknown.length === 0 ? {} : { unknown }) } : {}),
     ...(organisation === undefined ? {} : { organisation }), ...(department === undefined ? {} : { department }),
+    ...(names.length === 0 ? {} : { posts: names }),
     identifiers: identifiersOf(staff),
   };
 }

@@ -1,8 +1,10 @@
-import type { UserId } from '../brand.ts';
+import type { SubjectId, UserId } from '../brand.ts';
 import { lookupsOfAgreements, organisationsNow } from '../agreements/agreed.ts';
+import { caredForBy, type Patient } from '../care/care.ts';
 import type { AuditEntry, Context, Lookup } from '../decision.ts';
 import { personName, type Party } from '../people/party.ts';
-import { NO_CIRCUMSTANCES, type Question, type Who } from './question.ts';
+import type { RecipientRule } from '../people/recipient.ts';
+import { NO_CIRCUMSTANCES, type Question } from './question.ts';
 import { said } from './said.ts';
 import { whoIs } from './standing.ts';
 import type { Verdict } from './verdict.ts';
@@ -19,18 +21,28 @@ export type Refusal = { readonly userId: UserId; readonly verdict: Verdict };
 export const mayJoin = (party: Party, members: readonly UserId[], context: Context): Judged =>
   judged(party, members, context, { action: 'join', target: { type: 'room', kind: 'results' }, circumstances: { ...NO_CIRCUMSTANCES, responsible: true, inCare: true } }, { party: party.id });
 
-/** Who of them may read this result there. They are responsible for it: it was addressed to their party. */
-export const mayRead = (party: Party, members: readonly UserId[], context: Context, result: { readonly critical: boolean; readonly labels: readonly Label[]; readonly delivery: string }): Judged =>
-  judged(party, members, context, {
-    action: 'read-result', target: { type: 'result', kind: 'results', critical: result.critical, labels: result.labels }, circumstances: { ...NO_CIRCUMSTANCES, responsible: true, inCare: true },
-  }, { delivery: result.delivery });
+type ReadResult = { readonly critical: boolean; readonly labels: readonly Label[]; readonly delivery: string; readonly patient: SubjectId; /** By which rule it was addressed. */ readonly rule: string | undefined };
 
-function judged(party: Party, members: readonly UserId[], context: Context, question: Omit<Question, 'who' | 'at'>, about: Readonly<Record<string, string>>): Judged {
+/** The result itself names them: they ordered it, or the patient is theirs by the encounter. */
+const NAMED: ReadonlySet<string> = new Set<RecipientRule>(['requester', 'attending', 'covering', 'addressed']);
+
+/**
+ * Who of them may read this result there. They are responsible for it: it was addressed to their party. Of whom the result doesn't name (a pool, whoever it was given to) the patient is in
+ * their care only when a care team says so.
+ */
+export function mayRead(party: Party, members: readonly UserId[], context: Context, { critical, labels, delivery, patient, rule = '' }: ReadResult): Judged {
+  const known = context.found.get(patient)?.state as Patient | undefined;
+  const inCare = (userId: UserId): boolean => NAMED.has(rule) || caredForBy(known, entryOf(party, userId, context.found), context.now).length > 0;
+  return judged(party, members, context, { action: 'read-result', target: { type: 'result', kind: 'results', critical, labels }, circumstances: { ...NO_CIRCUMSTANCES, responsible: true } }, { delivery }, inCare);
+}
+
+function judged(party: Party, members: readonly UserId[], context: Context, question: Omit<Question, 'who' | 'at'>, about: Readonly<Record<string, string>>, inCare?: (userId: UserId) => boolean): Judged {
   const { judge, found, now } = context;
   const organisations = organisationsNow(context);
   const answers = members.map((userId) => {
-    const who = memberOf(party, userId, found, organisations);
-    return { userId, verdict: judge({ ...question, who, at: now }), who };
+    const who = whoIs(userId, entryOf(party, userId, found)?.standing, organisations);
+    const circumstances = inCare === undefined ? question.circumstances : { ...question.circumstances, inCare: inCare(userId) };
+    return { userId, verdict: judge({ ...question, circumstances, who, at: now }), who };
   });
   return {
     allowed: answers.filter(({ verdict }) => verdict.allowed).map(({ userId }) => userId),
@@ -39,10 +51,7 @@ function judged(party: Party, members: readonly UserId[], context: Context, ques
   };
 }
 
-function memberOf(party: Party, userId: UserId, found: Context['found'], organisations: Context['settings']['organisations']): Who {
-  const entry = party.kind === 'person' ? party : (found.get(personName(userId))?.state as Party | undefined);
-  return whoIs(userId, entry?.standing, organisations);
-}
+const entryOf = (party: Party, userId: UserId, found: Context['found']): Party | undefined => (party.kind === 'person' ? party : (found.get(personName(userId))?.state as Party | undefined));
 
 /** In words, for whoever answers for it: who, why, and what to do. */
 export const refusalWords = (refused: readonly Refusal[]): string => refused.map(({ userId, verdict }) => `${userId}: ${verdict.message} [${verdict.rules.join(' ')}]`).join('; ');

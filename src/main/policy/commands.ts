@@ -54,10 +54,11 @@ export function addPolicy(program: Command, { config, print }: PolicyParts): voi
     .addArgument(new Argument('<action>', `one of ${ACTIONS.join(', ')}`))
     .argument('<what>', `a room: ${ROOM_KINDS.join(', ')}; results are read in one of them. To administer or export, also ${RECORDS.join(', ')}`)
     .option('--given <words>', 'what else is so, with commas: responsible, in-care, consent, emergency, reason, approved; or nothing', words)
+    .option('--patient', 'whether the patient is in their care is asked of what sources say; the patient\'s name is read from standard input (system|value, as results have it)')
     .option('--critical', 'the result is critical').addOption(new Option('--label <label>', `a security label of the result (may be repeated): ${LABELS.join(', ')}`).argParser(words))
     .addOption(new Option('--rules <rules>', 'by which rules').default('in-force or configured')).addHelpText('after', SOURCES_HELP)
-    .addHelpText('after', '\nWithout --given, the result is theirs to act on and the patient in their care (responsible,in-care).\n\n  aceso policy explain dr-okafor read-result results --critical\n  aceso policy explain role:billing join consult\n  aceso policy explain dr-okafor read-result results --label part2 --given responsible,consent')
-    .action((who: string, action: string, what: string, options: Partial<ExplainOptions> & { readonly rules: string }) => withDatabase(async (opened) => {
+    .addHelpText('after', '\nWithout --given, the result is theirs to act on and the patient in their care (responsible,in-care).\n\n  aceso policy explain dr-okafor read-result results --critical\n  aceso policy explain dr-okafor join patient --patient < name-of-the-patient\n  aceso policy explain role:billing join consult\n  aceso policy explain dr-okafor read-result results --label part2 --given responsible,consent')
+    .action((who: string, action: string, what: string, options: Partial<ExplainOptions> & { readonly rules: string; readonly patient?: true }) => withDatabase(async (opened) => {
       const { explain, questionFrom, whoNamed } = await import('./explain.ts');
       const { asTheyShouldBe } = await import('../../adapters/policy/grid.ts');
       const role = /^role:(.+)$/u.exec(who)?.[1];
@@ -65,7 +66,13 @@ export function addPolicy(program: Command, { config, print }: PolicyParts): voi
       if (role !== undefined && !rules.roles.includes(role)) throw new Error(`${role} is not a role. There are ${rules.roles.join(', ')}.`);
       const at = now();
       const asker: Who = role === undefined ? await whoNamed((await opened()).store, who, await organisationsIn((await opened()).store, config())) : { ...asTheyShouldBe(role), userId: as<UserId>(`@any-${role}:example`), trainedAt: at };
-      return explain(rules, questionFrom(asker, action, what, { ...options, given: options.given ?? ['responsible', 'in-care'] }, at));
+      if (options.patient === undefined) return explain(rules, questionFrom(asker, action, what, { ...options, given: options.given ?? ['responsible', 'in-care'] }, at));
+      if (role !== undefined || options.given?.includes('in-care')) throw new Error('--patient asks what sources say of one person: name somebody of the directory, and leave in-care out of --given.');
+      const { careOfNamed } = await import('./care.ts');
+      const { patientGiven } = await import('../patient.ts');
+      const { store, keys } = await opened();
+      const sources = await careOfNamed(store, asker.userId, patientGiven(keys), at);
+      return explain(rules, questionFrom(asker, action, what, { ...options, given: [...(options.given ?? ['responsible']), ...(sources.length > 0 ? ['in-care'] : [])] }, at), sources);
     }));
 
   policy.command('diff').description('which rules, and which cells of the role matrix, a change of the rules changes')

@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
 import type { LoadedConfig } from '../../config/load.ts';
+import type { KeyRing } from '../../ports/keys.ts';
 import type { Store } from '../../ports/store.ts';
+import { patientGiven } from '../patient.ts';
 import type { Printed } from '../print.ts';
 import { checkRooms, createTalk, listRooms, repairRoom, showRoom } from './rooms.ts';
 import { upgradeRoom } from './upgrade.ts';
 
-export type RoomsParts = { readonly withStore: (run: (store: Store, config: LoadedConfig) => Promise<Printed>) => Promise<void>; readonly operator: () => string };
+export type RoomsParts = { readonly withStore: (run: (store: Store, config: LoadedConfig, notes: unknown, keys: KeyRing) => Promise<Printed>) => Promise<void>; readonly operator: () => string };
 
 const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
 
@@ -18,7 +20,8 @@ export function addRooms(program: Command, { withStore, operator }: RoomsParts):
     .requiredOption('--member <user>', 'Matrix id (repeat it for several)', collect)
     .option('--key <key>', 'a name of your own for it, never a patient\'s; from template and members when left out')
     .option('--in-care', 'you say that the patient is in the care of all of them: rooms of patients need it, and it is audited')
-    .action((template: string, options: { readonly member: readonly string[]; readonly key?: string; readonly inCare?: true }) => withStore((store, config) => createTalk(store, config, template, { ...options, by: operator() })));
+    .option('--patient', 'the room is about one patient, whose name is read from standard input (system|value, as results have it): only those are in it who have them in care by a source\'s care team, and only for as long')
+    .action((template: string, { patient, ...options }: { readonly member: readonly string[]; readonly key?: string; readonly inCare?: true; readonly patient?: true }) => withStore((store, config, _, keys) => createTalk(store, config, template, { ...options, ...(patient === true ? { patient: patientGiven(keys) } : {}), by: operator() })));
   rooms.command('check').description('read rooms at the homeserver and say what isn\'t as template and policy would have it; exit 1 when something isn\'t').argument('[room]', 'key, party or room id; all when left out')
     .action((name: string | undefined) => withStore(async (store, config) => {
       const { failed, ...printed } = await checkRooms(store, config, name);

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createHomeserver } from '../../adapters/matrix/homeserver.ts';
 import type { LoadedConfig } from '../../config/load.ts';
-import { as, type UserId } from '../../domain/brand.ts';
+import { as, type SubjectId, type UserId } from '../../domain/brand.ts';
 import { admission, lookupsOfPeople } from '../../domain/governed/admission.ts';
 import type { GovernedRoom } from '../../domain/governed/governed.ts';
 import { isRoomKind, ROOM_KINDS } from '../../domain/policy/words.ts';
@@ -15,22 +15,26 @@ import { folderOf, policyOf } from '../policy/folder.ts';
 import { instant, table, type Printed } from '../print.ts';
 import { oursOf } from './ours.ts';
 
-export type CreateOptions = { readonly member: readonly string[]; readonly key?: string; readonly inCare?: true; readonly by: string };
+export type CreateOptions = { readonly member: readonly string[]; readonly key?: string; readonly inCare?: true; readonly patient?: SubjectId; readonly by: string };
 
 /** Asks the running server for a room; whom the policy doesn't let in is said at once. The same key, or the same template and people, is the same room. */
-export async function createTalk(store: Store, config: LoadedConfig, template: string, { member, key, inCare, by }: CreateOptions): Promise<Printed> {
+export async function createTalk(store: Store, config: LoadedConfig, template: string, { member, key, inCare, patient, by }: CreateOptions): Promise<Printed> {
   if (!isRoomKind(template) || template === 'results') throw new Error(`${template} is no template of a room in which people talk. There are ${ROOM_KINDS.filter((kind) => kind !== 'results').join(', ')}.`);
   for (const each of member) if (!/^@[^:\s]+:\S+$/u.test(each)) throw new Error(`${each} is not a Matrix user id, e.g. @ada:mercy.example`);
   if (key !== undefined && !/^[a-z0-9][a-z0-9._-]{0,62}$/u.test(key)) throw new Error(`${key}: a key has lower-case letters, digits, dots and dashes, e.g. cardiology-consult. Never a patient's name.`);
+  if (patient !== undefined && inCare) throw new Error('--patient or --in-care: either care teams say who has the patient in care, or you do.');
+  if (patient !== undefined && template !== 'patient' && template !== 'care-team') throw new Error(`A ${template} room is about no patient: --patient is for patient and care-team rooms.`);
   const members = [...new Set(member)].sort().map((each) => as<UserId>(each));
-  const id = key ?? `${template}-${createHash('sha256').update(members.join(' ')).digest('hex').slice(0, 12)}`;
+  const id = key ?? `${template}-${createHash('sha256').update([...members, ...(patient === undefined ? [] : [patient])].join(' ')).digest('hex').slice(0, 12)}`;
   const known = (await store.load({ kind: 'governed', id }))?.state as GovernedRoom | undefined;
   if (known && known.template !== template) throw new Error(`${id} is a ${known.template} room already: give another --key.`);
+  if (known && patient !== undefined && known.patient !== patient) throw new Error(`${id} is not about that patient: a room stays about whom it was made for. Give another --key.`);
+  const about = known?.patient ?? patient;
   const templates = templatesOf(config);
-  const asked = admission({ key: id, template, people: members, inCare: inCare === true ? 'attested' : undefined }, { judge: policyOf(folderOf(config)).judge, found: await store.lookup(lookupsOfPeople(members)), settings: { ...settingsOf(config), templates }, now: as(Date.now()) });
+  const asked = admission({ key: id, template, people: members, inCare: inCare === true ? 'attested' : undefined, patient: about }, { judge: policyOf(folderOf(config)).judge, found: await store.lookup(lookupsOfPeople(members, about)), settings: { ...settingsOf(config), templates }, now: as(Date.now()) });
   const refusals = asked.refused.map(({ userId, message, rules }) => `  ${userId} is not let in: ${message} [${rules.join(' ')}]`);
   if (asked.admitted.length === 0) throw new Error(['The policy lets nobody of them in, so no room was made:', ...refusals].join('\n'));
-  await store.receive([{ source: 'operator', key: randomUUID(), aggregate: { kind: 'governed', id }, at: as(Date.now()), body: { type: 'operator.open', by, template, members, ...(inCare === true ? { inCare: 'attested' as const } : {}) } }]);
+  await store.receive([{ source: 'operator', key: randomUUID(), aggregate: { kind: 'governed', id }, at: as(Date.now()), body: { type: 'operator.open', by, template, members, ...(inCare === true ? { inCare: 'attested' as const } : {}), ...(patient === undefined ? {} : { patient }) } }]);
   return { json: { key: id, template, admitted: asked.admitted, refused: asked.refused }, text: [`${id}: the running server ${known ? 'invites who is not in it yet' : `makes the ${template} room and invites ${asked.admitted.join(', ')}`}. See \`aceso rooms show ${id}\`.`, ...refusals].join('\n') };
 }
 
@@ -65,6 +69,7 @@ export async function showRoom(store: Store, name: string): Promise<Printed> {
     json: { key: keyOf(room), template: kindOf(room), phase: state.phase, roomId: state.roomId, former: state.former ?? [], members: state.members, refused, untold, blocked: state.blocked, looked: state.looked },
     text: [
       `${keyOf(room)}  ${kindOf(room)} room, ${state.phase}${state.roomId === undefined ? '' : `, ${state.roomId}`}`, ...(state.blocked ? [`  blocked: ${state.blocked.message} [${state.blocked.code}]`] : []),
+      ...(room.kind === 'governed' && room.state.patient !== undefined ? ['  about one patient: who has them in care, care teams say'] : []),
       ...(room.kind === 'governed' && room.state.replacing ? ['  another is being made in its place'] : []),
       ...Object.entries(state.members).map(([userId, membership]) => `  ${userId}: ${membership}`), ...refused.map(({ userId, message, rules }) => `  ${userId} is not let in: ${message} [${rules.join(' ')}]`),
       ...untold.map((each) => `  waits to be told: ${each}`),

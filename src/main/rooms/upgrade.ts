@@ -20,7 +20,7 @@ export async function upgradeRoom(store: Store, config: LoadedConfig, name: stri
   const room = await roomNamed(store, name);
   if (room.kind === 'room') throw new Error(`${name} is a results room: upgrade it at the homeserver as the guardian, and results follow.`);
   const { state } = room;
-  const { key, template: kind, people, inCare, roomId } = state;
+  const { key, template: kind, people, inCare, patient, roomId } = state;
   if (roomId === undefined) throw new Error(`${key} is not made yet: see \`aceso rooms show ${key}\`.`);
   if (to !== undefined && !VERSIONS.includes(to)) throw new Error(`--to ${to}: Aceso makes rooms of the versions ${VERSIONS.join(', ')}.`);
   const homeserver = homeserverOf(config);
@@ -29,7 +29,7 @@ export async function upgradeRoom(store: Store, config: LoadedConfig, name: stri
   const { room_version: made = '1' } = now.value.find(({ type }) => type === 'm.room.create')?.content ?? {};
 
   const templates = templatesOf(config);
-  const { admitted, refused, speakers } = admission({ key, template: kind, people, inCare }, { judge: policyOf(folderOf(config)).judge, found: await store.lookup(lookupsOfPeople(people)), settings: { ...settingsOf(config), templates }, now: as(Date.now()) });
+  const { admitted, refused, speakers } = admission({ key, template: kind, people, inCare, patient }, { judge: policyOf(folderOf(config)).judge, found: await store.lookup(lookupsOfPeople(people, patient)), settings: { ...settingsOf(config), templates }, now: as(Date.now()) });
   const servers: readonly ServerName[] = [...new Set(admitted.map(serverOf))];
   const template = templateFor(templates, kind);
   const { version } = planFor({ ...template, roomVersion: to ?? template.roomVersion }, { servers, speakers }, peopleOf(config, homeserver.guardian));

@@ -103,7 +103,7 @@ describe('A delivery to a partner', () => {
     return decision;
   }
 
-  it('asks what is agreed when its room is ready', () => expect(lookupsOfDelivery({ id: as('f'), aggregate: { kind: 'delivery', id: 'd1' }, at: T0, body: ready })).to.deep.include({ kind: 'agreement', name: 'stanne.example' }));
+  it('asks what is agreed when its room is ready', () => expect(lookupsOfDelivery({ id: as('f'), aggregate: { kind: 'delivery', id: 'd1' }, at: T0, body: ready }, undefined)).to.deep.include({ kind: 'agreement', name: 'stanne.example' }));
 
   it('goes out under an agreement', () => expect(seen(delivery([[requested, context(undefined)], [ready, context(register(entry()))]]))).to.deep.equal(['room.send']));
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { as, type RoomId, type UserId } from '../../../src/domain/brand.ts';
+import { as, type RoomId, type SubjectId, type UserId } from '../../../src/domain/brand.ts';
 import type { Context, Decision } from '../../../src/domain/decision.ts';
 import type { FactBody } from '../../../src/domain/fact.ts';
 import { decideGoverned, lookupsOfGoverned } from '../../../src/domain/governed/decide.ts';
@@ -66,6 +66,36 @@ describe('A room in which people talk', () => {
   it('is not made for nobody', () => {
     const { state, effects } = run([open('consult', ben), contextWith()]);
     expect([effects, state?.blocked?.code]).to.deep.equal([undefined, 'policy']);
+  });
+
+  it('about a patient lets in whoever has them in care by a care team, and lets them go when that ends', () => {
+    const patient = as<SubjectId>('subject-1');
+    const inCare: Judge = ({ circumstances }) => ({ allowed: circumstances.inCare, revision: 'r7', rules: ['in-care'], message: 'Not in their care.', warnings: [] });
+    const directory = contextWith({ ...person(ben, 'physician'), identifiers: [{ system: 's', value: '1' }] }, person(cleo, 'nurse'));
+    const caring = (active: boolean): Context => ({ ...directory, judge: inCare, found: new Map([...directory.found, [patient, { aggregate: { kind: 'patient', id: patient }, state: { id: patient, teams: { t: { source: 'ehr', active, carers: [{ identifiers: [{ system: 's', value: '1' }] }] } } } }]]) });
+    const about = { ...open('patient', ben, cleo), patient } as FactBody;
+    const first = run([about, caring(true)]);
+    expect([first.state?.admitted, first.state?.refused.map(({ userId }) => userId)]).to.deep.equal([[ben], [cleo]]);
+    expect(first.audit[0]?.detail).to.include({ patient });
+    expect(lookupsOfGoverned({ id: as('f'), aggregate: { kind: 'governed', id: 'k' }, at: T0, body: { type: 'policy.changed', revision: 'r' } }, first.state)).to.deep.include({ kind: 'patient', name: patient });
+    const over = run([about, caring(true)], [made, caring(true)], [member(ben, 'join'), caring(true)], [{ type: 'policy.changed', revision: 'sweep' }, caring(false)]);
+    expect([over.state?.admitted, doneBy(over)]).to.deep.equal([[], ['look:f3']]);
+    expect(run([about, { ...caring(true), found: directory.found }]).state?.blocked?.code, 'nothing is known of the patient').to.equal('policy');
+  });
+
+  it('stays about the patient for whom it was made', () => {
+    const about = (patient?: string): FactBody => ({ ...open('care-team', ben), ...(patient === undefined ? {} : { patient }) } as FactBody);
+    const other = run(about('subject-1'), made, about('subject-2'));
+    expect([other.state?.patient, other.audit[0]?.action]).to.deep.equal(['subject-1', 'room.refused']);
+    expect(run(about('subject-1'), made, about()).state?.patient).to.equal('subject-1');
+    expect(run(about(), made, about('subject-1')).audit[0]?.action, 'and nobody is let in by another question later').to.equal('room.refused');
+  });
+
+  it('of patients needs somebody\'s word for the care, and a room about no patient needs none', () => {
+    const asked: (readonly [string, boolean])[] = [];
+    const noting: Context = { ...everybody, judge: (question) => { asked.push([question.target.type === 'room' ? question.target.kind : '', question.circumstances.inCare]); return judge(question); } };
+    for (const body of [open('patient', ben), { ...open('patient', ben), inCare: 'attested' } as FactBody, open('care-team', ben)]) run([body, noting]);
+    expect(asked).to.deep.equal([['patient', false], ['patient', true], ['care-team', true]]);
   });
 
   it('of a local kind takes nobody of another hospital', () => {

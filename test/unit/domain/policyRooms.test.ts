@@ -138,12 +138,26 @@ describe('Who may read a result, by the policy', () => {
     expect(audit.at(-1)).to.deep.equal({ action: 'rules.allowed', because: 'allowed by consented', detail: { user: adaId, asked: 'read-result', rules: 'consented', revision: 'r8', warnings: 'training-overdue', delivery: 'x' } });
   });
 
+  it('the patient is in the care of whom the result names; of a pool, in theirs whom a care team names', () => {
+    const inCare = (rule: string, patients: Context['found'] = new Map()): readonly unknown[] => {
+      const asked: unknown[] = [];
+      const known = contextWith([ada], (question) => { asked.push([question.circumstances.responsible, question.circumstances.inCare]); return judge(question); });
+      const context = { ...known, found: new Map([...known.found, ...patients]) };
+      deliver([[{ ...requested, rule }, context], [ready, context]]);
+      return asked[0] as readonly unknown[];
+    };
+    const team: Context['found'] = new Map([[SUBJECT, { aggregate: { kind: 'patient', id: SUBJECT }, state: { id: SUBJECT, teams: { t: { source: 'ehr', active: true, carers: [{ identifiers: ada.identifiers }] } } } }]]);
+    expect([inCare('requester'), inCare('pool'), inCare('pool', team), inCare('assigned by it')]).to.deep.equal([[true, true], [true, false], [true, true], [true, false]]);
+    const { state } = deliver([[requested, strict]]);
+    expect(lookupsOfDelivery(fact('delivery', ready), state)).to.deep.include({ kind: 'patient', name: SUBJECT });
+  });
+
   it('one of a team who is in the room may not: nothing is sent, for everybody there would read it', () => {
     const { labels: _, ...plain } = requested as FactBody & { readonly labels?: unknown };
     const team: FactBody = { type: 'room.ready', roomId: as<RoomId>('!r:m'), party: lab, members: { [adaId]: 'joined', [benId]: 'joined' } };
     const directory = contextWith([{ ...ben, standing: { roles: ['billing'] } }]);
     expect(deliver([[{ ...plain, party: lab } as FactBody, strict], [team, directory]]).state?.held?.code).to.equal('policy');
     expect(deliver([[{ ...plain, party: lab } as FactBody, strict], [team, contextWith([ben])]]).state?.phase).to.equal('sending');
-    expect(lookupsOfDelivery(fact('delivery', team)).map(({ name }) => name)).to.deep.equal([personName(adaId), personName(benId), 'mercy.example', 'stanne.example']);
+    expect(lookupsOfDelivery(fact('delivery', team), undefined).map(({ name }) => name)).to.deep.equal([personName(adaId), personName(benId), 'mercy.example', 'stanne.example']);
   });
 });

@@ -1,0 +1,70 @@
+/** CareTeam as who has a patient in care, and until when. Nothing is concluded that it doesn't say. */
+import type { Carer } from '../../../src/domain/care/care.ts';
+import type { Identifier } from '../../../src/domain/people/recipient.ts';
+import type { CareNews } from '../../../src/ports/bridge.ts';
+import { asIdentifier } from '../identity.ts';
+import { child, children, resourceType, text } from '../node.ts';
+import type { Node } from '../node.ts';
+import { problem } from '../outcome.ts';
+import type { Issue } from '../outcome.ts';
+import { conditionalIdentifier, localName, referencedType } from '../reference.ts';
+import type { Located, Scope } from '../reference.ts';
+import { patientKeys } from './patient.ts';
+import { hasNul, identifiersIn, instant, keyOf, LONGEST, ownName, writtenAt } from './staff.ts';
+
+/** More would be a hospital, not a team; each is read whenever the patient's rooms and results are. */
+const MOST_PEOPLE = 500;
+
+export const careOf = (located: Located, scope: Scope): { readonly news: CareNews } | { readonly issues: readonly Issue[] } => {
+  const { node, path } = located;
+  const refused = (code: Issue['code'], diagnostics: string, at = path): { readonly issues: readonly Issue[] } => ({ issues: [problem(code, diagnostics, at)] });
+  const team = ownName(located, scope);
+  if (team === undefined) return refused('required', 'An id or an identifier is required: nothing else could name it again.');
+  const participants = children(node, 'participant');
+  if (participants.length > MOST_PEOPLE) return refused('too-costly', `A care team has at most ${MOST_PEOPLE} participants.`, `${path}.participant`);
+  const patients = patientsOf(located, scope);
+  if (patients === undefined) return refused('required', 'The patient has no identification: give an identifier, or a reference that names it.', `${path}.subject`);
+  const period = child(node, 'period');
+  const care: CareNews['care'] = {
+    source: scope.source.id, active: text(node, 'status') === 'active', ...instant('from', text(period, 'start'), 'start'), ...instant('until', text(period, 'end'), 'end'),
+    carers: participants.flatMap((participant) => carerIn(participant, located, scope)),
+  };
+  const isStorable = care.carers.every(({ identifiers }) => identifiers.every(({ system, value }) => system.length + value.length < LONGEST)) && !hasNul(care);
+  if (!isStorable) return refused('value', `Identifiers and references are at most ${LONGEST} characters long, with their system, and no text has a NUL character.`);
+  return { news: { key: keyOf(node, [care, team, patients]), care, team, patientKeys: patients, ...writtenAt(node) } };
+};
+
+/** A team that is about a group, or about nobody, gives nobody a patient in care; and takes from its people whom it was about before. */
+const patientsOf = (located: Located, scope: Scope): readonly string[] | undefined => {
+  const subject = child(located.node, 'subject');
+  const target = scope.resolve(subject, located);
+  const type = referencedType(subject, target);
+  if (subject === undefined || (type !== undefined && type !== 'Patient')) return [];
+  const keys = patientKeys(subject, target, scope);
+  return keys.length === 0 ? undefined : keys;
+};
+
+/** Practitioners and their roles. Not a team that is part of this one, an organisation, or the patient's family. */
+const carerIn = (participant: Node, team: Located, scope: Scope): readonly Carer[] => {
+  const member = child(participant, 'member');
+  const target = scope.resolve(member, team);
+  const type = referencedType(member, target);
+  if (member === undefined || (type !== undefined && type !== 'Practitioner' && type !== 'PractitionerRole')) return [];
+  const identifiers = [...namesOf(member, target, scope), ...ofRole(target, scope)];
+  const period = child(participant, 'period');
+  return identifiers.length === 0 ? [] : [{ identifiers: [...new Map(identifiers.map((each) => [`${each.system}|${each.value}`, each])).values()], ...instant('from', text(period, 'start'), 'start'), ...instant('until', text(period, 'end'), 'end') }];
+};
+
+/** Whose role it is, when it came along. */
+const ofRole = (role: Located | undefined, scope: Scope): readonly Identifier[] => {
+  if (role === undefined || resourceType(role.node) !== 'PractitionerRole') return [];
+  const practitioner = child(role.node, 'practitioner');
+  return practitioner === undefined ? [] : namesOf(practitioner, scope.resolve(practitioner, role), scope);
+};
+
+const namesOf = (reference: Node, target: Located | undefined, scope: Scope): readonly Identifier[] => {
+  const written = text(reference, 'reference');
+  const logical = child(reference, 'identifier');
+  const local = target?.local ?? localName(written, scope.source);
+  return [logical === undefined ? undefined : asIdentifier(logical, scope), conditionalIdentifier(written), local === undefined ? undefined : { system: scope.localSystem, value: local }, ...(target === undefined ? [] : identifiersIn(target.node, scope))].filter((each) => each !== undefined);
+};
