@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { canonicalJson } from '../../src/adapters/federation/canonicalJson.ts';
 import { isSignedBy, publicKeyOf, signerOf } from '../../src/adapters/federation/ed25519.ts';
 import { signableBytes } from '../../src/adapters/federation/event.ts';
 import { signatureIn, type JsonObject } from '../../src/adapters/federation/signedJson.ts';
@@ -23,7 +24,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
   const event = JSON.parse(Buffer.concat(chunks).toString('utf8')) as JsonObject;
   const credentials = parseXMatrix(request.headers.authorization);
-  const isProven = credentials !== undefined && originKey !== undefined && isAuthentic({ method: request.method ?? '', uri: request.url ?? '', content: event }, credentials, serverName, originKey);
+  const isProven = credentials !== undefined && originKey !== undefined && isAuthentic({ method: request.method ?? '', uri: request.url ?? '', content: canonicalJson(event) }, credentials, serverName, originKey);
   const signable = signableBytes('12', event);
   const isSigned = isProven && isSignedBy(originKey, signable, signatureIn(event, credentials.origin, credentials.key));
   const [status, body] = isSigned ? [200, { [serverName]: { 'ed25519:policy_server': policy.sign(signable) } }] as const : [403, { errcode: 'M_FORBIDDEN', error: 'not signed' }] as const;

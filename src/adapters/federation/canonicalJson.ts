@@ -16,6 +16,21 @@ const MOST_VALUES = 50_000;
  */
 export const canonicalJson = (value: unknown): string => written(value, 0, { values: 0 });
 
+/** The fields of an object in canonical JSON, in their order: written once, for all that is made of them (`joined`). */
+export type Fields = ReadonlyMap<string, string>;
+
+export function canonicalFields(object: Readonly<Record<string, unknown>>): Fields {
+  const so = { values: 1 };
+  return new Map(namesOf(object).map((name) => [name, written(object[name], 1, so)]));
+}
+
+/** Canonical JSON of an object with these fields; they come in the order of their names. */
+export function joined(fields: Iterable<readonly [name: string, text: string]>): string {
+  let text = '';
+  for (const [name, value] of fields) text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${value}`;
+  return `{${text}}`;
+}
+
 /** Whether a text has no more values than are signed: seen before it is parsed, which would take longer the more there are. */
 export function hasFewValues(text: Uint8Array): boolean {
   let [values, isInString] = [1, false];
@@ -41,12 +56,16 @@ function written(value: unknown, depth: number, so: { values: number }): string 
   if (Array.isArray(value)) return `[${value.map((item) => written(item, depth + 1, so)).join(',')}]`;
   if (typeof value !== 'object') throw new NotCanonical(`a ${typeof value}`);
   const object = value as Readonly<Record<string, unknown>>;
+  return `{${namesOf(object).map((name) => `${JSON.stringify(name)}:${written(object[name], depth + 1, so)}`).join(',')}}`;
+}
+
+function namesOf(object: Readonly<Record<string, unknown>>): string[] {
   const names = Object.keys(object);
   if (names.length > MOST_VALUES) throw new NotCanonical(`more than ${MOST_VALUES} values`);
-  return `{${inOrder(names).map((name) => `${JSON.stringify(name)}:${written(object[name], depth + 1, so)}`).join(',')}}`;
+  return inOrder(names);
 }
 
 /** Characters above the BMP are written with units (D800–DFFF) that sort before U+E000–U+FFFF, though their code points come after. */
 const ABOVE_SURROGATES = /[\u{d800}-\u{ffff}\u{10000}-\u{10ffff}]/u;
 
-const inOrder = (names: string[]): string[] => (names.some((name) => ABOVE_SURROGATES.test(name)) ? names.sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other))) : names.sort());
+const inOrder = (names: string[]): string[] => (ABOVE_SURROGATES.test(names.join('')) ? names.sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other))) : names.sort());

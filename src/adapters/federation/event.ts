@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { as, type EventId } from '../../domain/brand.ts';
-import { canonicalJson } from './canonicalJson.ts';
-import { unpadded, type Signer } from './ed25519.ts';
+import { canonicalFields, canonicalJson, joined, type Fields } from './canonicalJson.ts';
+import type { Signer } from './ed25519.ts';
 import { isObject, type JsonObject } from './signedJson.ts';
 
 /** The room versions whose rules are known here. */
@@ -21,15 +21,18 @@ const KEPT_CONTENT: Readonly<Record<string, readonly string[]>> = {
 };
 const LEVELS = ['ban', 'events', 'events_default', 'kick', 'redact', 'state_default', 'users', 'users_default'];
 
+/** An event as it came, and its fields in canonical JSON. */
+export type WrittenEvent = { readonly event: JsonObject; readonly fields: Fields };
+
 /** An event as it is signed and named: redacted, by the rules of its room's version. */
 export function redacted(version: RoomVersion, event: JsonObject): JsonObject {
+  return { ...pick(event, version === '10' ? KEPT_BEFORE_11 : KEPT), content: redactedContent(version, event) };
+}
+
+function redactedContent(version: RoomVersion, event: JsonObject): JsonObject {
   const isNew = version !== '10';
   const content = isObject(event['content']) ? event['content'] : {};
   const type = typeof event['type'] === 'string' ? event['type'] : '';
-  return { ...pick(event, isNew ? KEPT : KEPT_BEFORE_11), content: redactedContent(isNew, type, content) };
-}
-
-function redactedContent(isNew: boolean, type: string, content: JsonObject): JsonObject {
   if (type === 'm.room.create') return isNew ? content : pick(content, ['creator']);
   if (type === 'm.room.power_levels') return pick(content, isNew ? [...LEVELS, 'invite'] : LEVELS);
   if (type === 'm.room.redaction') return isNew ? pick(content, ['redacts']) : {};
@@ -46,14 +49,22 @@ export function signableBytes(version: RoomVersion, event: JsonObject): Buffer {
   return Buffer.from(canonicalJson(rest));
 }
 
+/** The same of one whose fields are written: only what is kept of its content is written anew. */
+export function signableOf(version: RoomVersion, { event, fields }: WrittenEvent): Buffer {
+  const names = version === '10' ? SIGNED_BEFORE_11 : SIGNED;
+  const texts = names.map((name) => [name, name === 'content' ? canonicalJson(redactedContent(version, event)) : fields.get(name)] as const);
+  return Buffer.from(joined(texts.flatMap(([name, text]) => (text === undefined ? [] : [[name, text] as const]))));
+}
+const signedOf = (kept: readonly string[]): readonly string[] => kept.filter((name) => name !== 'signatures').sort();
+const SIGNED = signedOf(KEPT);
+const SIGNED_BEFORE_11 = signedOf(KEPT_BEFORE_11);
+
 /** Since room version 4 an event's id is the hash of what is signed. */
-export const eventIdOf = (signable: Uint8Array): EventId => as<EventId>(`$${createHash('sha256').update(signable).digest('base64url')}`);
+export const eventIdOf = (signable: Uint8Array): EventId => as<EventId>(`$${hash('sha256', signable, 'base64url')}`);
 
 /** The hash of an event as it is sent (server-server API §"Calculating the content hash for an event"). */
-export function contentHash(event: JsonObject): string {
-  const { unsigned: _, signatures: __, hashes: ___, age_ts: ____, outlier: _____, destinations: ______, ...rest } = event;
-  return unpadded(createHash('sha256').update(canonicalJson(rest)).digest());
-}
+export const contentHash = (fields: Fields): string => hash('sha256', joined([...fields].filter(([name]) => !UNHASHED.has(name))), 'base64').replace('=', '');
+const UNHASHED: ReadonlySet<string> = new Set(['unsigned', 'signatures', 'hashes', 'age_ts', 'outlier', 'destinations']);
 
 /** A hash as it is written in JSON (unpadded base64; some pad it). */
 export const isSha256 = (value: unknown): value is string => typeof value === 'string' && /^[A-Za-z0-9+/]{43}=?$/u.test(value);
@@ -61,11 +72,11 @@ export const isSha256 = (value: unknown): value is string => typeof value === 's
 export function isHashRight(event: JsonObject, sha256: string): boolean {
   const { hashes } = event;
   const said = isObject(hashes) ? hashes['sha256'] : undefined;
-  return isSha256(said) && said.replace('=', '') === sha256;
+  return said === sha256 || said === `${sha256}=`;
 }
 
 /** Adds hash and signature. */
 export function signedEvent(version: RoomVersion, event: JsonObject, name: string, keyId: string, signer: Signer): JsonObject {
-  const hashed = { ...event, hashes: { sha256: contentHash(event) } };
+  const hashed = { ...event, hashes: { sha256: contentHash(canonicalFields(event)) } };
   return { ...hashed, signatures: { [name]: { [keyId]: signer.sign(signableBytes(version, hashed)) } } };
 }

@@ -1,5 +1,6 @@
 import type { Admission, Admitted, HttpHead, HttpReply, HttpRoute } from '../../ports/bridge.ts';
-import { hasFewValues, NotCanonical } from './canonicalJson.ts';
+import { canonicalFields, hasFewValues, joined, NotCanonical, type Fields } from './canonicalJson.ts';
+import type { WrittenEvent } from './event.ts';
 import type { Membership } from './membership.ts';
 import type { OriginKeys } from './originKeys.ts';
 import type { SignAnswer } from './signing.ts';
@@ -15,7 +16,7 @@ export type FacadeParts = {
   readonly servers: () => readonly string[];
   readonly keys: Pick<OriginKeys, 'find'>;
   readonly published: () => JsonObject;
-  readonly sign: (event: JsonObject, origin: string) => Promise<SignAnswer>;
+  readonly sign: (event: WrittenEvent, origin: string) => Promise<SignAnswer>;
   readonly membership: Pick<Membership, 'invited'>;
   readonly now: () => number;
   readonly version: string;
@@ -36,7 +37,7 @@ const SIGN_ROOM = { name: 'sign', bytes: 32 * MIB, perPeer: 8 * MIB };
 const OTHER_ROOM = { name: 'other', bytes: 32 * MIB, perPeer: 8 * MIB };
 
 type Answer = { readonly status: number; readonly body: JsonObject };
-type Asked = { readonly parameters: readonly string[]; readonly content: JsonObject; readonly origin: string; readonly query: URLSearchParams };
+type Asked = { readonly parameters: readonly string[]; readonly content: JsonObject; readonly fields: Fields; readonly origin: string; readonly query: URLSearchParams };
 type Endpoint = { readonly method: string; readonly path: RegExp; readonly maxBytes?: number; readonly room?: Admitted['room']; readonly answer: (parts: FacadeParts, asked: Asked) => Answer | Promise<Answer> };
 
 const ok = (body: JsonObject): Answer => ({ status: 200, body });
@@ -53,7 +54,7 @@ const OPEN: readonly Endpoint[] = [
 
 /** What a member's server is asked, answered truly: it has one user without devices, and keeps nothing. */
 const AUTHENTICATED: readonly Endpoint[] = [
-  { method: 'POST', path: /^\/_matrix\/policy\/(?:v1|unstable\/org\.matrix\.msc4284)\/sign$/u, maxBytes: EVENT_BYTES, room: SIGN_ROOM, answer: ({ sign }, { content, origin }) => sign(content, origin) },
+  { method: 'POST', path: /^\/_matrix\/policy\/(?:v1|unstable\/org\.matrix\.msc4284)\/sign$/u, maxBytes: EVENT_BYTES, room: SIGN_ROOM, answer: ({ sign }, { content: event, fields, origin }) => sign({ event, fields }, origin) },
   { method: 'PUT', path: /^\/_matrix\/federation\/v1\/send\/[^/]+$/u, maxBytes: TRANSACTION_BYTES, answer: () => ok({ pdus: {} }) },
   { method: 'PUT', path: /^\/_matrix\/federation\/v2\/invite\/[^/]+\/[^/]+$/u, maxBytes: INVITATION_BYTES, answer: ({ membership }, { content, origin }) => membership.invited(content, origin) },
   { method: 'GET', path: /^\/_matrix\/federation\/v1\/query\/profile$/u, answer: ({ userId, displayName }, { query }) => (query.get('user_id') === userId ? ok({ displayname: displayName }) : error(404, 'M_NOT_FOUND', 'No such user.')) },
@@ -73,7 +74,7 @@ export function createFacade(parts: FacadeParts): HttpRoute {
   const admit = (head: HttpHead): Admission => {
     const path = decoded(head.path);
     const open = OPEN.find((each) => each.method === head.method && each.path.test(head.path));
-    if (open) return admitted({}, () => respond(parts, open, { parameters: [], content: {}, origin: '', query: head.query }));
+    if (open) return admitted({}, () => respond(parts, open, { parameters: [], content: {}, fields: NOTHING, origin: '', query: head.query }));
     const endpoint = AUTHENTICATED.find((each) => each.method === head.method && each.path.test(head.path));
     const refuse = (code: Parameters<FacadeParts['refused']>[0]['code'], answer: Answer): HttpReply => {
       parts.refused({ code, status: answer.status, peer: head.peer.address });
@@ -91,10 +92,12 @@ export function createFacade(parts: FacadeParts): HttpRoute {
       if (!key) return unproven();
       const content = parsed(bytes);
       if (content === 'not JSON') return json(error(400, 'M_NOT_JSON', 'The body is no JSON object, or holds too many values.'));
-      const request = { method: head.method, uri: head.uri ?? head.path, ...(content === undefined ? {} : { content }) };
-      if (!isProven(request, credentials, parts.serverName, key)) return unproven();
+      const fields = content === undefined ? NOTHING : fieldsIn(content);
+      if (!fields) return unproven();
+      const request = { method: head.method, uri: head.uri ?? head.path, ...(content === undefined ? {} : { content: joined(fields) }) };
+      if (!isAuthentic(request, credentials, parts.serverName, key)) return unproven();
       const [, ...parameters] = endpoint.path.exec(path) ?? [];
-      return respond(parts, endpoint, { parameters, content: content ?? {}, origin, query: head.query });
+      return respond(parts, endpoint, { parameters, content: content ?? {}, fields, origin, query: head.query });
     });
   };
   return { prefix: '/', admit };
@@ -113,21 +116,26 @@ async function respond(parts: FacadeParts, endpoint: Endpoint, asked: Asked): Pr
 
 const json = ({ status, body }: Answer): HttpReply => ({ status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
 
-function isProven(...[request, credentials, destination, key]: Parameters<typeof isAuthentic>): boolean {
+const NOTHING: Fields = new Map();
+
+/** Undefined for what can't be what was signed. */
+function fieldsIn(content: JsonObject): Fields | undefined {
   try {
-    return isAuthentic(request, credentials, destination, key);
+    return canonicalFields(content);
   } catch (error_) {
-    if (error_ instanceof NotCanonical) return false;
+    if (error_ instanceof NotCanonical) return undefined;
     throw error_;
   }
 }
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Undefined: there is none. */
 function parsed(bytes: Uint8Array): JsonObject | undefined | 'not JSON' {
   if (bytes.length === 0) return undefined;
   if (!hasFewValues(bytes)) return 'not JSON';
   try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const value: unknown = JSON.parse(UTF8.decode(bytes));
     return isObject(value) ? value : 'not JSON';
   } catch {
     return 'not JSON';

@@ -3,9 +3,9 @@ import { admit, dependsOnRoom, isHistory, isServerAdmitted, LARGEST_BYTES, maySp
 import type { RoomView } from '../../domain/policy/roomView.ts';
 import type { Verdict } from '../../domain/policy/verdict.ts';
 import { isRoomKind, type RoomKind } from '../../domain/policy/words.ts';
-import { canonicalJson, NotCanonical } from './canonicalJson.ts';
+import { canonicalJson, joined, NotCanonical, type Fields } from './canonicalJson.ts';
 import { isSignedBy } from './ed25519.ts';
-import { contentHash, eventIdOf, isHashRight, isRoomVersion, isSha256, redacted, signableBytes, type RoomVersion } from './event.ts';
+import { contentHash, eventIdOf, isHashRight, isRoomVersion, isSha256, redacted, signableBytes, signableOf, type RoomVersion, type WrittenEvent } from './event.ts';
 import type { OriginKeys } from './originKeys.ts';
 import { isObject, keyIdsIn, signatureIn, type JsonObject } from './signedJson.ts';
 import type { Views } from './views.ts';
@@ -25,14 +25,14 @@ export type JudgeParts = {
 };
 
 /** Finds out what the rules ask about an event, and asks them; what isn't found out by the deadline is `too-slow`. Never throws for what the event says. */
-export async function judge({ passed, terms: termsNow, now, writer, ...parts }: JudgeParts, event: JsonObject, deadline: AbortSignal): Promise<Judgement> {
+export async function judge({ passed, terms: termsNow, now, writer, ...parts }: JudgeParts, { event, fields }: WrittenEvent, deadline: AbortSignal): Promise<Judgement> {
   const [views, keys] = [viewsBy(deadline, parts.views), keysBy(deadline, parts.keys)];
   try {
     const terms = termsNow();
     const pdu = pduOf(event, terms);
     if (!pdu) return { verdict: refuse('malformed') };
     // Before it is hashed.
-    const bytes = sizeOf(event);
+    const bytes = sizeOf(fields);
     if (bytes > LARGEST_BYTES) return { verdict: refuse('oversized') };
     const roomId = roomOf(event);
     if (roomId === undefined) return { verdict: refuse('malformed') };
@@ -40,13 +40,13 @@ export async function judge({ passed, terms: termsNow, now, writer, ...parts }: 
     if (room === 'away') return { roomId, verdict: refuse('homeserver-away') };
     if (!room) return { roomId, verdict: refuse('room-unknown') };
     if (!isRoomVersion(room.version)) return { roomId, verdict: refuse('room-version') };
-    const signable = signableBytes(room.version, event);
+    const signable = signableOf(room.version, { event, fields });
     const eventId = eventIdOf(signable);
-    const hash = isHashRight(event, contentHash(event)) ? 'right' : isRedactedForm(room.version, event) ? 'redacted' : 'wrong';
+    const hash = isHashRight(event, contentHash(fields)) ? 'right' : isRedactedForm(room.version, event) ? 'redacted' : 'wrong';
     const target = targetOf(pdu, room);
     const isOld = isHistory(pdu, now()) || hash === 'redacted';
     const asked: Omit<Asked, 'room' | 'signature' | 'writer'> = {
-      now: now(), hash, bytes, fields: fieldsOf(event),
+      now: now(), hash, bytes, fields: sayingFields(event),
       // What was let pass once passes again; what the homeserver accepted is history. But state can become current where the room's graph forks, though it was
       // refused (docs/policy-server.md): of state that shows its redacted form alone, only our own word counts.
       accepted: passed.has(eventId) || (!(hash === 'redacted' && pdu.state_key !== undefined) && (room.current.has(eventId) || (isOld && await views.accepted(roomId, eventId) === pdu.sender))),
@@ -102,7 +102,7 @@ const viewsBy = (deadline: AbortSignal, views: Views): Pick<Views, 'room' | 'fre
 });
 const keysBy = (deadline: AbortSignal, keys: JudgeParts['keys']): JudgeParts['keys'] => ({ find: (server, keyId, at) => by(deadline, keys.find(server, keyId, at)) });
 
-const sizeOf = ({ unsigned: _, ...event }: JsonObject): number => Buffer.byteLength(canonicalJson(event));
+const sizeOf = (fields: Fields): number => Buffer.byteLength(joined([...fields].filter(([name]) => name !== 'unsigned')));
 
 async function senderOf(views: Pick<Views, 'sender'>, roomId: RoomId, target: EventId): Promise<{ readonly target?: UserId }> {
   const sender = await views.sender(roomId, target);
@@ -121,7 +121,7 @@ async function isSignedByOrigin(keys: Pick<OriginKeys, 'find'>, event: JsonObjec
 const isRedactedForm = (version: RoomVersion, { unsigned: _, ...event }: JsonObject): boolean => canonicalJson(redacted(version, event)) === canonicalJson(event);
 
 /** What some servers still send, and what says nothing beside the rest, is left out. */
-function fieldsOf(event: JsonObject): readonly string[] {
+function sayingFields(event: JsonObject): readonly string[] {
   const sender = String(event['sender']);
   const isSpeechless = (name: string): boolean =>
     (name === 'origin' && event[name] === sender.slice(sender.indexOf(':') + 1)) || (name === 'prev_state' && Array.isArray(event[name]) && event[name].length === 0)

@@ -1,6 +1,7 @@
 import type { RoomId } from '../../domain/brand.ts';
 import { fail, ok, type Outcome } from '../../domain/outcome.ts';
 import type { HomeserverFailure } from '../../ports/homeserver.ts';
+import { canonicalFields } from './canonicalJson.ts';
 import type { Answer, Ask } from './client.ts';
 import { contentHash, eventIdOf, isHashRight, isRoomVersion, ROOM_VERSIONS, signableBytes, signedEvent } from './event.ts';
 import { isSignedBy, type Signer } from './ed25519.ts';
@@ -56,7 +57,7 @@ export function createMembership(parts: MembershipParts): Membership {
       if (!isObject(event) || !isObject(event['content'])) return { status: 400, body: { errcode: 'M_INVALID_PARAM', error: 'The body holds no invitation.' } };
       if (event['type'] !== 'm.room.member' || event['state_key'] !== userId || event['content']['membership'] !== 'invite' || event['sender'] !== parts.guardian) return FORBIDDEN('Only Aceso\'s guardian invites, and only the policy server\'s own user.');
       const signable = signableBytes(version, event);
-      if (!isHashRight(event, contentHash(event)) || !await isSignedByHomeserver(parts, event, signable)) return FORBIDDEN('The invitation is not signed by the homeserver, or was changed.');
+      if (!isHashRight(event, contentHash(canonicalFields(event))) || !await isSignedByHomeserver(parts, event, signable)) return FORBIDDEN('The invitation is not signed by the homeserver, or was changed.');
       const signatures = isObject(event['signatures']) ? event['signatures'] : {};
       return { status: 200, body: { event: { ...event, signatures: { ...signatures, [serverName]: { [signingKeyId]: signing.sign(signable) } } } } };
     },

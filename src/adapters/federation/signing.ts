@@ -4,6 +4,7 @@ import { PASSING_REFUSALS } from '../../domain/policy/admissionRules.ts';
 import { isLeftOver, type LeftOver } from '../../domain/policy/leftOver.ts';
 import type { Verdict } from '../../domain/policy/verdict.ts';
 import type { Signer } from './ed25519.ts';
+import type { WrittenEvent } from './event.ts';
 import { judge, type About, type JudgeParts, type Judgement } from './judge.ts';
 import { POLICY_KEY_ID } from './keyFile.ts';
 import type { JsonObject } from './signedJson.ts';
@@ -28,10 +29,10 @@ const RETRY_MS = 2000;
 export type SignAnswer = { readonly status: number; readonly body: JsonObject };
 
 /** `POST /_matrix/policy/v1/sign` (server-server API §"Policy Servers"): the signature, or why not, within a second; within ten for who has the event already. */
-export function createSigning(parts: SigningParts): (event: JsonObject, origin: string) => Promise<SignAnswer> {
+export function createSigning(parts: SigningParts): (event: WrittenEvent, origin: string) => Promise<SignAnswer> {
   const passed = new Set<EventId>();
   const underWay = new Map<string, number>();
-  const judged = async (event: JsonObject, origin: string): Promise<Judgement> => {
+  const judged = async (event: WrittenEvent, origin: string): Promise<Judgement> => {
     const others = underWay.get(origin) ?? 0;
     if (others >= AT_ONE_TIME) return { verdict: refuse('too-slow') };
     underWay.set(origin, others + 1);

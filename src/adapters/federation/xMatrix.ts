@@ -5,6 +5,9 @@ import { isSignedBy, type Signer } from './ed25519.ts';
 /** Who says to have sent a request, and the proof (server-server API §"Request Authentication"). */
 export type Credentials = { readonly origin: string; readonly destination?: string; readonly key: string; readonly sig: string };
 
+/** `content`: of the body, in canonical JSON. */
+export type ReceivedRequest = { readonly method: string; readonly uri: string; readonly content?: string };
+
 export type SignedRequest = { readonly method: string; /** Path and query, as they are sent. */ readonly uri: string; readonly content?: unknown };
 
 /** Of four parameters: names of 255 characters, a signature of 88. */
@@ -40,12 +43,14 @@ export function parseXMatrix(header: string | undefined): Credentials | undefine
   return origin === undefined || key === undefined || sig === undefined ? undefined : { origin, key, sig, ...(destination === undefined ? {} : { destination }) };
 }
 
-export function xMatrix(request: SignedRequest, origin: string, destination: string, keyId: string, signer: Signer): string {
-  return `X-Matrix origin="${origin}",destination="${destination}",key="${keyId}",sig="${signer.sign(bytesOf(request, origin, destination))}"`;
+export function xMatrix({ method, uri, content }: SignedRequest, origin: string, destination: string, keyId: string, signer: Signer): string {
+  return `X-Matrix origin="${origin}",destination="${destination}",key="${keyId}",sig="${signer.sign(bytesOf({ method, uri, ...(content === undefined ? {} : { content: canonicalJson(content) }) }, origin, destination))}"`;
 }
 
-/** Throws `NotCanonical` when the content can't be what was signed. */
-export const isAuthentic = (request: SignedRequest, { origin, sig }: Credentials, destination: string, key: KeyObject): boolean => isSignedBy(key, bytesOf(request, origin, destination), sig);
+export const isAuthentic = (request: ReceivedRequest, { origin, sig }: Credentials, destination: string, key: KeyObject): boolean => isSignedBy(key, bytesOf(request, origin, destination), sig);
 
-const bytesOf = ({ method, uri, content }: SignedRequest, origin: string, destination: string): Buffer =>
-  Buffer.from(canonicalJson({ method, uri, origin, destination, ...(content === undefined ? {} : { content }) }));
+/** The content comes first by its name. */
+function bytesOf({ method, uri, content }: ReceivedRequest, origin: string, destination: string): Buffer {
+  const rest = canonicalJson({ destination, method, origin, uri });
+  return Buffer.from(content === undefined ? rest : `{"content":${content},${rest.slice(1)}`);
+}

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { canonicalJson, hasFewValues, NotCanonical } from '../../../src/adapters/federation/canonicalJson.ts';
+import { canonicalFields, canonicalJson, hasFewValues, joined, NotCanonical } from '../../../src/adapters/federation/canonicalJson.ts';
 import { isSignedBy, publicKeyOf, signerOf } from '../../../src/adapters/federation/ed25519.ts';
-import { contentHash, eventIdOf, isHashRight, signableBytes, signedEvent, type RoomVersion } from '../../../src/adapters/federation/event.ts';
+import { contentHash, eventIdOf, isHashRight, signableBytes, signableOf, signedEvent, type RoomVersion } from '../../../src/adapters/federation/event.ts';
 import { signedBytes, type JsonObject } from '../../../src/adapters/federation/signedJson.ts';
 
 type Case = { readonly version: RoomVersion; readonly name: string; readonly event: JsonObject & { readonly signatures: { readonly domain: Readonly<Record<string, string>> } }; readonly eventId: string; readonly policy: string };
@@ -26,7 +26,10 @@ const CANONICAL = [
 ] as const;
 
 describe('Canonical JSON', () => {
-  for (const [text, expected] of CANONICAL) it(`of ${text} is the specification's`, () => expect(canonicalJson(JSON.parse(text))).to.equal(expected));
+  for (const [text, expected] of CANONICAL) it(`of ${text} is the specification's`, () => {
+    expect(canonicalJson(JSON.parse(text))).to.equal(expected);
+    expect(joined(canonicalFields(JSON.parse(text) as JsonObject))).to.equal(expected);
+  });
   for (const [what, value] of [['a fraction', 1.5], ['an integer of more than 53 bits', 2 ** 53], ['not JSON', undefined]] as const) it(`is refused to ${what}`, () => expect(() => canonicalJson({ a: value })).to.throw(NotCanonical));
   it('is refused to what has more values than any transaction, long before they are all written', () => {
     for (const many of [Array.from({ length: 50_000 }, () => 1), Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`k${index}`, 1]))]) expect(() => canonicalJson({ a: many })).to.throw(NotCanonical, 'more than 50000 values');
@@ -59,7 +62,8 @@ describe('An event', () => {
   for (const { version, name, event, eventId, policy } of cases) {
     it(`in room version ${version} (${name}) has the hash, id and signatures that Synapse gives it`, () => {
       const signable = signableBytes(version, event);
-      expect(isHashRight(event, contentHash(event))).to.equal(true);
+      expect(isHashRight(event, contentHash(canonicalFields(event)))).to.equal(true);
+      expect(signableOf(version, { event, fields: canonicalFields({ ...event, unsigned: { age: 1 }, age_ts: 2 }) }).toString()).to.equal(signable.toString());
       expect(eventIdOf(signable)).to.equal(eventId);
       expect(signer.sign(signable)).to.equal(event.signatures.domain['ed25519:1']);
       expect(signer.sign(signable)).to.equal(policy);
@@ -71,7 +75,7 @@ describe('An event', () => {
   it('has a hash of 43 characters, padded or not; anything else is none, and costs nothing', () => {
     const { event } = cases[0] ?? {};
     if (!event) throw new Error('no case');
-    const sha256 = contentHash(event);
+    const sha256 = contentHash(canonicalFields(event));
     for (const [said, is] of [[sha256, true], [`${sha256}=`, true], [`${sha256}==`, false], [` ${sha256}`, false], [`${'='.repeat(200_000)}x`, false]] as const) {
       const began = performance.now();
       expect(isHashRight({ ...event, hashes: { sha256: said } }, sha256), said.slice(0, 50)).to.equal(is);
@@ -82,6 +86,6 @@ describe('An event', () => {
   it('has another hash when a word of it was changed', () => {
     const { event } = cases[0] ?? {};
     if (!event) throw new Error('no case');
-    expect(isHashRight(event, contentHash({ ...event, content: { body: 'changed' } }))).to.equal(false);
+    expect(isHashRight(event, contentHash(canonicalFields({ ...event, content: { body: 'changed' } })))).to.equal(false);
   });
 });
