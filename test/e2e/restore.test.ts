@@ -13,6 +13,7 @@ import { temporaryFolder } from '../support/folders.ts';
 import { sharedHospitals, type Hospitals } from '../support/lab.ts';
 import { matrix } from '../support/matrixHttp.ts';
 import { freePort } from '../support/ports.ts';
+import { until } from '../support/until.ts';
 
 describe('A machine that is lost, and its backup restored on an empty one', function () {
   this.timeout(180_000);
@@ -85,7 +86,7 @@ describe('A machine that is lost, and its backup restored on an empty one', func
   it('knows what happened meanwhile, though nobody heard the homeserver tell it', async () => {
     const [first] = carrying('B-1');
     await restored.delivery('B-1 was seen', ({ eventId, phase }) => eventId === first?.eventId && phase === 'seen');
-    expect(restored.log()).to.include('catch-up.done');
+    await until('the catching up to be done', () => restored.log().includes('catch-up.done'));
   });
 
   it('is found healthy by the doctor: the homeserver calls it, its device is signed, the partner answers', async () => {

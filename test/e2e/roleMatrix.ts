@@ -1,9 +1,12 @@
 /** Part of the tests of the module (synapseModule.test.ts), on their servers: the role matrix of docs/policy-matrix.md, done for real. */
 import { expect } from 'chai';
 import { ROOM_KINDS, type Action, type RoomKind } from '../../src/domain/policy/words.ts';
+import { listDeliveries } from '../../src/main/deliveries.ts';
+import { listPeople } from '../../src/main/people.ts';
 import { BUILT_IN, policyOf } from '../../src/main/policy/folder.ts';
 import { matrixOf, type JudgedCell } from '../../src/main/policy/matrix.ts';
-import { newAceso, type Aceso } from '../support/aceso.ts';
+import { listRooms } from '../../src/main/rooms/rooms.ts';
+import { newAceso, type Aceso, type DeliveryView } from '../support/aceso.ts';
 import type { Hospital, Hospitals, Session, Slot } from '../support/lab.ts';
 import { matrixAnswer, type MatrixAnswer } from '../support/matrixHttp.ts';
 import { encryptedContent } from '../support/megolm.ts';
@@ -61,7 +64,7 @@ export function describeRoleMatrix(place: () => Promise<MatrixPlace>): void {
       const members = ROLES.flatMap((role) => ['--member', who(role).userId]);
       for (const kind of TALK) asked.set(kind, await aceso.cli('rooms', 'create', kind, '--key', `matrix-${kind}`, ...members, ...(kind === 'patient' ? ['--in-care'] : [])));
       const made = await comes('the rooms', async () => {
-        const list = await aceso.cli<readonly { readonly template: RoomKind; readonly roomId?: string; readonly people: number }[]>('rooms', 'list');
+        const list = await aceso.show<readonly { readonly template: RoomKind; readonly roomId?: string; readonly people: number }[]>(listRooms);
         return TALK.every((kind) => list.some(({ template, roomId, people: invited }) => template === kind && roomId !== undefined && invited > 0)) && list;
       });
       for (const { template, roomId } of made) rooms.set(template, roomId ?? '');
@@ -83,7 +86,7 @@ export function describeRoleMatrix(place: () => Promise<MatrixPlace>): void {
     it('join: a results room is made for whom the matrix lets have one; what is for the others is held, with the rule', async () => {
       for (const role of ROLES) await tell(aceso, `M-${role}`, npiOf(role));
       const isAsExpected = async (): Promise<readonly string[] | undefined> => {
-        const [list, deliveries] = [await aceso.cli<readonly { readonly id: string; readonly room?: { readonly members: Readonly<Record<string, string>> } }[]>('people', 'list'), await aceso.deliveries()];
+        const [list, deliveries] = [await aceso.show<readonly { readonly id: string; readonly room?: { readonly members: Readonly<Record<string, string>> } }[]>(listPeople), await aceso.show<readonly DeliveryView[]>((store) => listDeliveries(store, 50))];
         const outcome = (role: Role): string => {
           const held = deliveries.find(({ party }) => party === `matrix-${role}`)?.held;
           if (held?.code.endsWith('policy') === true) return cell('join', role, 'results').rules.every((rule) => held.reason.includes(rule)) ? 'no' : held.reason;

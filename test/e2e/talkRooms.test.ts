@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { showRoom } from '../../src/main/rooms/rooms.ts';
 import { newAceso, sha256, type Aceso } from '../support/aceso.ts';
 import type { Client, SeenMessage } from '../support/clients/client.ts';
 import { startJsClient } from '../support/clients/jssdk.ts';
@@ -28,6 +29,7 @@ describe('A consult room between two hospitals, on real servers', function () {
   let clerk: string;
   let room: string;
   const shown = (): Promise<Shown> => aceso.cli('rooms', 'show', 'cardiology');
+  const lookAt = (key: string): Promise<Shown> => aceso.show((store) => showRoom(store, key));
   const stateOf = async (type: string, key = ''): Promise<Record<string, unknown>> => asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(room)}/state/${type}/${encodeURIComponent(key)}`);
   const set = (type: string, content: unknown): Promise<unknown> => asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(room)}/state/${type}/`, { method: 'PUT', body: content });
   const audited = (action: string): readonly { readonly because: string; readonly detail: Readonly<Record<string, unknown>> }[] => {
@@ -60,7 +62,7 @@ describe('A consult room between two hospitals, on real servers', function () {
     const { refused: [clerkRefused] } = await create();
     expect(clerkRefused).to.include({ userId: clerk }).and.have.property('message').that.includes('Billing staff don\'t enter rooms where care is discussed');
     expect(clerkRefused?.rules).to.deep.equal(['billing-never-in-clinical-rooms']);
-    room = await until('both to be in it', async () => { const { roomId, members } = await shown(); return Object.values(members).filter((each) => each === 'joined').length === 2 ? roomId : undefined; }, 60_000);
+    room = await until('both to be in it', async () => { const { roomId, members } = await lookAt('cardiology'); return Object.values(members).filter((each) => each === 'joined').length === 2 ? roomId : undefined; }, 60_000);
     // Devices that begin now know the room from their first sync: one that joined on its own may hear of its invitation only afterwards.
     await Promise.all([ada.stop(), ben.stop()]);
     [ada, ben] = await Promise.all([startJsClient({ baseUrl: hospitals.stAnne.baseUrl, user: 'talk-ada', password: PASSWORD }), startJsClient({ baseUrl: hospitals.mercy.baseUrl, user: 'talk-ben', password: PASSWORD })]);
@@ -113,7 +115,7 @@ describe('A consult room between two hospitals, on real servers', function () {
     await aceso.cli('rooms', 'create', 'shift', '--key', 'night', '--member', ben.userId);
     await until('Aceso to be killed', () => aceso.ended(), 30_000);
     await aceso.start();
-    await until('Ben to be in it', async () => (await aceso.cli<Shown>('rooms', 'show', 'night')).members[ben.userId] === 'joined', 60_000, 500);
+    await until('Ben to be in it', async () => (await lookAt('night')).members[ben.userId] === 'joined', 60_000, 500);
     expect(await rooms()).to.equal(before + 1);
   });
 
@@ -141,7 +143,7 @@ describe('A consult room between two hospitals, on real servers', function () {
     await upgrade();
     await until('Aceso to be killed', () => aceso.ended(), 60_000);
     await aceso.start();
-    room = await until('both to be in the new one', async () => { const { roomId, members } = await shown(); return roomId !== former && Object.values(members).filter((each) => each === 'joined').length === 2 && roomId; }, 60_000, 500);
+    room = await until('both to be in the new one', async () => { const { roomId, members } = await lookAt('cardiology'); return roomId !== former && Object.values(members).filter((each) => each === 'joined').length === 2 && roomId; }, 60_000, 500);
     expect(await stateOf('m.room.create')).to.deep.include({ room_version: '11', predecessor: { room_id: former } });
     const inFormer = (path: string): Promise<Record<string, unknown>> => asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(former)}/${path}`);
     await until('the former to be closed', async () => ((await inFormer('state/m.room.power_levels/'))['events'] as Readonly<Record<string, number>>)['m.room.encrypted'] === 100, 30_000, 300);
@@ -172,7 +174,7 @@ describe('A consult room between two hospitals, on real servers', function () {
     expect(decided?.detail).to.include({ asked: 'join', rules: 'billing-never-in-clinical-rooms' }).and.have.property('revision').that.matches(/^[0-9a-f]{64}$/u);
 
     expect(await put('207RC0000X')).to.equal(200);
-    await until('Ben to be back', async () => (await shown()).members[ben.userId] === 'joined', 60_000, 500);
+    await until('Ben to be back', async () => (await lookAt('cardiology')).members[ben.userId] === 'joined', 60_000, 500);
   });
 
   it('loses whoever has left by the identity provider (SCIM), though Aceso is killed as it was told', async () => {

@@ -5,6 +5,11 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { createKeyFile } from '../../src/adapters/keys/keyfile.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { openStore } from '../../src/main/compose.ts';
+import { listDeliveries } from '../../src/main/deliveries.ts';
+import type { Printed } from '../../src/main/print.ts';
+import type { Store } from '../../src/ports/store.ts';
 import { removeFolder, temporaryFolder } from './folders.ts';
 import type { Hospital, Slot } from './lab.ts';
 import { freePort } from './ports.ts';
@@ -79,6 +84,8 @@ export type Aceso = {
   ended(): string | undefined;
   /** Runs a command of the command line with `--json`. */
   cli<T = unknown>(...args: readonly string[]): Promise<T>;
+  /** What a command that shows something prints with `--json`, without a process for it: for what is asked again and again. */
+  show<T>(command: (store: Store) => Promise<Printed>): Promise<T>;
   push(path: string, body: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>;
   deliveries(): Promise<readonly DeliveryView[]>;
   /** The first delivery that `wanted` accepts. */
@@ -109,10 +116,18 @@ export function createAceso(options: AcesoOptions, httpPort: number, operationsP
     running = await startProcess(process.execPath, [MAIN, '--config', configFile, 'start', ...(options.roles ?? []).flatMap((role) => ['--role', role])], { cwd: folder, logFile, env: { ...process.env, ...env } });
     return running;
   };
+  const show = async <T>(command: (store: Store) => Promise<Printed>): Promise<T> => {
+    const { store } = await openStore(loadConfig(configFile), 'as-is');
+    try {
+      return JSON.parse(JSON.stringify((await command(store)).json)) as T;
+    } finally {
+      await store.close();
+    }
+  };
   const deliveries = (): Promise<readonly DeliveryView[]> => cli('deliveries', 'list');
   const log = (): string => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
   return {
-    folder, baseUrl, operationsUrl, fhirUrl: `${baseUrl}/fhir`, token, logFile, configFile, cli, deliveries, log,
+    folder, baseUrl, operationsUrl, fhirUrl: `${baseUrl}/fhir`, token, logFile, configFile, cli, show, deliveries, log,
     launch,
     async start(env = {}) {
       const started = await launch(env);
@@ -134,7 +149,7 @@ export function createAceso(options: AcesoOptions, httpPort: number, operationsP
       const text = await response.text();
       return { status: response.status, headers: response.headers, text, body: text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {} };
     },
-    delivery: (what, wanted, timeoutMs = 30_000) => until(`a delivery: ${what}`, async () => (await deliveries()).find(wanted), timeoutMs, 300).catch(async (cause: unknown) => {
+    delivery: (what, wanted, timeoutMs = 30_000) => until(`a delivery: ${what}`, async () => (await show<readonly DeliveryView[]>((store) => listDeliveries(store, 50))).find(wanted), timeoutMs, 200).catch(async (cause: unknown) => {
       throw new Error(`${what}: not seen. There are ${JSON.stringify(await deliveries(), null, 1)}\nThe log ends:\n${log().slice(-4000)}`, { cause });
     }),
     remove: () => removeFolder(folder),

@@ -2,6 +2,8 @@
 import { expect } from 'chai';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { listHeld } from '../../src/main/deliveries.ts';
+import { listPeople } from '../../src/main/people.ts';
 import type { Aceso, DeliveryView } from './aceso.ts';
 import type { Client, SeenMessage } from './clients/client.ts';
 import { potassiumReport } from './fhir.ts';
@@ -21,13 +23,13 @@ export const about = (accession: string) => ({ content }: Pick<SeenMessage, 'con
 export const sees = (client: Client, accession: string, timeoutMs = 30_000): Promise<SeenMessage> => client.waitForMessage(about(accession), timeoutMs);
 
 /** What `aceso held list` says. */
-export const heldList = async (aceso: Aceso): Promise<readonly DeliveryView[]> => (await aceso.cli<{ readonly deliveries: readonly DeliveryView[] }>('held', 'list')).deliveries;
+export const heldList = async (aceso: Aceso): Promise<readonly DeliveryView[]> => (await aceso.show<{ readonly deliveries: readonly DeliveryView[] }>(listHeld)).deliveries;
 
 export type RoomView = { readonly roomId?: string; readonly members: Readonly<Record<string, string>> };
 
 /** The results room of a party, as `aceso people list` says it. */
 export async function roomOf(aceso: Aceso, party: string): Promise<RoomView | undefined> {
-  const people = await aceso.cli<readonly { readonly id: string; readonly room?: RoomView }[]>('people', 'list');
+  const people = await aceso.show<readonly { readonly id: string; readonly room?: RoomView }[]>(listPeople);
   return people.find(({ id }) => id === party)?.room;
 }
 
