@@ -37,7 +37,7 @@ export function createSigning(parts: SigningParts): (event: WrittenEvent, origin
     if (others >= AT_ONE_TIME) return { verdict: refuse('too-slow') };
     underWay.set(origin, others + 1);
     const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), isOfSender(event, origin) ? DEADLINE_MS : DEADLINE_OF_RECEIVED_MS);
+    const timer = setTimeout(() => deadline.abort(), isOfSender(event.event, origin) ? DEADLINE_MS : DEADLINE_OF_RECEIVED_MS);
     try {
       return await judge({ ...parts, passed }, event, deadline.signal);
     } finally {
