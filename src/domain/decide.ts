@@ -14,11 +14,13 @@ import { decideStaff, lookupsOfStaff } from './people/decideStaff.ts';
 import type { Staff } from './people/staff.ts';
 import { decideReport, lookupsOfReport } from './report/decide.ts';
 import type { ReportState } from './report/report.ts';
+import { claimed, counting, notCounting } from './rooms/claimed.ts';
 import { decideRoom, lookupsOfRoom } from './rooms/decide.ts';
 import type { RoomState } from './rooms/room.ts';
 
 /** What must be looked up before a fact can be decided. The state is that of its aggregate, as in `decide`. */
-export function lookupsFor(fact: Fact, state: unknown): readonly Lookup[] {
+export function lookupsFor(told: Fact, state: unknown): readonly Lookup[] {
+  const fact = counting(told);
   switch (fact.aggregate.kind) {
     case 'report':
       return lookupsOfReport(fact);
@@ -38,7 +40,12 @@ export function lookupsFor(fact: Fact, state: unknown): readonly Lookup[] {
 }
 
 /** DECIDE: pure. The state is what the same rule returned before, or undefined for the first fact of an aggregate. */
-export function decide(state: unknown, fact: Fact, context: Context): Decision<unknown> {
+export function decide(state: unknown, told: Fact, context: Context): Decision<unknown> {
+  const { body } = told;
+  if (body.type === 'room.claimed') return claimed(state, { ...told, body });
+  const fact = counting(told);
+  const ignored = notCounting(state, fact);
+  if (ignored) return ignored;
   switch (fact.aggregate.kind) {
     case 'report':
       return decideReport(state as ReportState | undefined, fact, context);

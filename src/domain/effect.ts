@@ -2,6 +2,7 @@ import type { BlobId, EffectId, EventId, PartyId, RoomId, ServerName, SourceId, 
 import type { FileFacts, Refusal } from './clinical/attachment.ts';
 import type { RemoteFile } from './clinical/remoteFile.ts';
 import type { EncryptedEvent } from './encryptedEvent.ts';
+import type { Claimed } from './fact.ts';
 import type { Party } from './people/party.ts';
 import type { RoomKind } from './policy/words.ts';
 import type { Finding, RoomRule } from './rooms/assess.ts';
@@ -35,6 +36,8 @@ export type EffectBody =
   | { readonly type: 'room.follow'; readonly party: Party; readonly from: RoomId; readonly to: RoomId }
   /** With a `blob`, its bytes go up as encrypted media and the content gets their `file`. */
   | { readonly type: 'room.send'; readonly roomId: RoomId; readonly party: PartyId; readonly recipients: readonly UserId[]; readonly content: Sealed<Readonly<Record<string, unknown>>>; readonly blob?: BlobId }
+  /** Asks the homeserver whether it shows an event of another server to those in the room. */
+  | { readonly type: 'event.confirm'; readonly roomId: RoomId; readonly eventId: EventId; readonly sender: UserId; readonly said: Claimed }
   | { readonly type: 'event.decrypt'; readonly roomId: RoomId; readonly event: EncryptedEvent }
   /** Asks a source's own server for a file, looks at what it is, and keeps it. */
   | { readonly type: 'file.fetch'; readonly source: SourceId; readonly file: Sealed<RemoteFile> }
@@ -56,6 +59,8 @@ export type EffectResult =
   /** It is not sent on, and asking again would not change that. */
   | { readonly type: 'file.fetch'; readonly refused: Refusal }
   | { readonly type: 'room.redact'; readonly eventId: EventId }
+  /** `overtaken`: a membership that is another by now, which its own event tells. */
+  | { readonly type: 'event.confirm'; readonly eventId: EventId; readonly sender: UserId; readonly said: Claimed; readonly shown: 'yes' | 'no' | 'overtaken' }
   | { readonly type: 'member.remove'; readonly userId: UserId }
   | { readonly type: 'room.create'; readonly roomId: RoomId }
   | { readonly type: 'room.open'; readonly roomId: RoomId }

@@ -84,6 +84,8 @@ export type FactBody =
   | { readonly type: 'room.tombstone'; readonly roomId: RoomId; readonly eventId: EventId; readonly sender: UserId; readonly by: 'guardian' | 'another'; readonly successor?: RoomId }
   /** A room that the policy server guards may have come out from under it; `start`: it may never have been under this one. */
   | { readonly type: 'room.unprotected'; readonly roomId: RoomId; readonly edge: OpenEdge | 'start'; readonly by: UserId; readonly actor?: 'guardian' }
+  /** What somebody of another server did, as it was pushed: their own server may have refused or removed them, and it counts once ours shows it (`rooms/claimed.ts`). */
+  | { readonly type: 'room.claimed'; readonly roomId: RoomId; readonly eventId: EventId; readonly sender: UserId; readonly said: Claimed }
   | { readonly type: 'recipient.membership'; readonly userId: UserId; readonly membership: Membership }
   /** An encrypted event of somebody else in a results room: ciphertext only. */
   | { readonly type: 'room.encrypted'; readonly roomId: RoomId; readonly event: EncryptedEvent }
@@ -155,6 +157,9 @@ export type FactBody =
 
 export type FactType = FactBody['type'];
 export type FactOf<T extends FactType> = Extract<FactBody, { readonly type: T }>;
+
+/** What an event of somebody of another server says. That settings changed, or something came in clear, is not among it: it makes the guardian look, or take it out. */
+export type Claimed = FactOf<'room.member' | 'room.tombstone' | 'room.encrypted' | 'room.reaction'>;
 
 /** A fact that a decision makes happen in another aggregate; it is stored in the same transaction. */
 export type RaisedFact = { readonly aggregate: Aggregate; readonly body: FactBody };

@@ -9,6 +9,7 @@ import { planFor, planRoom, templateFor, type RoomPeople, type RoomTemplate, typ
 import { UNPROTECTED } from '../domain/rooms/underPolicy.ts';
 import { Sealed } from '../domain/sealed.ts';
 import { blobId } from './blobs.ts';
+import { confirm } from './confirming.ts';
 import { follow } from './following.ts';
 import { protect } from './protecting.ts';
 import { close, governedRoom, loadRoom, repair } from './repairing.ts';
@@ -178,6 +179,12 @@ export function createExecutors(parts: ExecutorParts): Executors {
       await store.keep({ id: blob, content: Sealed.of(file.subject, bytes) }, now());
       faults.at('file.kept');
       return ok({ type: 'file.fetch', blob, facts: Sealed.of(file.subject, facts) });
+    },
+
+    async 'event.confirm'({ createdAt, body }) {
+      const confirmed = await confirm(homeserver, body, now() - createdAt);
+      if (confirmed.ok && confirmed.value.shown === 'no') metrics.count('events_not_shown', { type: body.said.type });
+      return confirmed;
     },
 
     async 'event.decrypt'({ seat = 0, body: { roomId, event } }) {

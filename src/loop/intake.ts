@@ -1,7 +1,8 @@
 import { as, type EventId, type Millis, type RoomId, type UserId } from '../domain/brand.ts';
 import type { FoundAggregate } from '../domain/decision.ts';
-import type { Aggregate, FactBody, FactOf } from '../domain/fact.ts';
+import type { Aggregate, Claimed, FactBody, FactOf } from '../domain/fact.ts';
 import type { GovernedRoom } from '../domain/governed/governed.ts';
+import { serverOf } from '../domain/people/party.ts';
 import { opens, type PolicyIdentity } from '../domain/rooms/protection.ts';
 import { plainType } from '../domain/rooms/assess.ts';
 import type { Faults } from '../ports/faults.ts';
@@ -21,9 +22,9 @@ export function createIntake(parts: IntakeParts): (transaction: MatrixTransactio
     faults.at('matrix.received');
     const ours = await roomsAmong(store, [...new Set([...events.map(({ room_id: room }) => room), ...ephemeral.map(({ room_id: room }) => room)])]);
     const facts: IncomingFact[] = [];
-    const take = (room: RoomId, key: string, body: FactBody | undefined): void => {
+    const take = (room: RoomId, key: string, body: FactBody | undefined, toldAs: (body: FactBody) => FactBody = (same) => same): void => {
       const aggregate: Aggregate | undefined = ours.get(room)?.aggregate;
-      if (aggregate && body && (aggregate.kind === 'room' || OF_GOVERNED.has(body.type))) facts.push({ source: 'matrix', key, aggregate, body, at: now() });
+      if (aggregate && body && (aggregate.kind === 'room' || OF_GOVERNED.has(body.type))) facts.push({ source: 'matrix', key, aggregate, body: toldAs(body), at: now() });
     };
     for (const event of events) {
       metrics.count('matrix_events', { type: KNOWN.has(event.type) ? event.type : 'other', ours: String(ours.has(event.room_id)) });
@@ -37,7 +38,7 @@ export function createIntake(parts: IntakeParts): (transaction: MatrixTransactio
         metrics.count('policy_edges', { edge: 'unasked' });
         parts.log.warn('policy.opened', { edge: 'unasked', room: event.room_id, by: event.sender });
       }
-      take(event.room_id, event.event_id, body);
+      take(event.room_id, event.event_id, body, (said) => claimedBy(parts.guardian, event, said));
     }
     for (const { room_id: room, receipts } of ephemeral) {
       for (const { eventId, userId, at } of receipts) if (!parts.ownUsers.includes(userId)) take(room, `receipt:${userId}:${eventId}`, { type: 'room.receipt', userId, eventId, seenAt: at });
@@ -63,6 +64,14 @@ async function roomsAmong(store: Pick<Store, 'lookup'>, names: readonly RoomId[]
 
 /** What people say to each other, and when they read it, is none of Aceso's business. */
 const OF_GOVERNED: ReadonlySet<FactBody['type']> = new Set<FactBody['type']>(['room.member', 'room.changed', 'room.unprotected', 'room.clear-text']);
+
+const CLAIMS: ReadonlySet<FactBody['type']> = new Set<Claimed['type']>(['room.member', 'room.tombstone', 'room.encrypted', 'room.reaction']);
+const isClaim = (body: FactBody): body is Claimed => CLAIMS.has(body.type);
+
+/** What our own server's people do is checked before it exists; what comes from another is pushed even where it is shown to nobody. */
+function claimedBy(guardian: UserId, { event_id: eventId, room_id: roomId, sender }: RoomEvent, said: FactBody): FactBody {
+  return isClaim(said) && serverOf(sender) !== serverOf(guardian) ? { type: 'room.claimed', roomId, eventId, sender, said } : said;
+}
 
 const KNOWN = new Set(['m.room.member', 'm.room.encrypted', 'm.reaction', 'm.room.message', 'm.room.redaction', 'm.room.create', 'm.room.encryption', 'm.room.power_levels', 'm.room.tombstone']);
 

@@ -20,7 +20,7 @@ export type Metrics = {
 
 export type MetricName =
   | 'facts_received' | 'facts_decided' | 'facts_deferred' | 'effects_settled' | 'effect_seconds' | 'decision_seconds' | 'delivery_seconds'
-  | 'http_requests' | 'http_seconds' | 'http_refusals' | 'matrix_events' | 'courier_restarts' | 'courier_seats_taken' | 'attachments' | 'config_reloads' | 'policy_verdicts' | 'policy_signs' | 'policy_seconds' | 'policy_edges' | 'policy_left_over' | 'module_answers' | 'module_seconds' | 'room_findings' | 'notices';
+  | 'http_requests' | 'http_seconds' | 'http_refusals' | 'matrix_events' | 'courier_restarts' | 'courier_seats_taken' | 'attachments' | 'config_reloads' | 'policy_verdicts' | 'policy_signs' | 'policy_seconds' | 'policy_edges' | 'policy_left_over' | 'module_answers' | 'module_seconds' | 'room_findings' | 'events_not_shown' | 'notices';
 
 /** A class and code of an unexpected error, without its message: a message may quote what it choked on. */
 export function errorCode(error: unknown): string {

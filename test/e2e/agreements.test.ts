@@ -1,4 +1,7 @@
 import { expect } from 'chai';
+import { signerOf } from '../../src/adapters/federation/ed25519.ts';
+import { eventIdOf, isRoomVersion, signableBytes, signedEvent } from '../../src/adapters/federation/event.ts';
+import { outboxTo } from '../federation/outbox.ts';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parse, stringify } from 'yaml';
 import { newAceso, type Aceso, type Person } from '../support/aceso.ts';
@@ -12,6 +15,7 @@ import { until } from '../support/until.ts';
 const PASSWORD = 'password-of-agreements';
 const NPI = { ada: '1000000061', bob: '1000000062' } as const;
 const soon = (): string => new Date(Date.now() + 20 * 86_400_000).toISOString().slice(0, 10);
+type StateEvent = { readonly event_id: string; readonly type: string; readonly state_key: string; readonly content: Readonly<Record<string, unknown>> };
 const TURNS: ReadonlySet<string> = new Set(['agreement.added', 'agreement.revoked', 'room.ending', 'member.removing', 'member.removed']);
 
 /** Two hospitals, each with an Aceso of its own to sign by; results go from Mercy to St. Anne. */
@@ -23,11 +27,32 @@ describe('An agreement between two hospitals', function () {
   let stAnne: Aceso; // its command line: it signs
   let ada: Client;
   let roomId: string;
+  let sent: string;
+  let authorised: readonly StateEvent[]; // the room as it was while she was in it
 
   const command = (aceso: Aceso, ...args: readonly string[]): Promise<Readonly<Record<string, unknown>>> => aceso.cli('agreements', ...args);
   const homeserverSays = async (): Promise<unknown> => (await asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(roomId)}/state/m.room.member/${encodeURIComponent(ada.userId)}`))['membership'];
 
   const agreed = (name: string, last?: string): Promise<string> => agree(mercy, { cli: stAnne.cli, serverName: hospitals.stAnne.serverName }, name, last);
+
+  const roomState = async (): Promise<readonly StateEvent[]> => JSON.parse(String((await asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(roomId)}/state`))['text'])) as readonly StateEvent[];
+
+  /** A reaction of hers that her server puts where she was still in the room, and hands over now: it fits there, and not the room as it is. */
+  async function reactAsIfSheWereStillIn(): Promise<string> {
+    const { mercy: { serverName: target }, stAnne: { serverName: origin, dataDir }, tls } = hospitals;
+    const [, version = '', seed = ''] = readFileSync(`${dataDir}/signing.key`, 'utf8').trim().split(' ');
+    const [keyId, signer] = [`ed25519:${version}`, signerOf(Buffer.from(seed, 'base64'))];
+    const of = authorised.find(({ type }) => type === 'm.room.create')?.content['room_version'];
+    if (!isRoomVersion(of)) throw new Error(`a room of version ${String(of)}`);
+    const needed = (each: StateEvent): boolean => each.type === 'm.room.power_levels' || (each.type === 'm.room.create' && of !== '12') || (each.type === 'm.room.member' && each.state_key === ada.userId);
+    const pdu = signedEvent(of, {
+      type: 'm.reaction', sender: ada.userId, room_id: roomId, content: { 'm.relates_to': { rel_type: 'm.annotation', event_id: sent, key: '✅' } }, origin_server_ts: Date.now(), depth: 100, prev_events: [sent],
+      auth_events: authorised.filter(needed).map(({ event_id: id }) => id),
+    }, origin, keyId, signer);
+    const outbox = outboxTo({ target, origin, keyId, signer, ca: readFileSync(tls.caFile) });
+    await outbox.send(pdu).finally(() => outbox.close());
+    return eventIdOf(signableBytes(of, pdu));
+  }
 
   before(async () => {
     hospitals = await sharedHospitals();
@@ -51,7 +76,8 @@ describe('An agreement between two hospitals', function () {
     const held = await mercy.delivery('no agreement', (each) => each.held?.code === 'no-agreement');
     expect(held.held?.owner).to.not.equal('');
     await agreed('first', soon());
-    ({ roomId } = await sees(ada, 'AGREED-1', 60_000));
+    ({ roomId, eventId: sent } = await sees(ada, 'AGREED-1', 60_000));
+    authorised = await roomState();
     await mercy.delivery('sent and seen in the room', ({ phase, held: hold }) => phase === 'sent' && hold === undefined);
     expect((await mercy.cli<readonly { readonly status: string }[]>('agreements', 'list')).map(({ status }) => status), 'it ends soon, and somebody must hear of it').to.deep.equal(['expiring']);
     await until('the problem to be shown', async () => JSON.stringify(await (await fetch(`${mercy.operationsUrl}/readyz`)).json()).includes('expiring'), 20_000);
@@ -72,6 +98,14 @@ describe('An agreement between two hospitals', function () {
     const other = await mercy.delivery('the result, for its new owner', ({ party, critical: isCritical }) => party === 'bob' && isCritical);
     expect(other.supersedes).to.equal(critical.id);
     expect((await heldList(mercy)).map(({ held }) => held?.code), 'only what came after the end').to.include('no-agreement');
+  });
+
+  it('that is over makes an answer count no more that her server puts where she was still in the room: the homeserver pushes it, and shows it to nobody', async () => {
+    const eventId = await reactAsIfSheWereStillIn();
+    const ignored = await until('it to be ignored', () => auditOf(mercy).find(({ action, detail }) => action === 'event.not-shown' && detail['event'] === eventId), 30_000);
+    expect(ignored.detail).to.include({ sender: ada.userId, said: 'room.reaction' });
+    expect((await mercy.delivery('the critical result', ({ party, critical }) => party === 'ada' && critical)).phase).to.equal('sent');
+    expect(await (await fetch(`${mercy.operationsUrl}/metrics`)).text()).to.include('aceso_events_not_shown_total{type="room.reaction"} 1');
   });
 
   it('that follows brings the recipient back, and what was held to them', async () => {

@@ -69,6 +69,15 @@ describe('What happens in a results room', () => {
     expect(edges).to.deep.equal(told);
   });
 
+  it('counts at once when it is of our own server\'s people; of another server\'s only once the homeserver shows it', async () => {
+    const reaction = (id: string, sender: string): Parameters<ReturnType<typeof intake>>[0]['events'][number] => ({ event_id: as(id), room_id: as('!r'), sender: as(sender), type: 'm.reaction', origin_server_ts: 1, content: { 'm.relates_to': { event_id: '$result', key: 'x' } } });
+    await intake()({ events: [reaction('$own', '@a:x'), reaction('$other', '@b:y')], ephemeral: [] });
+    const own = await claim();
+    expect(own.work.body).to.deep.equal({ type: 'room.reaction', eventId: '$own', sender: '@a:x', relatesTo: '$result' });
+    await open.store.commit(own, 1, { state: {}, audit: [] });
+    expect((await claim()).work.body).to.deep.equal({ type: 'room.claimed', roomId: '!r', eventId: '$other', sender: '@b:y', said: { type: 'room.reaction', eventId: '$other', sender: '@b:y', relatesTo: '$result' } });
+  });
+
   it('of a room that is not ours is left alone', async () => {
     await intake()({ events: [{ event_id: as('$x'), room_id: as('!other'), sender: as('@a:x'), type: 'm.room.encrypted', origin_server_ts: 1, content: {} }], ephemeral: [] });
     expect((await open.store.counts(T0)).undecided).to.equal(0);

@@ -41,6 +41,7 @@ function toolsOf(partner: Partner, change: Partial<Tools> = {}): Tools {
     homeserver: {
       serverName: as('mercy.example'), guardian: as('@guardian:mercy.example'), courier: as('@courier:mercy.example'),
       createRoom: async () => ok(ROOM), invite: async () => ok(undefined), remove: async () => ok(undefined), joinAsCourier: async () => ok(undefined), ping: async () => ok({ versions: [] }),
+      shows: async () => ok(true), membership: async () => ok(undefined),
       redact: async () => { isRedacted = true; return ok(undefined); },
       setState: async (_, { content }) => { ({ marker } = content); return ok(undefined); },
       state: async () => ok(state().map(({ type, state_key: stateKey = '', content, sender }) => ({ type, stateKey, content, sender }))),

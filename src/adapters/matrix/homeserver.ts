@@ -1,5 +1,5 @@
 import { Method } from 'matrix-js-sdk/lib/http-api/index.js';
-import { as, type RoomId, type ServerName, type UserId } from '../../domain/brand.ts';
+import { as, type EventId, type RoomId, type ServerName, type UserId } from '../../domain/brand.ts';
 import { fail, ok, type Outcome } from '../../domain/outcome.ts';
 import type { Homeserver, HomeserverFailure, RoomToCreate, StateEvent } from '../../ports/homeserver.ts';
 import { apiFor, type Api, type HomeserverOptions } from './api.ts';
@@ -72,6 +72,22 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
     return state.ok ? ok(state.value.map(({ type, state_key: stateKey, content, sender }) => ({ type, stateKey, content, sender: as<UserId>(sender) }))) : state;
   }
 
+  async function membership(roomId: RoomId, userId: UserId): Promise<Outcome<string | undefined, HomeserverFailure>> {
+    const member = await attempt('read a membership', () => request<{ readonly membership: string }>(asGuardian, Method.Get, `/rooms/${encode(roomId)}/state/m.room.member/${encode(userId)}`));
+    if (member.ok) return ok(member.value.membership);
+    return member.error.code === 'not-found' ? ok(undefined) : member;
+  }
+
+  /** What may not be seen is answered as what doesn't exist (404): that means something only where the guardian sees everything. */
+  async function shows(roomId: RoomId, eventId: EventId): Promise<Outcome<boolean, HomeserverFailure>> {
+    const event = await attempt('look for an event', () => request(asGuardian, Method.Get, `/rooms/${encode(roomId)}/event/${encode(eventId)}`));
+    if (event.ok) return ok(true);
+    if (event.error.code !== 'not-found') return fail(event.error.code, event.error.message, { ...event.error, retry: true });
+    const own = await membership(roomId, guardian);
+    if (own.ok && own.value === 'join') return ok(false);
+    return fail('forbidden', 'look for an event: the guardian is not in the room, so the homeserver shows it nothing', { retry: true });
+  }
+
   /**
    * Synapse answers 502 both when a partner's server is away and when that server limits invitations (429, which it has tried again three times
    * by then). Whether that server answers a question for the profile tells the two apart; Synapse asks it even where it makes a pause.
@@ -90,17 +106,17 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
     courier,
     createRoom,
     async invite(roomId, userId) {
-      const member = await attempt('read a membership', () => request<{ readonly membership: string }>(asGuardian, Method.Get, `/rooms/${encode(roomId)}/state/m.room.member/${encode(userId)}`));
-      if (member.ok && (member.value.membership === 'join' || member.value.membership === 'invite')) return ok(undefined);
-      if (!member.ok && member.error.code !== 'not-found') return member;
+      const member = await membership(roomId, userId);
+      if (!member.ok) return member;
+      if (member.value === 'join' || member.value === 'invite') return ok(undefined);
       const invited = await attempt(`invite ${userId}`, () => request(asGuardian, Method.Post, `/rooms/${encode(roomId)}/invite`, { user_id: userId }));
       if (invited.ok) return ok(undefined);
       return invited.error.code === 'unavailable' ? whyNotBrought(userId, invited) : invited;
     },
     async remove(roomId, userId, reason) {
-      const member = await attempt('read a membership', () => request<{ readonly membership: string }>(asGuardian, Method.Get, `/rooms/${encode(roomId)}/state/m.room.member/${encode(userId)}`));
-      if (member.ok ? member.value.membership !== 'join' && member.value.membership !== 'invite' : member.error.code === 'not-found') return ok(undefined);
+      const member = await membership(roomId, userId);
       if (!member.ok) return member;
+      if (member.value !== 'join' && member.value !== 'invite') return ok(undefined);
       const removed = await attempt(`remove ${userId}`, () => request(asGuardian, Method.Post, `/rooms/${encode(roomId)}/kick`, { user_id: userId, reason }));
       return removed.ok ? ok(undefined) : removed;
     },
@@ -117,6 +133,8 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
       return set.ok ? ok(undefined) : set;
     },
     state: roomState,
+    shows,
+    membership,
     async ping() {
       const versions = await attempt('ask for the versions', () => request<{ readonly versions: readonly string[] }>(unversioned, Method.Get, '/versions'));
       if (!versions.ok) return versions;

@@ -89,6 +89,8 @@ function decided(before: RoomState | undefined, fact: Fact, context: Context): R
     case 'room.reaction':
       return pass(state, context, [body.relatesTo], { type: 'reaction.received', eventId: body.eventId, sender: body.sender });
     case 'room.receipt':
+      // No event that could be shown: the homeserver takes them from servers with anybody in the room.
+      if (state.members[body.userId] === 'left' || state.members[body.userId] === 'declined') return { state, audit: [{ action: 'receipt.not-counted', because: 'whoever is said to have read it is not in the room', detail: { event: body.eventId, by: body.userId } }] };
       return pass(state, context, [body.eventId], { type: 'receipt.seen', eventId: body.eventId, userId: body.userId, seenAt: body.seenAt });
     case 'timer.due':
       if (body.name === MISSING_TIMER) return { ...settle(goOnWithout(state)), audit: [{ action: 'member.missing', because: 'their invitation could not be brought to them in time: the rest of the team is told', detail: { party: state.party.id } }] };

@@ -265,6 +265,11 @@ for (const kind of ['Synapse', 'the stub'] as const) {
         expect(refusal(await subject.call(guardian, 'GET', `/rooms/${e(roomId)}/event/${e('$nothing')}`))).to.equal('404 M_NOT_FOUND');
         expect(refusal(await subject.call(courier, 'PUT', `/rooms/${e(roomId)}/send/m.room.encrypted/two`, forgeSession(device).next(50_000)))).to.equal('413 M_TOO_LARGE');
       });
+      it('answers for an event that one may not see as for one that there is not', async () => {
+        const roomId = await inRoom();
+        const { event_id: eventId } = await ok(subject.call(courier, 'PUT', `/rooms/${e(roomId)}/send/m.room.encrypted/hidden`, forgeSession(device).next()));
+        expect(refusal(await subject.call(reader, 'GET', `/rooms/${e(roomId)}/event/${e(String(eventId))}`))).to.equal('404 M_NOT_FOUND');
+      });
       it('takes the content out of what is redacted, for who may', async () => {
         const roomId = await inRoom();
         const { event_id: eventId } = await ok(subject.call(courier, 'PUT', `/rooms/${e(roomId)}/send/m.room.message/clear`, { msgtype: 'm.text', body: 'clear' }));

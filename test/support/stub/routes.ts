@@ -9,7 +9,7 @@ import { clientEvent, createRoom, exclusive, invite, join, leave, roomFor, state
 import * as shapes from './shapes.ts';
 import type { Json } from './signing.ts';
 import { sync } from './sync.ts';
-import { Complaint, Refusal, type Device, type User, type World } from './world.ts';
+import { Complaint, Refusal, type Device, type Room, type User, type World } from './world.ts';
 
 export type Call = {
   readonly world: World;
@@ -112,7 +112,7 @@ export const ROUTES: readonly Route[] = [
   route('PUT', room('state/:type/:key'), (call) => putState(call.world, call.user(), call.path('room'), call.path('type'), call.path('key'), shaped(shapes.anything, call))),
   route('PUT', room('send/:type/:txn'), (call) => once(deviceOrPuppet(call), call.whole, call.body, () => sendEvent(call.world, call.user(), deviceOrPuppet(call), call.path('room'), call.path('type'), shaped(shapes.anything, call)))),
   route('PUT', room('redact/:event/:txn'), (call) => once(deviceOrPuppet(call), call.whole, call.body, () => redact(call.world, call.user(), call.path('room'), call.path('event'), shaped(shapes.reason, call)))),
-  route('GET', room('event/:event'), ({ world, path, user }) => clientEvent(found(roomFor(world, path('room'), user()).timeline.find(({ event }) => event.event_id === path('event'))).event)),
+  route('GET', room('event/:event'), ({ world, path, user }) => clientEvent(found(seenBy(user(), world.rooms.get(path('room')))?.timeline.find(({ event }) => event.event_id === path('event'))).event)),
   route('GET', room('messages'), ({ world, path, user, query }) => messages(world, user(), path('room'), query), { queries: ['dir', 'limit', 'from', 'to', 'filter'] }),
   route('POST', 'media/v3/upload', ({ world, bytes }) => {
     const id = randomBytes(12).toString('hex');
@@ -132,6 +132,9 @@ export const ROUTES: readonly Route[] = [
   }, { access: 'anybody' }),
   route('GET', 'client/v1/media/download/:server/:id', ({ world, path }) => found(world.media.get(path('id')))),
 ];
+
+/** Whoever isn't in it learns nothing of it, nor whether it is there. */
+const seenBy = ({ userId }: User, room: Room | undefined): Room | undefined => (room?.members.get(userId) === 'join' ? room : undefined);
 
 const found = <T>(value: T | undefined): T => {
   if (value === undefined) throw new Refusal(404, 'M_NOT_FOUND', 'Not found.');

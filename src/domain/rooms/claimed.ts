@@ -1,0 +1,31 @@
+import { as, type EffectId } from '../brand.ts';
+import type { Decision } from '../decision.ts';
+import type { Fact, FactOf } from '../fact.ts';
+
+/**
+ * A homeserver pushes to application services also what it shows to nobody: events that fit where their server put them and not the room as it is ("soft failure", server-server API
+ * §"Checks performed on receipt of a PDU"), such as those of a hospital whose people were removed, or without the policy server's signature. A critical result answered by one of them
+ * would be closed by what nobody sees. So what comes from another server waits until ours shows it.
+ */
+export function claimed(state: unknown, { aggregate, body }: Fact & { readonly body: FactOf<'room.claimed'> }): Decision<unknown> {
+  const { roomId, eventId, sender, said } = body;
+  // Whoever it is about: of one person each is counted in order, and nobody waits for somebody else's.
+  const about = said.type === 'room.member' ? said.userId : sender;
+  return { state, effects: [{ id: as<EffectId>(`confirm:${eventId}`), lane: `confirm:${aggregate.id}:${about}`, body: { type: 'event.confirm', roomId, eventId, sender, said } }], audit: [] };
+}
+
+/** The fact that counts: what was claimed, once it is shown; any other as it is. */
+export function counting(fact: Fact): Fact {
+  const { body } = fact;
+  return body.type === 'effect.done' && body.result.type === 'event.confirm' && body.result.shown === 'yes' ? { ...fact, body: body.result.said } : fact;
+}
+
+/** What became of asking when it doesn't count (yet); undefined for any other fact. */
+export function notCounting(state: unknown, { body }: Fact): Decision<unknown> | undefined {
+  if (body.type === 'effect.failed' && body.kind === 'event.confirm') return { state, audit: [{ action: 'event.unconfirmed', because: 'the homeserver doesn\'t show it now: it is asked again', detail: { effect: body.effect, code: body.code } }] };
+  if (body.type !== 'effect.done' || body.result.type !== 'event.confirm') return undefined;
+  const { eventId, sender, said, shown } = body.result;
+  const detail = { event: eventId, sender, said: said.type };
+  if (shown === 'overtaken') return { state, audit: [{ action: 'member.overtaken', because: 'their membership is another by now', detail }] };
+  return { state, audit: [{ action: 'event.not-shown', because: 'the homeserver shows it to nobody in the room: it changes nothing', detail }] };
+}
