@@ -14,6 +14,12 @@ export const postOf = (name: string, state: 'in' | 'out'): PostSaid => ({ identi
 
 export const isMember = (staff: Staff, group: string): boolean => staff.posts[membership(group, idOf(staff))]?.active === true;
 
+/** The groups of which they are members, those that are no more among them. */
+export function groupsHeldBy({ posts, ...staff }: Staff): readonly string[] {
+  const [head, tail] = ['Group/', `/${idOf(staff)}`];
+  return Object.entries(posts).flatMap(([post, { active }]) => (active && post.startsWith(head) && post.endsWith(tail) ? [post.slice(head.length, -tail.length)] : []));
+}
+
 /** Undefined members: the client asked not to be told them. */
 export function groupResource(id: string, attributes: Attributes, members: readonly Staff[] | undefined, base: string): object {
   return {

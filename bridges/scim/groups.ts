@@ -2,12 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { NOTHING_KEPT, type Staff } from '../../src/domain/people/staff.ts';
 import type { Criterion } from './filter.ts';
-import { groupName, groupResource, groupSubject, isMember, keptGroup, membership, postOf } from './group.ts';
+import { groupName, groupResource, groupsHeldBy, groupSubject, isMember, keptGroup, membership, postOf } from './group.ts';
 import { everybody, keep, retried, type Wish } from './keeping.ts';
 import { memberIds, operationsIn, patchedGroup, type MemberChange } from './patch.ts';
 import { done, refuse, type Result } from './reply.ts';
+import { GROUP } from './schemas.ts';
 import { idOf, keptUser, subjectOf, valueOf, type Attributes, type Json } from './user.ts';
-import { decided, type Desk } from './users.ts';
+import { decided, idOfName, type Desk } from './users.ts';
 
 const NOT_THERE = refuse(404, 'not-found', 'There is no such group.');
 const TAKEN = refuse(409, 'uniqueness', 'Another group has this displayName: roles go by it.', { scimType: 'uniqueness' });
@@ -34,8 +35,14 @@ function wantedOf(body: Json): Result<Wanted> {
 export const createGroup = async (at: Desk, body: Json): Promise<Result<object>> => {
   const wanted = wantedOf(body);
   if (!wanted.ok) return wanted;
-  const id = randomUUID();
-  return retried(() => apply(at, id, 'new', () => done({ add: new Set(wanted.value.members), remove: new Set(), attributes: wanted.value.attributes }), 'with-members'));
+  // Sent again while the first isn't decided yet, it is the same group and not a twin; once one of this id has another name, it is another.
+  const usual = idOfName(`${at.source.id}\0group\0${(wanted.value.attributes['displayName'] ?? '').toLowerCase()}`);
+  return retried(async () => {
+    const all = await everybody(at.desk, at.source.id);
+    if (!all.ok) return all;
+    const id = all.value.some((each) => each.subject === groupSubject(usual) && keptGroup(each) !== undefined) ? randomUUID() : usual;
+    return apply(at, id, 'new', () => done({ add: new Set(wanted.value.members), remove: new Set(), attributes: wanted.value.attributes }), 'with-members');
+  });
 };
 
 export const replaceGroup = async (at: Desk, id: string, body: Json): Promise<Result<object>> => {
@@ -60,18 +67,40 @@ export const readGroup = async (at: Desk, id: string, shown: Shown): Promise<Res
 export const listGroups = async (at: Desk, criteria: readonly Criterion[], shown: Shown): Promise<Result<readonly object[]>> => {
   const all = await everybody(at.desk, at.source.id);
   if (!all.ok) return all;
-  const found = all.value.flatMap((staff) => { const kept = keptGroup(staff); return kept !== undefined && criteria.every((each) => matches(staff, kept.attributes, each, all.value)) ? [{ id: idOf(staff), kept }] : []; });
-  return done(found.sort((one, other) => (one.id < other.id ? -1 : 1)).map(({ id, kept }) => groupResource(id, kept.attributes, shown === 'with-members' ? membersOf(id, all.value) : undefined, at.base)));
+  const members = membersByGroup(all.value);
+  const found = all.value.flatMap((staff) => { const kept = keptGroup(staff); return kept !== undefined && criteria.every((each) => matches(staff, kept.attributes, each, members)) ? [{ id: idOf(staff), kept }] : []; });
+  return done(found.sort((one, other) => (one.id < other.id ? -1 : 1)).map(({ id, kept }) => groupResource(id, kept.attributes, shown === 'with-members' ? (members.get(id) ?? []) : undefined, at.base)));
 };
 
-function matches(staff: Staff, attributes: Attributes, { attribute, value }: Criterion, all: readonly Staff[]): boolean {
-  switch (attribute.toLowerCase()) {
+const CRITERIA: ReadonlyMap<string, string> = new Map([['id', 'id'], ['displayname', 'displayName'], ['externalid', 'externalId'], ['members', 'members'], ['members.value', 'members'], ['members[value]', 'members']]);
+
+/** What groups can be looked for by. */
+export function groupCriterion(path: string): string | undefined {
+  const [name, schema] = [path.toLowerCase(), `${GROUP}:`.toLowerCase()];
+  return CRITERIA.get(name.startsWith(schema) ? name.slice(schema.length) : name);
+}
+
+function matches(staff: Staff, attributes: Attributes, { attribute, value }: Criterion, members: ReadonlyMap<string, readonly Staff[]>): boolean {
+  switch (attribute) {
     case 'id': return idOf(staff) === value;
-    case 'displayname': return attributes['displayName']?.toLowerCase() === value.toLowerCase();
-    case 'externalid': return attributes['externalId'] === value;
-    case 'members': case 'members.value': case 'members[value]': return membersOf(idOf(staff), all).some((each) => idOf(each) === value);
+    case 'displayName': return attributes['displayName']?.toLowerCase() === value.toLowerCase();
+    case 'externalId': return attributes['externalId'] === value;
+    case 'members': return members.get(idOf(staff))?.some((each) => idOf(each) === value) === true;
     default: return false;
   }
+}
+
+/** In one pass: a hospital has hundreds of groups, and thousands of people in each. */
+function membersByGroup(all: readonly Staff[]): ReadonlyMap<string, readonly Staff[]> {
+  const members = new Map<string, Staff[]>();
+  for (const each of all) {
+    for (const group of keptUser(each) === undefined ? [] : groupsHeldBy(each)) {
+      const known = members.get(group);
+      if (known) known.push(each);
+      else members.set(group, [each]);
+    }
+  }
+  return members;
 }
 
 /** Whoever has its post, users or not by now: a role must be able to end. */
@@ -84,6 +113,7 @@ async function apply(at: Desk, id: string, state: 'new' | 'known', change: (attr
   if (!all.ok) return all;
   const kept = keptGroup(all.value.find(({ subject }) => subject === groupSubject(id)));
   if (state === 'known' && kept === undefined) return NOT_THERE;
+  if (state === 'new' && kept !== undefined) return done('stale');
   // Of a group that is new, those whom an earlier one of this id left behind are no members.
   const members = kept === undefined ? [] : membersOf(id, all.value).map(idOf);
   const wanted = change(kept?.attributes ?? {}, members);
@@ -92,7 +122,9 @@ async function apply(at: Desk, id: string, state: 'new' | 'known', change: (attr
   const users = new Set(all.value.filter((each) => keptUser(each) !== undefined).map(idOf));
   if ([...add].some((each) => !users.has(each))) return refuse(400, 'unknown-member', 'A member is no user of this endpoint: create the user first.', { scimType: 'invalidValue' });
   const name = attributes['displayName'] ?? '';
-  if (all.value.some((each) => { const other = keptGroup(each); return other !== undefined && idOf(each) !== id && groupName(other).toLowerCase() === name.toLowerCase(); })) return TAKEN;
+  const isNamed = kept === undefined || groupName(kept).toLowerCase() !== name.toLowerCase();
+  // One of two that have a name from before can be changed and renamed.
+  if (isNamed && all.value.some((each) => { const other = keptGroup(each); return other !== undefined && idOf(each) !== id && groupName(other).toLowerCase() === name.toLowerCase(); })) return TAKEN;
   const isRenamed = kept !== undefined && groupName(kept) !== name;
   const told = isRenamed ? new Set([...add, ...members.filter((each) => !remove.has(each))]) : add;
   const out = new Set([...remove, ...holdersOf(id, all.value).map(idOf).filter((each) => !members.includes(each) && !add.has(each))]);

@@ -2,12 +2,12 @@
 import type { Admission, AuthenticationFailure, Authenticator, Bridge, HttpHead, HttpReply, StaffDesk } from '../../src/ports/bridge.ts';
 import { DEFAULT_MAX_IN_FLIGHT, MAX_BYTES, PAGE, type ScimConfig, type ScimSource } from './config.ts';
 import { criteriaIn } from './filter.ts';
-import { createGroup, deleteGroup, listGroups, patchGroup, readGroup, replaceGroup, type Shown } from './groups.ts';
+import { createGroup, deleteGroup, groupCriterion, listGroups, patchGroup, readGroup, replaceGroup, type Shown } from './groups.ts';
 import { createLimits, type Limits } from './limits.ts';
 import { done, listOf, refusal, refuse, replyJson, replyNothing, replyRefusal, type Refusal, type Result } from './reply.ts';
 import { listOfAll, resourceTypes, schemas, serviceProviderConfig } from './schemas.ts';
 import { isJson, type Json } from './user.ts';
-import { createUser, deleteUser, listUsers, patchUser, readUser, replaceUser, type Desk } from './users.ts';
+import { createUser, deleteUser, listUsers, patchUser, readUser, replaceUser, userCriterion, type Desk } from './users.ts';
 
 export type { ScimConfig, ScimSource } from './config.ts';
 export { createLimits, type Limits } from './limits.ts';
@@ -127,7 +127,7 @@ function described(base: string, kind: string, id: string | undefined): Result<A
 
 /** Pages begin at 1 (RFC 7644 §3.4.2.4). */
 async function listed(at: Desk, kind: 'Users' | 'Groups', query: URLSearchParams, shown: Shown): Promise<Result<Answered>> {
-  const criteria = criteriaIn(query.get('filter'));
+  const criteria = criteriaIn(query.get('filter'), kind === 'Users' ? userCriterion : groupCriterion);
   if (!criteria.ok) return criteria;
   const [from, many] = [Number(query.get('startIndex') ?? 1), Number(query.get('count') ?? PAGE)];
   if (!Number.isInteger(from) || !Number.isInteger(many)) return refuse(400, 'invalid-value', 'startIndex and count are whole numbers.', { scimType: 'invalidValue' });

@@ -5,11 +5,11 @@ import { NOTHING_KEPT, tokenOf, type Kept, type Staff } from '../../src/domain/p
 import type { StaffDesk } from '../../src/ports/bridge.ts';
 import type { ScimSource } from './config.ts';
 import type { Criterion } from './filter.ts';
-import { groupName, isMember, keptGroup } from './group.ts';
+import { groupName, groupsHeldBy, keptGroup } from './group.ts';
 import { everybody, keep, retried, somebody, type Wish } from './keeping.ts';
 import { operationsIn, patchedUser } from './patch.ts';
 import { done, refuse, type Result } from './reply.ts';
-import { attributesOf, idOf, keptUser, personOf, resourceOf, subjectOf, type Attributes, type Json } from './user.ts';
+import { attributeAt, attributesOf, idOf, keptUser, personOf, resourceOf, subjectOf, USER, type Attributes, type Json } from './user.ts';
 
 export type Desk = { readonly desk: StaffDesk; readonly source: ScimSource; readonly base: string };
 
@@ -17,8 +17,11 @@ const NOT_THERE = refuse(404, 'not-found', 'There is no such user.');
 const TAKEN = refuse(409, 'uniqueness', 'Another user has this userName.', { scimType: 'uniqueness' });
 
 /** The same name again is the same user: who was deleted and comes back is who they were. */
-const idFor = (source: SourceId, userName: string): string => {
-  const hex = createHash('sha256').update(`${source}\0${userName.toLowerCase()}`).digest('hex');
+const idFor = (source: SourceId, userName: string): string => idOfName(`${source}\0${userName.toLowerCase()}`);
+
+/** Looks like the UUIDs that clients know. */
+export const idOfName = (name: string): string => {
+  const hex = createHash('sha256').update(name).digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 };
 
@@ -50,15 +53,17 @@ export const listUsers = async (at: Desk, criteria: readonly Criterion[]): Promi
   const all = await everybody(at.desk, at.source.id);
   if (!all.ok) return all;
   const found = all.value.flatMap((staff) => { const kept = keptUser(staff); return kept !== undefined && criteria.every((each) => matches(staff, kept, each)) ? [{ staff, kept }] : []; });
-  return done(found.sort((one, other) => (idOf(one.staff) < idOf(other.staff) ? -1 : 1)).map(({ staff, kept }) => resourceOf(staff, kept, groupsOf(staff, all.value), at.base)));
+  const names = groupNames(all.value);
+  return done(found.sort((one, other) => (idOf(one.staff) < idOf(other.staff) ? -1 : 1)).map(({ staff, kept }) => resourceOf(staff, kept, groupsIn(staff, names), at.base)));
 };
 
+/** What users can be looked for by. */
+export const userCriterion = (path: string): string | undefined => (['id', `${USER}:id`].some((name) => name.toLowerCase() === path.toLowerCase()) ? 'id' : attributeAt(path));
+
 function matches(staff: Staff, { attributes }: Kept, { attribute, value }: Criterion): boolean {
-  const name = attribute.toLowerCase();
-  if (name === 'id') return idOf(staff) === value;
-  // externalId is the client's own, and has a case (RFC 7643 §3.1).
-  if (name === 'externalid') return attributes['externalId'] === value;
-  return (name === 'username' ? attributes['userName'] : name === 'displayname' ? attributes['displayName'] : name === 'active' ? attributes['active'] : undefined)?.toLowerCase() === value.toLowerCase();
+  // Ours and the client's own id have a case (RFC 7643 §3.1).
+  if (attribute === 'id') return idOf(staff) === value;
+  return attribute === 'externalId' ? attributes[attribute] === value : attributes[attribute]?.toLowerCase() === value.toLowerCase();
 }
 
 export const replaceUser = async (at: Desk, id: string, body: Json): Promise<Result<object>> => {
@@ -120,5 +125,9 @@ const endings = ({ source }: Desk, staff: Staff | undefined): readonly Wish[] =>
 /** Ours, or not yet; else somebody else's came first. */
 export const decided = (kept: Kept | undefined, token: string, base: string): boolean | 'stale' => (kept?.token === token ? true : tokenOf(kept) === base ? false : 'stale');
 
-const groupsOf = (staff: Staff, all: readonly Staff[]): readonly { readonly id: string; readonly name: string }[] =>
-  all.flatMap((each) => { const kept = keptGroup(each); return kept !== undefined && isMember(staff, idOf(each)) ? [{ id: idOf(each), name: groupName(kept) }] : []; });
+type GroupOfUser = { readonly id: string; readonly name: string };
+
+/** Those of the groups there are in which they are. */
+const groupsIn = (staff: Staff, names: ReadonlyMap<string, string>): readonly GroupOfUser[] => groupsHeldBy(staff).flatMap((id) => { const name = names.get(id); return name === undefined ? [] : [{ id, name }]; });
+const groupNames = (all: readonly Staff[]): ReadonlyMap<string, string> => new Map(all.flatMap((each) => { const kept = keptGroup(each); return kept === undefined ? [] : [[idOf(each), groupName(kept)] as const]; }));
+const groupsOf = (staff: Staff, all: readonly Staff[]): readonly GroupOfUser[] => groupsIn(staff, groupNames(all));

@@ -28,7 +28,7 @@ import { createAgreed } from './agreements/agreed.ts';
 import { createDemands } from './agreements/roomDemands.ts';
 import { oursOf, peopleOf } from './rooms/ours.ts';
 import { composeCouriers } from './couriers.ts';
-import { bringFromFile, checkFromFile } from './directory.ts';
+import { bringAtStart, bringFromFile, checkFromFile } from './directory.ts';
 import { createMeanings } from './feeds.ts';
 import { openOperations, startDoors, type PrepareDoor } from './doors.ts';
 import { createHealth, type Problem } from './health.ts';
@@ -84,11 +84,13 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   const metrics = createMetrics(async () => late.counts?.(), () => late.problems());
   const operations = await openOperations(config, waitingRoutes({ known: waiting.known, metrics }), log);
   const doors = roles.includes('ingress') ? await startDoors(config, log) : undefined;
-  const { keys, store, notes, policies, database, migrated, clock, brought, postgres } = await openWhenThere(config, roles, waiting);
+  const { keys, store, notes, policies, database, migrated, clock, brought, held, postgres } = await openWhenThere(config, roles, waiting);
   const { now } = clock;
   late.counts = () => store.counts(now());
   log.info('store.opened', { kind: postgres === undefined ? 'sqlite' : 'postgres', migrated: migrated.length });
-  log.info('directory.loaded', { changed: brought.length });
+  log.info('directory.loaded', { changed: brought.length, held: held.length });
+  for (const entry of held) log.error('directory.held', { entry });
+  let heldEntries = held.length;
   const isDecider = roles.includes('decider');
   const { policy, problem } = await whenThere(config, waiting, () => policyAtStart(fromFolder, policies));
   log[problem ? 'error' : 'info'](problem ? 'rules.not-loaded' : 'rules.loaded', { revision: policy.revision, rules: policy.rules.length });
@@ -108,6 +110,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
     bringDirectory: async (next) => {
       if (!isDecider) return;
       await bringFromFile(store, notes, partiesOf(next));
+      heldEntries = 0;
       await bringMeanings(settingsOf(next));
     },
     bringPolicy,
@@ -167,7 +170,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   const wakeAll = (): void => {
     for (const code of ['unavailable', 'unauthorized', 'limited', 'invalid', 'engine']) void wake(code).catch(() => undefined);
   };
-  const health = createHealth({ ...(policyServer === undefined ? {} : { policyServer: () => policyServer.problem() }), config: reload.problem, agreements: agreed.problem, policy: () => (reload.inForce().policy === policy ? problem : undefined), store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now: () => as<Millis>(Date.now()), steady: () => performance.now(), ended: wakeAll });
+  const health = createHealth({ ...(policyServer === undefined ? {} : { policyServer: () => policyServer.problem() }), config: () => reload.problem() ?? entriesHeld(heldEntries), agreements: agreed.problem, policy: () => (reload.inForce().policy === policy ? problem : undefined), store, courier: couriers, homeserver, log, dataDir: config.at(config.data_dir), now: () => as<Millis>(Date.now()), steady: () => performance.now(), ended: wakeAll });
   const stopWatching = health.watch();
   late.problems = health.known;
   operations.serve(operationsRoutes({ couriers, health, metrics, steady: () => performance.now() }));
@@ -194,7 +197,10 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   };
 }
 
-type OpenedHospital = Opened & { readonly clock: Clock; /** Parties that the file changed. */ readonly brought: readonly unknown[]; /** Its address, when it is PostgreSQL. */ readonly postgres: string | undefined };
+type OpenedHospital = Opened & { readonly clock: Clock; /** Parties that the file changed, and entries of it that the directory can't take. */ readonly brought: readonly unknown[]; readonly held: readonly string[]; /** Its address, when it is PostgreSQL. */ readonly postgres: string | undefined };
+
+/** What the configuration file says of people and can't be taken: the directory stays as it is for them, until a reload takes the file. */
+const entriesHeld = (count: number): Omit<Problem, 'since'> | undefined => (count === 0 ? undefined : { part: 'config', code: 'directory-held', message: `${count} of the people and teams in the configuration file are not taken, because an identifier of theirs belongs to somebody else by now: \`aceso doctor\` names them; take it from there (\`aceso people forget\`) or out of the file, then \`aceso config reload\`` });
 
 /** Opens the database, with what is asked of it before anything else, as one try. */
 function openWhenThere(config: LoadedConfig, roles: readonly Role[], waiting: Waiting): Promise<OpenedHospital> {
@@ -203,8 +209,8 @@ function openWhenThere(config: LoadedConfig, roles: readonly Role[], waiting: Wa
     const opened = await openStore(config, 'migrate');
     try {
       const clock = await startClock(opened.store, () => performance.now());
-      const brought = roles.includes('decider') ? await bringFromFile(opened.store, opened.notes, partiesOf(config)) : [];
-      return { ...opened, clock, brought, postgres: location.kind === 'postgres' ? location.url : undefined };
+      const brought = roles.includes('decider') ? await bringAtStart(opened.store, opened.notes, partiesOf(config)) : { brought: [], held: [] };
+      return { ...opened, clock, ...brought, postgres: location.kind === 'postgres' ? location.url : undefined };
     } catch (error) {
       await opened.store.close().catch(() => undefined);
       throw error;

@@ -6,7 +6,8 @@ import { schemaState } from '../../adapters/store/schema.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import { as } from '../../domain/brand.ts';
 import type { Store } from '../../ports/store.ts';
-import { locationOf, openHospital, openStore } from '../compose.ts';
+import { locationOf, openHospital, openStore, partiesOf } from '../compose.ts';
+import { conflictsIn } from '../directory.ts';
 import { unmatched } from '../feeds.ts';
 import { age } from '../print.ts';
 import { lookAtAgreements } from './agreements.ts';
@@ -52,6 +53,7 @@ const waiting = (config: LoadedConfig): Promise<readonly Finding[]> => looked('b
       held > 0 ? warn('held', `${held} deliveries wait for somebody`, '`aceso held`') : fine('held', 'nothing'),
       ...((await notes.read('catch-up')) === undefined ? [] : [warn('catching up', 'the rooms are being read for what happened since a backup', 'It ends by itself while the server runs and the homeserver answers.')]),
       ...(config.sources.length === 0 ? [warn('sources', 'none', 'Nobody can push: add one under `sources`.')] : []),
+      ...[...await conflictsIn(store, notes, partiesOf(config))].map(([id, why]) => warn(`directory entry ${id}`, why, '`aceso people show` says whose it is by which source: `aceso people forget` takes it from there; or take it out of the file. Then `aceso config reload`.')),
       ...(await lookAtAgreements(config, store)),
       ...(config.sources.some(({ directory }) => directory !== undefined) ? [await staffOf(store)] : []),
       ...(await Promise.all(config.sources.map(async ({ id }) => seen(id, await store.lastFrom(as(id)))))),
