@@ -3,8 +3,13 @@ import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 /** Below the range from which systems take the ports of outgoing connections: a server that restarts finds its port still free. */
-const lowest = 20_000;
-const highest = 32_000;
+const LOWEST = 20_000;
+const HIGHEST = 32_000;
+/** Of the lanes of `npm test`, each takes from a share of its own: a port that one has given and nobody listens on yet looks free to the others. */
+const SHARE = 3000;
+const lane = process.env['ACESO_TEST_LANE'];
+const lowest = lane === undefined ? LOWEST : LOWEST + (Number(lane) % 4) * SHARE;
+const highest = lane === undefined ? HIGHEST : lowest + SHARE;
 const given = new Set<number>();
 
 /** A port on 127.0.0.1 that the system says is free, and that this process gives only once. */
