@@ -1,4 +1,5 @@
 /** Events on their way to one server, as the server-server API takes them: one transaction at a time, of up to 50 (§"Transactions"). */
+import { randomUUID } from 'node:crypto';
 import { createClient } from '../../src/adapters/federation/client.ts';
 import type { Signer } from '../../src/adapters/federation/ed25519.ts';
 import type { JsonObject } from '../../src/adapters/federation/signedJson.ts';
@@ -21,11 +22,12 @@ export function outboxTo({ target, origin, keyId, signer, ca }: OutboxParts): Ou
   const { ask, close } = createClient(`https://${target}`, { ca, advice: '' });
   const waiting: { readonly pdu: JsonObject; readonly done: () => void; readonly failed: (error: unknown) => void }[] = [];
   let isSending = false;
+  const name = randomUUID(); // a server takes a transaction of the same id once
   let transactions = 0;
 
   async function transact(pdus: readonly JsonObject[]): Promise<void> {
     transactions += 1;
-    const uri = `/_matrix/federation/v1/send/forged${process.pid}x${transactions}`;
+    const uri = `/_matrix/federation/v1/send/${name}-${transactions}`;
     const content = { origin, origin_server_ts: Date.now(), pdus };
     const until = Date.now() + GIVE_UP_MS;
     for (;;) {
