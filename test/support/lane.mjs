@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { stopAll } from './shared.ts';
 
-const { grep, retries } = JSON.parse(process.argv[2]);
+const { grep } = JSON.parse(process.argv[2]);
 const { timeout } = JSON.parse(readFileSync(new URL('../.mocharc.json', import.meta.url), 'utf8'));
 
 // Whoever runs the lanes has ended: so does this one, and what it started ends with it.
@@ -21,21 +21,19 @@ process.exit(0);
 
 async function run(file) {
   const began = Date.now();
-  const mocha = new Mocha({ timeout, retries, reporter: Mocha.reporters.Spec, color: false, ...(grep ? { grep } : {}) });
+  const mocha = new Mocha({ timeout, reporter: Mocha.reporters.Spec, color: false, ...(grep ? { grep } : {}) });
   mocha.addFile(file);
   await mocha.loadFilesAsync();
-  const retried = [];
   const failed = [];
   const { stats } = await new Promise((resolve) => {
     const runner = mocha.run(() => resolve(runner));
-    runner.on('retry', (test, error) => retried.push(`${test.fullTitle()}: ${firstLine(error)}`));
-    runner.on('fail', (test, error) => failed.push(`${test.fullTitle()}: ${firstLine(error)}`));
+    runner.on('fail', (test, error) => failed.push(`${file}: ${test.title}\n  ${firstLine(error)}`));
   });
   // The pipe is emptied before the word that it is: what was printed belongs to this file.
   await new Promise((resolve) => process.stdout.write('', resolve));
-  return { file, passes: stats.passes, failures: stats.failures, pending: stats.pending, ms: Date.now() - began, retried, failed };
+  return { file, passes: stats.passes, failures: stats.failures, pending: stats.pending, ms: Date.now() - began, failed };
 }
 
 function firstLine(error) {
-  return String(error?.message ?? error).split('\n')[0];
+  return String(error?.message ?? error).split('\n')[0].slice(0, 300);
 }
