@@ -6,6 +6,7 @@ import type { Judge } from '../domain/policy/question.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { Claim, Store } from '../ports/store.ts';
 import { LEASE_MS, type Hands } from './lease.ts';
+import { logged } from './logged.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 
 export type DecideParts = { readonly store: Store; readonly settings: () => Settings; /** The policy in force. */ readonly judge: Judge; /** What was looked up, with the agreements whose signatures are good, and no others. */ readonly vouched: (found: ReadonlyMap<string, FoundAggregate>) => Promise<ReadonlyMap<string, FoundAggregate>>; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly worker: string; readonly hands: Hands };
@@ -51,7 +52,7 @@ async function decideOne(parts: DecideParts, claim: Claim<Fact>): Promise<void> 
     metrics.count('facts_decided', { type: fact.body.type });
     metrics.observe('decision_seconds', (performance.now() - started) / 1000);
     for (const { action, detail } of decision.audit) {
-      log.info(action, { ...detail, ...ids });
+      log.info(action, { ...logged(detail), ...ids });
       if (action === 'rules.allowed' || action === 'rules.refused') metrics.count('policy_verdicts', { asked: String(detail?.['asked']), outcome: action.slice('rules.'.length) });
       if (action === 'person.told' || action === 'person.not-told') metrics.count('notices', { outcome: action.slice('person.'.length) });
       if (action === 'policy.not-in-force') metrics.count('policy_edges', { edge: 'not-in-force' });

@@ -38,6 +38,7 @@ const EXAMPLES: readonly Example[] = [
   ['a physician reads a Part 2 result of their own without the patient\'s consent', asTheyShouldBe('physician'), 'read-result', result('critical', 'part2'), theirs, 'no: part2-needs-consent'],
   ['the same, with consent', asTheyShouldBe('physician'), 'read-result', result('critical', 'part2'), { ...theirs, consent: true }, 'yes: clinicians-read-their-results'],
   ['the same, in a medical emergency', asTheyShouldBe('physician'), 'read-result', result('critical', 'part2'), { ...theirs, emergency: true }, 'yes: clinicians-read-their-results'],
+  ['a partner clinician reads a Part 2 result of theirs, under a treatment agreement and a QSOA of their organisation', asTheyShouldBe('partner-clinician', { ...PARTNER, agreements: [{ kind: 'treatment' }, { kind: 'qsoa' }] }), 'read-result', result('critical', 'part2'), theirs, 'no: part2-needs-consent'],
   ['a nurse of the care team reads a restricted result that is another\'s to act on', asTheyShouldBe('nurse'), 'read-result', result('routine', 'restricted'), { inCare: true }, 'no: restricted-to-the-responsible'],
   ['a physician breaks the glass with a reason', asTheyShouldBe('physician'), 'break-glass', room('patient'), { reason: true }, 'yes: break-glass-with-a-reason'],
   ['a physician breaks the glass without one', asTheyShouldBe('physician'), 'break-glass', room('patient'), {}, 'no: default-deny'],

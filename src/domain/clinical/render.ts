@@ -44,6 +44,8 @@ export type RenderOptions = {
   /** The resource as JSON text, decimals as they came. */
   readonly fhir: string;
   readonly resourceType: string;
+  /** Stands last, whatever is cut: what its reader must know of passing it on. */
+  readonly notice?: string | undefined;
 };
 
 /** The version of FHIR whose definitions the resource was checked against. */

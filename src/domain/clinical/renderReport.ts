@@ -11,7 +11,7 @@ import { clean, moment, nameWords, paragraph, resultWords, statusWords } from '.
 /** The parts of a message. When not everything fits, only `middle` is shortened: who, what kind and whom to call always stand. */
 export type Composition = { readonly top: readonly Block[]; readonly middle: readonly Block[]; readonly bottom: readonly Block[] };
 
-export type Envelope = { readonly from: string; readonly to: readonly { readonly name: string }[] };
+export type Envelope = { readonly from: string; readonly to: readonly { readonly name: string }[]; readonly notice?: string | undefined };
 
 /**
  * A report in the order a clinician reads it. Content of a test report: 42 CFR 493.1291(c) (patient, laboratory with address, report date, test,
@@ -23,7 +23,7 @@ export function composeReport(report: ClinicalReport, news: Telling, envelope: E
   return {
     top: [...opening(report, news, envelope), ...patientBlock(report, changes), ...specimenBlock(report)],
     middle: news.kind === 'first' ? [...valueBlocks(statedLines(undefined, report), report), ...textBlock(report)] : changedBlocks(report, news.kind, news.changes),
-    bottom: [...attachmentBlock(report, news), ...originBlock(report), ...callBlock(report, clean(envelope.from))],
+    bottom: [...attachmentBlock(report, news), ...originBlock(report), ...callBlock(report, clean(envelope.from)), ...block('text', [envelope.notice === undefined ? undefined : { text: envelope.notice }])],
   };
 }
 

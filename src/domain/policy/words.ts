@@ -10,7 +10,7 @@ export const RECORDS = ['audit', 'configuration', 'directory'] as const;
 export type RecordsName = (typeof RECORDS)[number];
 
 /**
- * Security labels that a rule may look at. `part2`: records of a substance use programme (42 CFR Part 2; HL7 ActCode `42CFRPart2`).
+ * Security labels that a rule may look at. `part2`: records of a substance use programme (42 CFR Part 2; HL7 ActCode `42CFRPart2`), and of substance use (`ETH` and the like).
  * `restricted`: confidentiality R or V (HL7 v3-Confidentiality).
  */
 export const LABELS = ['part2', 'restricted'] as const;

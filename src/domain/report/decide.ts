@@ -8,6 +8,7 @@ import type { DeliveryFile, Fact, FactOf, RaisedFact } from '../fact.ts';
 import type { Party } from '../people/party.ts';
 import { lookupsOf, resolve } from '../people/resolve.ts';
 import { labelsOf } from '../policy/labels.ts';
+import { redisclosureNotice } from '../policy/redisclosure.ts';
 import type { Label } from '../policy/words.ts';
 import type { Sealed } from '../sealed.ts';
 import { lastTold, type ReportState, type Told } from './report.ts';
@@ -80,12 +81,12 @@ function toDelivery(before: ReportState | undefined, fact: Fact, body: FactOf<'r
   const isLate = newsForAll.kind === 'more' && newsForAll.changes.version === 'late';
   const news: Telling = earlier === undefined && !isLate ? { kind: 'first' } : newsForAll;
   const supersedes = news.kind === 'correction' ? earlier : undefined;
+  const labels = labelsSoFar(before, body);
   const content = body.report.map((report) => render(report, news, {
     from: settings.organisation, to: (party?.members ?? []).map((userId) => ({ userId, name: party?.name ?? '' })), deliveryId: id,
-    fhir: body.resource.reveal(), resourceType: body.resourceType, ...(supersedes ? { supersedes } : {}),
+    notice: redisclosureNotice(labels.reveal()), fhir: body.resource.reveal(), resourceType: body.resourceType, ...(supersedes ? { supersedes } : {}),
   }));
   const files = filesOf(body, news, id);
-  const labels = labelsSoFar(before, body);
   return {
     told: { delivery: id, ...(party ? { party } : {}) },
     raised: [...(supersedes ? [{ aggregate: { kind: 'delivery', id: supersedes }, body: { type: 'delivery.superseded', by: id } } as const] : []), {

@@ -13,6 +13,7 @@ describe('Security labels of a resource', () => {
   const CASES: readonly (readonly [given: string, resource: string, labels: readonly string[]])[] = [
     ['Part 2', labelled({ system: ACT, code: '42CFRPart2' }), ['part2']],
     ['Part 2, without its system: it protects all the same', labelled({ code: '42cfrpart2' }), ['part2']],
+    ...['ETH', 'ETHUD', 'OPIOIDUD', 'SUD', ' eth '].map((code) => [`substance use, by ${code}`, labelled({ system: ACT, code }), ['part2']] as const),
     ['restricted and very restricted', labelled({ system: CONFIDENTIALITY, code: 'R' }, { system: CONFIDENTIALITY, code: 'V' }), ['restricted']],
     ['both', labelled({ system: CONFIDENTIALITY, code: 'R' }, { system: ACT, code: '42CFRPart2' }), ['part2', 'restricted']],
     ['normal confidentiality', labelled({ system: CONFIDENTIALITY, code: 'N' }), []],
@@ -21,7 +22,7 @@ describe('Security labels of a resource', () => {
     ['both, under a system of the hospital\'s own', labelled({ system: 'urn:local', code: '42CFRPart2' }, { system: 'urn:local', code: 'R' }), ['part2', 'restricted']],
     ['both, under a system that is none', labelled({ system: 7, code: '42CFRPart2' }, { system: null, code: 'R' }), ['part2', 'restricted']],
     ['both, written otherwise', labelled({ code: ' 42 CFR Part 2' }, { code: 'r ' }), ['part2', 'restricted']],
-    ['other codes that begin so', labelled({ code: 'RESCOMPT' }, { code: 'VIP' }, { code: '42CFR' }), []],
+    ['other codes that begin so', labelled({ code: 'RESCOMPT' }, { code: 'VIP' }, { code: '42CFR' }, { code: 'ETHNIC' }, { code: 'PSY' }), []],
     ['nonsense', labelled(null, 7, {}), []],
     ['none', JSON.stringify({ resourceType: 'Observation' }), []],
     ['the word somewhere else', JSON.stringify({ text: '"security"', security: [{ code: 'R' }] }), []],

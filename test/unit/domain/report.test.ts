@@ -103,4 +103,11 @@ describe('A delivery of a report', () => {
     expect(labels(run([received(report()), corrected]))).to.deep.equal([undefined]);
     expect(JSON.stringify(requests(run([labelled])))).not.to.include('part2');
   });
+
+  it('that is a Part 2 record says what its reader must know of passing it on, in both forms, in a correction too; no other does', () => {
+    const labelled = { ...received(report()), resource: Sealed.of(SUBJECT, '{"meta":{"security":[{"code":"42CFRPart2"}]}}') };
+    const corrected = received(report({ status: 'corrected', observations: [potassium('4.8')] }));
+    const says = (...bodies: Parameters<typeof run>[0]): readonly boolean[] => requests(run(bodies)).flatMap((request) => [request.content.reveal()['body'], request.content.reveal()['formatted_body']].map((text) => String(text).includes('42 CFR part 2 prohibits unauthorized use or disclosure of these records.')));
+    expect([says(labelled), says(labelled, corrected), says(received(report()))]).to.deep.equal([[true, true], [true, true], [false, false]]);
+  });
 });
