@@ -81,7 +81,7 @@ describe('An agreement between two hospitals', function () {
     authorised = await roomState();
     ({ id: first } = await mercy.delivery('sent and seen in the room', ({ phase, held: hold }) => phase === 'sent' && hold === undefined));
     expect((await mercy.cli<readonly { readonly status: string }[]>('agreements', 'list')).map(({ status }) => status), 'it ends soon, and somebody must hear of it').to.deep.equal(['expiring']);
-    await until('the problem to be shown', async () => JSON.stringify(await (await fetch(`${mercy.operationsUrl}/readyz`)).json()).includes('expiring'), 20_000);
+    await until('the problem to be shown', async () => JSON.stringify(await (await fetch(`${mercy.operationsUrl}/readyz`)).json()).includes('expiring'), 60_000);
   });
 
   it('that is revoked lets nothing new out, and leaves the recipient in the room until the open critical result is closed; then their membership ends within a minute', async () => {
@@ -103,7 +103,7 @@ describe('An agreement between two hospitals', function () {
 
   it('that is over makes an answer count no more that her server puts where she was still in the room: the homeserver pushes it, and shows it to nobody', async () => {
     const eventId = await reactAsIfSheWereStillIn();
-    const ignored = await until('it to be ignored', () => auditOf(mercy).find(({ action, detail }) => action === 'event.not-shown' && detail['event'] === eventId), 30_000);
+    const ignored = await until('it to be ignored', () => auditOf(mercy).find(({ action, detail }) => action === 'event.not-shown' && detail['event'] === eventId), 60_000);
     expect(ignored.detail).to.include({ sender: ada.userId, said: 'room.reaction' });
     expect((await mercy.delivery('the critical result', ({ id }) => id === first)).phase).to.equal('sent');
     expect(await (await fetch(`${mercy.operationsUrl}/metrics`)).text()).to.include('aceso_events_not_shown_total{type="room.reaction"} 1');

@@ -40,7 +40,7 @@ describe('The files of a result, from the push at Mercy to a clinician\'s client
   });
 
   const filesOf = (message: SeenMessage): readonly SeenMessage[] => ada.messages.filter(({ content }) => 'file' in content && inReplyTo(content) === message.eventId);
-  const files = (message: SeenMessage, count: number): Promise<readonly SeenMessage[]> => until(`${count} files of ${message.eventId}`, () => (filesOf(message).length >= count ? filesOf(message) : undefined), 30_000);
+  const files = (message: SeenMessage, count: number): Promise<readonly SeenMessage[]> => until(`${count} files of ${message.eventId}`, () => (filesOf(message).length >= count ? filesOf(message) : undefined), 60_000);
 
   const given = { pdf: pdf(MARK), png, cda: cda(MARK) };
 
@@ -84,7 +84,7 @@ describe('The files of a result, from the push at Mercy to a clinician\'s client
   it('come again with a correction only when they changed', async () => {
     const corrected = { status: 'corrected', value: 4.2, flag: 'N' } as const;
     expect((await aceso.push('/DiagnosticReport', withFiles('F-1', [form(given.pdf, 'application/pdf'), form(pdf('amended'), 'application/pdf')], corrected))).status).to.equal(201);
-    const message = await ada.waitForMessage((each) => about('F-1')(each) && String(each.content['body']).includes('CORRECTED'), 30_000);
+    const message = await ada.waitForMessage((each) => about('F-1')(each) && String(each.content['body']).includes('CORRECTED'), 60_000);
     expect((await files(message, 1)).map(({ content }) => content['body'])).to.deep.equal(['report-2.pdf']);
     await aceso.delivery('the correction whole', ({ news, files: sent = [] }) => news === 'correction' && sent.length === 1 && sent[0]?.eventId !== undefined);
     expect(filesOf(message).length).to.equal(1);
@@ -121,7 +121,7 @@ describe('The files of a result, from the push at Mercy to a clinician\'s client
       await aceso.stop();
       await aceso.start({ ACESO_TEST_KILL_AT: step });
       await aceso.push('/DiagnosticReport', withFiles(`F-${step}`, [form(pdf(step), 'application/pdf')]));
-      await until(`Aceso to be killed at ${step}`, () => aceso.ended(), 30_000);
+      await until(`Aceso to be killed at ${step}`, () => aceso.ended(), 60_000);
       expect(aceso.ended()).to.equal('SIGKILL');
       await aceso.start();
       const message = await sees(ada, `F-${step}`);

@@ -80,7 +80,7 @@ describe('Bad input at the door', function () {
 
   it('disturbs nothing else: what is good still arrives, and nothing of the bad was kept', async () => {
     expect((await aceso.push(path, good('GOOD'))).status).to.equal(201);
-    await client.waitForMessage(({ content }) => String(content['body']).includes('GOOD'), 30_000);
+    await client.waitForMessage(({ content }) => String(content['body']).includes('GOOD'), 60_000);
     expect((await aceso.deliveries()).length).to.equal(3);
     expect(aceso.ended()).to.equal(undefined);
   });

@@ -45,7 +45,7 @@ for (const { what, name, trust, first, another } of [
   { what: 'matrix-nio, which knows no cross-signing, where unsigned devices are allowed', name: 'nia', trust: 'allow', first: nio, another: nio },
 ] as const) {
   describe(`${what}, decrypts every message sent after its device existed`, function () {
-    this.timeout(90_000);
+    this.timeout(120_000);
     let aceso: Aceso;
     let slot: Slot;
     let count = 0;
@@ -114,7 +114,7 @@ for (const { what, name, trust, first, another } of [
     it('after they left the room, took a new device, and were invited anew for a new result', async () => {
       const [roomId = ''] = device().joinedRooms;
       await device().leave(roomId);
-      await until('Aceso to know that they left', async () => await membershipOf(aceso, name, device().userId) === 'left', 30_000, 200);
+      await until('Aceso to know that they left', async () => await membershipOf(aceso, name, device().userId) === 'left', 60_000, 200);
       const newest = await add(another(device()));
       // The first of these brings the invitation; the others come while they join.
       const accessions = [await push(), await push(), await push()];
@@ -123,7 +123,7 @@ for (const { what, name, trust, first, another } of [
       // As they were decrypted: the keys may come after the events.
       expect(newest.messages.map(({ eventId }) => eventId), 'without looking back').to.have.members(events);
       expect([...newest.joinedRooms], 'the same room').to.deep.equal([roomId]);
-      await until('nothing to be held', async () => (await heldList(aceso)).length === 0, 30_000, 200);
+      await until('nothing to be held', async () => (await heldList(aceso)).length === 0, 60_000, 200);
     });
 
     it('and nothing that was sent since a device existed is left unread on it', async () => {
@@ -156,7 +156,7 @@ for (const { what, name, trust, first, another } of [
       expect(held?.held).to.include({ code: 'no-device', owner: 'Laboratory desk, ext. 4410' });
       expect(held?.held?.reason).to.include(unsigned.userId).and.include('signed');
       await sees(await js('una'), 'U-1');
-      await until('nothing to be held', async () => (await heldList(aceso)).length === 0, 30_000, 200);
+      await until('nothing to be held', async () => (await heldList(aceso)).length === 0, 60_000, 200);
       expect(unsigned.messages.filter(({ wasEncrypted }) => wasEncrypted)).to.deep.equal([]);
     });
 

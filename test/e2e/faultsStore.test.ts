@@ -50,7 +50,7 @@ const recovers = async (aceso: Aceso, accession: string): Promise<void> => {
 };
 
 before(async function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   hospitals = await sharedHospitals();
   await hospitals.stAnne.register('faults_store', 'pw');
   ada = await startJsClient({ baseUrl: hospitals.stAnne.baseUrl, user: 'faults_store', password: 'pw' });

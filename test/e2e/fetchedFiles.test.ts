@@ -89,7 +89,7 @@ describe('The files that a laboratory keeps on its own server, from there to a c
     await aceso.stop();
     await aceso.start({ ACESO_TEST_KILL_AT: 'file.kept' });
     await aceso.push('/DiagnosticReport', { ...potassiumReport({ accession: 'G-5', npi: NPI }), presentedForm: [{ url: `Binary/${MARK}-5` }] });
-    await until('Aceso to be killed', () => aceso.ended(), 30_000);
+    await until('Aceso to be killed', () => aceso.ended(), 60_000);
     expect(aceso.ended()).to.equal('SIGKILL');
     await aceso.start();
     const message = await sees(ada, 'G-5', 60_000);

@@ -30,7 +30,7 @@ describe('A homeserver that restarts', function () {
   it('between the send and its answer makes no second event', async () => {
     await aceso.start({ ACESO_TEST_KILL_AT: 'courier.put' });
     await aceso.push('/DiagnosticReport', potassiumReport({ accession: 'R-1' }));
-    await until('Aceso to be killed with the event at the homeserver', () => aceso.ended(), 30_000);
+    await until('Aceso to be killed with the event at the homeserver', () => aceso.ended(), 60_000);
     await hospitals.mercy.kill();
     await hospitals.mercy.start();
     await aceso.start();

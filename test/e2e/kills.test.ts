@@ -91,7 +91,7 @@ describe(`Killed with SIGKILL at each of ${STEPS.length} steps, Aceso loses noth
     writeFileSync(`${order()}.new`, step);
     renameSync(`${order()}.new`, order());
     await aceso.push('/DiagnosticReport', potassiumReport({ accession: `K-${index}`, npi: npiOf(index) })).catch(() => undefined);
-    await until(`Aceso to be killed at ${step}`, () => aceso.ended(), 30_000);
+    await until(`Aceso to be killed at ${step}`, () => aceso.ended(), 60_000);
     expect(aceso.ended()).to.equal('SIGKILL');
   }
 

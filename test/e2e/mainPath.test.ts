@@ -63,7 +63,7 @@ describe('A laboratory result, from the push at Mercy to a clinician\'s device a
   it('becomes a new, notifying message when it is corrected, old and new side by side', async () => {
     const answer = await aceso.push('/DiagnosticReport', potassiumReport({ status: 'corrected', value: 4.2, flag: 'N' }));
     expect(answer.status, answer.text).to.equal(201);
-    const message = await ada.waitForMessage(({ content }) => String(content['body']).includes('CORRECTED'), 30_000);
+    const message = await ada.waitForMessage(({ content }) => String(content['body']).includes('CORRECTED'), 60_000);
     expect(String(message.content['body'])).to.match(/6\.8[\s\S]*4\.2/u);
     // The first message may come before the client has asked for the courier's identity; from then on nothing is left to warn of.
     expect(message.shieldReason, 'sent by a device that its owner signed').to.equal(null);
@@ -74,7 +74,7 @@ describe('A laboratory result, from the push at Mercy to a clinician\'s device a
   it('carries a resource beyond 40 KiB as encrypted media, which the other hospital can open', async () => {
     const big = { ...potassiumReport({ accession: 'L-BIG' }), text: { status: 'generated', div: `<div xmlns="http://www.w3.org/1999/xhtml">${'long narrative '.repeat(4000)}</div>` } };
     expect((await aceso.push('/DiagnosticReport', big)).status).to.equal(201);
-    const { content } = await ada.waitForMessage((message) => String(message.content['body']).includes('L-BIG'), 30_000);
+    const { content } = await ada.waitForMessage((message) => String(message.content['body']).includes('L-BIG'), 60_000);
     expect(content).not.to.have.property('org.aceso.fhir');
     const file = content['org.aceso.fhir.file'] as { readonly url: string; readonly key: { readonly k: string }; readonly iv: string; readonly hashes: { readonly sha256: string } };
     const media = await fetch(`${hospitals.stAnne.baseUrl}/_matrix/client/v1/media/download/${file.url.slice('mxc://'.length)}`, { headers: { authorization: `Bearer ${ada.accessToken}` } });

@@ -32,11 +32,11 @@ describe('nheko, a stock desktop client that nobody wrote for Aceso', function (
     const [shown] = await Promise.all([startNheko(session), started.start()]);
     if (shown === 'not installed') throw new Error('nheko was there a moment ago');
     nheko = shown;
-    await until('ada to be enrolled', () => started.cli('people', 'enrol', 'ada'), 30_000, 200);
-    await until('the invitation', async () => await membershipOf(started, 'ada', user) === 'invited', 30_000, 200);
+    await until('ada to be enrolled', () => started.cli('people', 'enrol', 'ada'), 60_000, 200);
+    await until('the invitation', async () => await membershipOf(started, 'ada', user) === 'invited', 60_000, 200);
     const roomId = (await roomOf(started, 'ada'))?.roomId ?? '';
     await until('the invitation to be taken', () => matrix(stAnne.baseUrl, `/_matrix/client/v3/join/${encodeURIComponent(roomId)}`, { token: session.accessToken, body: {} }));
-    await until('the invitation to be accepted', async () => await membershipOf(started, 'ada', user) === 'joined', 30_000, 200);
+    await until('the invitation to be accepted', async () => await membershipOf(started, 'ada', user) === 'joined', 60_000, 200);
   });
   after(async () => {
     await Promise.all([nheko?.stop(), aceso?.stop()]);

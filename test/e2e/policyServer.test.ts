@@ -192,7 +192,7 @@ describe('The policy server, in a results room of two hospitals', function () {
     const isKept = ({ userId }: Client): boolean => [streams.delayed, streams.forbidden].every((tries) => tries.some((each) => each.userId === userId && each.at > killedAt && each.status !== 200));
     await until('both to be kept from sending', () => isKept(ada) && isKept(bob));
     await aceso.launch();
-    await until('the door to open', () => isDoorOpen(settings.port, hospitals.tls.caFile), 30_000, 20);
+    await until('the door to open', () => isDoorOpen(settings.port, hospitals.tls.caFile), 60_000, 20);
     const backAt = Date.now();
     await until('both to go on', () => streams.flowsSince(backAt), 5000, 20);
     expect(await streams.stop(), 'given up').to.equal(0);
@@ -215,7 +215,7 @@ describe('The policy server, in a results room of two hospitals', function () {
       await aceso.stop();
       await aceso.start({ ACESO_TEST_KILL_AT: step });
       await tell(aceso, `P-kill-${index}`, KILL_NPI[index] ?? '').catch(() => undefined);
-      await until(`Aceso to be killed at ${step}`, () => aceso.ended(), 30_000);
+      await until(`Aceso to be killed at ${step}`, () => aceso.ended(), 60_000);
       expect(aceso.ended()).to.equal('SIGKILL');
       await aceso.start();
       const message = await sees(ada, `P-kill-${index}`, 60_000);

@@ -69,9 +69,9 @@ describe('Rooms that were there before the policy server', function () {
 
   for (const version of ['10', '11'] as const) {
     it(`come under it when it is configured: clear text is refused, encrypted messages pass, in room version ${version}`, async () => {
-      await until('the room to name it', async () => (await policyOf(version))['via'] === settings.server_name, 30_000);
+      await until('the room to name it', async () => (await policyOf(version))['via'] === settings.server_name, 60_000);
       expect((await asGuardian(hospitals.mercy, options.slot, path(version, 'state/m.room.create/')))['room_version']).to.equal(version);
-      await until('St. Anne to know it too', async () => (await isRefused(ada, version)) && await isRefused(bob, version), 15_000);
+      await until('St. Anne to know it too', async () => (await isRefused(ada, version)) && await isRefused(bob, version), 60_000);
       await passes(ada, bob, version);
       await passes(bob, ada, version);
     });
@@ -122,8 +122,8 @@ describe('Rooms that were there before the policy server', function () {
     await aceso.cli('policy-server', 'rotate');
     await aceso.stop();
     await aceso.start();
-    await until('both rooms to name the new key', async () => key(await policyOf('10')) !== before && key(await policyOf('11')) === key(await policyOf('10')), 30_000);
-    await until('sending to go on at St. Anne', () => passes(ada, bob, '11').then(() => true), 30_000);
+    await until('both rooms to name the new key', async () => key(await policyOf('10')) !== before && key(await policyOf('11')) === key(await policyOf('10')), 60_000);
+    await until('sending to go on at St. Anne', () => passes(ada, bob, '11').then(() => true), 60_000);
     expect(await isRefused(bob, '10')).to.equal(true);
   });
 

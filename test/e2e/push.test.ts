@@ -12,7 +12,7 @@ const NPI = { ada: '1000000041', ben: '1000000042' } as const;
 const CLINICAL = ['Quintana', 'Rosa', '1958', '00481516', 'otassium', 'mmol', 'aemolysed', '2823-3', 'PUSH-', 'critical', 'Okafor'];
 
 describe('What wakes a phone, with the push rules that everybody has by default', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let hospitals: Hospitals;
   let aceso: Aceso;
   let ada: Client; // her app asks for event ids only, as today's do

@@ -12,7 +12,7 @@ const PASSWORD = 'password-of-replies';
 const NPI = { ada: '1000000031', nia: '1000000032' } as const;
 
 describe('What recipients do with a message becomes evidence', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let hospitals: Hospitals;
   let slot: Slot;
   let gate: SyncGate;

@@ -13,7 +13,7 @@ const NPI = '1000000071';
 const part = encodeURIComponent;
 
 describe('A results room that is replaced', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let hospitals: Hospitals;
   let slot: Slot;
   let aceso: Aceso;

@@ -15,7 +15,7 @@ const SYSTEM = 'http://hl7.org/fhir/sid/us-npi';
 type StateEvent = { readonly type: string; readonly state_key: string; readonly content: Readonly<Record<string, unknown>> };
 
 describe('A results room', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let hospitals: Hospitals;
   let slot: Slot;
   let aceso: Aceso;
@@ -143,7 +143,7 @@ describe('A results room', function () {
     expect(held?.reason).to.include('not in the directory');
     await aceso.cli('held', 'assign', id, 'bob');
     await sees(bob, 'R-5');
-    await until('nothing to be held', async () => (await heldList(aceso)).length === 0, 30_000, 200);
+    await until('nothing to be held', async () => (await heldList(aceso)).length === 0, 60_000, 200);
   });
 
   it('is of version 11 for a partner that can\'t join 12', async () => {

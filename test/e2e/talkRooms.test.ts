@@ -73,10 +73,10 @@ describe('A consult room between two hospitals, on real servers', function () {
 
   it('is theirs: they talk encrypted, and no member is a server', async () => {
     await ben.send(room, { msgtype: 'm.text', body: 'Is this ST elevation?' });
-    const asked = await ada.waitForMessage(({ roomId }) => roomId === room, 30_000);
+    const asked = await ada.waitForMessage(({ roomId }) => roomId === room, 60_000);
     expect(asked.content['body']).to.equal('Is this ST elevation?');
     await ada.reply(room, asked.eventId, 'It is. Call the lab.');
-    expect((await ben.waitForMessage(({ roomId }) => roomId === room, 30_000)).content['body']).to.include('It is. Call the lab.');
+    expect((await ben.waitForMessage(({ roomId }) => roomId === room, 60_000)).content['body']).to.include('It is. Call the lab.');
     const { joined } = (await asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(room)}/joined_members`)) as { readonly joined: Readonly<Record<string, unknown>> };
     expect(Object.keys(joined).sort()).to.deep.equal([`@${slot.prefix}guardian:${hospitals.mercy.serverName}`, ada.userId, ben.userId].sort());
   });
@@ -92,7 +92,7 @@ describe('A consult room between two hospitals, on real servers', function () {
     await set('m.room.topic', { topic: 'Somebody\'s name' });
     await set('m.room.server_acl', { allow: ['*'], deny: [] });
     await set('m.room.history_visibility', { history_visibility: 'world_readable' });
-    await until('the room to be put back', async () => (await dryRun()).findings.length === 0 && String((await stateOf('m.room.topic'))['topic']).startsWith('A question'), 30_000, 500);
+    await until('the room to be put back', async () => (await dryRun()).findings.length === 0 && String((await stateOf('m.room.topic'))['topic']).startsWith('A question'), 60_000, 500);
     expect((await stateOf('m.room.power_levels'))['users']).to.deep.equal({});
     expect((await stateOf('m.room.server_acl'))['allow']).to.not.include('*');
     expect(aceso.log()).to.include('"room.repaired"').and.not.include('Somebody\'s name');
@@ -113,7 +113,7 @@ describe('A consult room between two hospitals, on real servers', function () {
     await aceso.stop();
     await aceso.start({ ACESO_TEST_KILL_AT: 'room.created' });
     await aceso.cli('rooms', 'create', 'shift', '--key', 'night', '--member', ben.userId);
-    await until('Aceso to be killed', () => aceso.ended(), 30_000);
+    await until('Aceso to be killed', () => aceso.ended(), 60_000);
     await aceso.start();
     await until('Ben to be in it', async () => (await lookAt('night')).members[ben.userId] === 'joined', 60_000, 500);
     expect(await rooms()).to.equal(before + 1);
@@ -146,7 +146,7 @@ describe('A consult room between two hospitals, on real servers', function () {
     room = await until('both to be in the new one', async () => { const { roomId, members } = await lookAt('cardiology'); return roomId !== former && Object.values(members).filter((each) => each === 'joined').length === 2 && roomId; }, 60_000, 500);
     expect(await stateOf('m.room.create')).to.deep.include({ room_version: '11', predecessor: { room_id: former } });
     const inFormer = (path: string): Promise<Record<string, unknown>> => asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(former)}/${path}`);
-    await until('the former to be closed', async () => ((await inFormer('state/m.room.power_levels/'))['events'] as Readonly<Record<string, number>>)['m.room.encrypted'] === 100, 30_000, 300);
+    await until('the former to be closed', async () => ((await inFormer('state/m.room.power_levels/'))['events'] as Readonly<Record<string, number>>)['m.room.encrypted'] === 100, 60_000, 300);
     expect((await inFormer('state/m.room.tombstone/'))['replacement_room']).to.equal(room);
     const refused = await matrixAnswer(hospitals.mercy.baseUrl, `/_matrix/client/v3/rooms/${encodeURIComponent(former)}/send/m.room.message/late`, { method: 'PUT', token: ben.accessToken, body: { msgtype: 'm.text', body: 'too late' } });
     expect(refused.status).to.equal(403);
@@ -155,13 +155,13 @@ describe('A consult room between two hospitals, on real servers', function () {
 
   it('loses somebody whom the homeserver\'s administrator let in', async () => {
     await asGuardian(hospitals.mercy, slot, `/rooms/${encodeURIComponent(room)}/invite`, { body: { user_id: clerk } });
-    await until('the clerk to be out', async () => (await stateOf('m.room.member', clerk))['membership'] === 'leave', 30_000, 300);
+    await until('the clerk to be out', async () => (await stateOf('m.room.member', clerk))['membership'] === 'leave', 60_000, 300);
   });
 
   it('loses whose role the EHR changed to one that may not be there, and has them back when it changes again', async () => {
     const role = { resourceType: 'PractitionerRole', id: 'r1', practitioner: { identifier: { system: 'http://hl7.org/fhir/sid/us-npi', value: BEN_NPI } } };
     const put = async (code: string, token = EHR_TOKEN): Promise<number> => (await fetch(`${aceso.fhirUrl}/PractitionerRole/r1`, { method: 'PUT', headers: { 'content-type': 'application/fhir+json', authorization: `Bearer ${token}` }, body: JSON.stringify({ ...role, code: [{ coding: [{ system: NUCC, code }] }] }) })).status;
-    const isOut = (): Promise<unknown> => until('Ben to be out', async () => (await stateOf('m.room.member', ben.userId))['membership'] === 'leave', 30_000, 300);
+    const isOut = (): Promise<unknown> => until('Ben to be out', async () => (await stateOf('m.room.member', ben.userId))['membership'] === 'leave', 60_000, 300);
     expect(await put('246Q00000X', aceso.token), 'the laboratory may not').to.equal(403);
     expect(await put('246Q00000X')).to.equal(200);
     await isOut();
@@ -183,7 +183,7 @@ describe('A consult room between two hospitals, on real servers', function () {
     await aceso.stop();
     await aceso.start({ ACESO_TEST_KILL_AT: 'receive.committed' });
     await scim('PATCH', `/Users/${String(id)}`, { Operations: [{ op: 'replace', value: { active: false } }] }).catch(() => undefined);
-    await until('Aceso to be killed', () => aceso.ended(), 30_000);
+    await until('Aceso to be killed', () => aceso.ended(), 60_000);
     await aceso.start();
     await until('Ben to be out', async () => (await stateOf('m.room.member', ben.userId))['membership'] === 'leave', 60_000, 300);
     expect((await aceso.cli<{ readonly fields: readonly unknown[] }>('people', 'show', 'ben')).fields).to.deep.include({ field: 'roles', value: 'none: they have left', by: 'idp' });

@@ -49,7 +49,7 @@ async function contents(config: ReturnType<typeof loadConfig>): Promise<Record<s
 
 for (const from of STORE_KINDS) {
   describe(`A backup of a hospital on ${from}`, function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     let mercy: HospitalFolder;
     let file: string;
     before(async () => {
@@ -124,7 +124,7 @@ for (const from of STORE_KINDS) {
 }
 
 describe('A backup', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let mercy: HospitalFolder;
   let file: string;
   before(async () => {

@@ -25,7 +25,7 @@ const userId = as<UserId>('@ben:mercy.example');
 
 for (const kind of STORE_KINDS) {
   describe(`Who has whom in care by FHIR, through the door, decided and kept on ${kind}`, function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     let open: OpenStore;
     let store: Store;
     let server: HttpServer;

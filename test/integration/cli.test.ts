@@ -15,7 +15,7 @@ const run = (cwd: string, ...args: readonly string[]): Promise<Ran> => new Promi
 const INIT = ['init', '.', '--organisation', 'Mercy General', '--server-name', 'mercy.example'] as const;
 
 describe('The command line', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let folder: string;
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'aceso-cli-'));

@@ -24,7 +24,7 @@ describe('the courier', () => {
   const reads = (who: Client, body: string): Promise<unknown> => who.waitForMessage(({ content }) => content['body'] === body);
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     anna = await client('courier_anna', { recovery: 'create' });
     place = await newPlace();
     courier = await start(place);
@@ -111,7 +111,7 @@ describe('the courier', () => {
   });
 
   it('reaches a member who left, signed in on a new device meanwhile, and came back', async function () {
-    this.timeout(40_000);
+    this.timeout(60_000);
     const bert = await client('courier_bert', { recovery: 'create' });
     const roomId = await joinedRoom(place, [bert]);
     await courier.memberChanged(roomId, as(bert.userId), 'invite');
@@ -131,7 +131,7 @@ describe('the courier', () => {
   });
 
   it('reaches a device that an invited person signed in with before accepting', async function () {
-    this.timeout(40_000);
+    this.timeout(60_000);
     const first = await client('courier_cleo', { recovery: 'create', joinInvites: false }, 'mercy');
     const roomId = await place.room([first.userId]);
     expect(await courier.send(message('invited 1', roomId, [first.userId], 'on the first device'))).to.deep.nested.include({ 'value.devices': 1 });
@@ -188,7 +188,7 @@ describe('the courier', () => {
   });
 
   it('sends to matrix-nio, which knows no cross-signing, where the policy allows unsigned devices', async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const { stAnne } = await sharedHospitals();
     await stAnne.register('courier_nio', 'pw');
     const nio = await startNioClient({ baseUrl: stAnne.baseUrl, user: 'courier_nio', password: 'pw' });

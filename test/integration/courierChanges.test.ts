@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 const NOT_FOR_THEM = /room key|index/u;
 
 describe('the courier', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let place: Place;
   let courier: Started;
   let people = 0;

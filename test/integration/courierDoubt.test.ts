@@ -11,7 +11,7 @@ import { sharedHospitals } from '../support/lab.ts';
 import { startSyncGate } from '../support/syncGate.ts';
 
 describe('a courier whose machine was lost', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let anna: Client;
 
   before(async () => {

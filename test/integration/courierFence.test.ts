@@ -10,7 +10,7 @@ import { startSyncGate } from '../support/syncGate.ts';
 import { until } from '../support/until.ts';
 
 describe('a courier that is stopped, and replaced', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let anna: Client;
   let place: Place;
   let roomId: RoomId;

@@ -11,7 +11,7 @@ import { sharedHospitals } from '../support/lab.ts';
 import { until } from '../support/until.ts';
 
 describe('devices of one courier', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let anna: Client;
   let folder: string;
 

@@ -11,7 +11,7 @@ import { sharedHospitals } from '../support/lab.ts';
 import { until } from '../support/until.ts';
 
 describe('a courier killed (SIGKILL) at any instant', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let anna: Client;
   const attachmentKey = 'org.example.fhir';
   const text = (body: string): Readonly<Record<string, unknown>> => ({ msgtype: 'm.text', body });

@@ -9,7 +9,7 @@ import { sharedHospitals, startHospitals } from '../support/lab.ts';
 import { until } from '../support/until.ts';
 
 describe('the courier recovers', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let anna: Client;
   let place: Place;
   let courier: Started;
@@ -90,7 +90,7 @@ describe('the courier recovers', function () {
       return 'panic';
     } });
     const itself = await start(own);
-    await until('it to say that its device is removed', () => itself.status().state === 'removed', 20_000);
+    await until('it to say that its device is removed', () => itself.status().state === 'removed', 60_000);
     expect(deleted).to.equal(1);
     await itself.stop();
     own.clear();
@@ -106,7 +106,7 @@ describe('the courier recovers', function () {
     } });
     const looping = await start(other);
     const began = performance.now();
-    await until('the third restart', () => looping.status().restarts >= 3, 40_000);
+    await until('the third restart', () => looping.status().restarts >= 3, 60_000);
     expect(looping.status().state).to.equal('recovering');
     expect(performance.now() - began, 'ms: at once, then after pauses that grow').to.be.above(1_500);
     expect(panics).to.be.within(3, 4);

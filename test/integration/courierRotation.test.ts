@@ -8,7 +8,7 @@ import { until } from '../support/until.ts';
 const DAY_MS = 86_400_000;
 
 describe('the courier changes the key of a room', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let place: Place;
   let courier: Started | undefined;
   let first: BareDevice;

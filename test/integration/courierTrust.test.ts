@@ -10,7 +10,7 @@ import { sharedHospitals } from '../support/lab.ts';
 import { until } from '../support/until.ts';
 
 describe('the courier gives keys', function () {
-  this.timeout(40_000);
+  this.timeout(60_000);
   const attachmentKey = 'org.example.fhir';
   let place: Place;
   let courier: Started;

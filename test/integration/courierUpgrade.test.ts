@@ -8,7 +8,7 @@ import { inProcess, message, messageIndex, newPlace, ready, start, type Place } 
 import { until } from '../support/until.ts';
 
 describe('a store that the engine of the release before made', function () {
-  this.timeout(90_000);
+  this.timeout(120_000);
   let place: Place;
   let reader: BareDevice;
   let roomId: RoomId;

@@ -26,7 +26,7 @@ async function hospital(kind: (typeof STORE_KINDS)[number]): Promise<HospitalFol
 }
 
 describe('aceso doctor', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   for (const kind of STORE_KINDS) {
     it(`finds a database on ${kind} whole, of this version, and opened by its keys; and goes on when the homeserver is away`, async () => {

@@ -35,7 +35,7 @@ const listed = async (mercy: HospitalFolder): Promise<Listed> => (await listKeys
 
 for (const kind of STORE_KINDS) {
   describe(`Changing the key-encryption key on ${kind}`, function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
 
     it('wraps every data key again, beside a running server that goes on reading and writing', async () => {
       const mercy = await hospitalFolder(kind);
@@ -82,7 +82,7 @@ for (const kind of STORE_KINDS) {
 }
 
 describe('The key file', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   it('never loses a key that something is wrapped under, or that is in force', async () => {
     const mercy = await hospitalFolder('sqlite');

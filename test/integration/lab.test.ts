@@ -10,7 +10,7 @@ import { query, sharedPostgres } from '../support/postgres.ts';
 import { until } from '../support/until.ts';
 
 describe('the test laboratory', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let hospitals: Hospitals;
   const people = new Map<string, Session>();
 

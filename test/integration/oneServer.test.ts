@@ -16,7 +16,7 @@ import { until } from '../support/until.ts';
 const outcome = (run: Promise<unknown>): Promise<string> => run.then(() => 'done', (error: unknown) => (error as Error).message);
 
 describe('One SQLite folder', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   it('has one server: a second is refused, told which process has it, and takes over at once when that is killed', async () => {
     const mercy = await hospitalFolder('sqlite');

@@ -17,7 +17,7 @@ const pidOf = async ({ db }: Pick<Database, 'db'>): Promise<number> => (await sq
 const troubleIn = (asked: Promise<unknown>): Promise<string> => asked.then(() => 'none', (error: unknown) => troubleOf(error).error.code);
 
 describe('A PostgreSQL that says nothing any more, and closes no connection', function () {
-  this.timeout(40_000);
+  this.timeout(60_000);
   let url: string;
   let proxy: Proxy;
   let database: Database;
@@ -76,9 +76,9 @@ describe('A PostgreSQL that says nothing any more, and closes no connection', fu
       passes = 'no';
       const before = sockets.length;
       wakeUps.announce();
-      await until('another connection', () => sockets.length > before, 15_000);
+      await until('another connection', () => sockets.length > before, 60_000);
       passes = 'yes';
-      await until('it to listen again', () => woken > 1, 15_000);
+      await until('it to listen again', () => woken > 1, 60_000);
     } finally {
       for (const socket of sockets) socket.destroy();
       way.close();
@@ -100,7 +100,7 @@ describe('A PostgreSQL that says nothing any more, and closes no connection', fu
 });
 
 describe('A limit that PostgreSQL keeps itself', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let url: string;
   let database: Database;
   before(async () => {

@@ -25,7 +25,7 @@ const settings: Settings = { organisations, feeds: new Map([[IDP, { roles: { 'gr
 
 for (const kind of STORE_KINDS) {
   describe(`Staff by SCIM, decided and kept on ${kind}`, function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     let open: OpenStore;
     let store: Store;
     let bridge: Bridge;

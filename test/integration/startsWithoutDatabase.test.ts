@@ -15,7 +15,7 @@ import { openTestDatabase } from '../support/stores.ts';
 import { until } from '../support/until.ts';
 
 describe('aceso start, while its PostgreSQL is away', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let mercy: HospitalFolder;
   let aceso: AcesoProcess;
   let running: OwnedProcess;

@@ -28,7 +28,7 @@ const blocks = (heading: string): readonly string[] => {
 type Answer = { readonly status: number | undefined; readonly body: string; readonly headers: Readonly<Record<string, string | string[] | undefined>> };
 
 describe('Sources prove themselves', function () {
-  this.timeout(90_000);
+  this.timeout(120_000);
   let folder: string;
   let url: string;
   let operationsUrl: string;

@@ -149,7 +149,7 @@ export function createAceso(options: AcesoOptions, httpPort: number, operationsP
       const text = await response.text();
       return { status: response.status, headers: response.headers, text, body: text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {} };
     },
-    delivery: (what, wanted, timeoutMs = 30_000) => until(`a delivery: ${what}`, async () => (await show<readonly DeliveryView[]>((store) => listDeliveries(store, 50))).find(wanted), timeoutMs, 200).catch(async (cause: unknown) => {
+    delivery: (what, wanted, timeoutMs = 60_000) => until(`a delivery: ${what}`, async () => (await show<readonly DeliveryView[]>((store) => listDeliveries(store, 50))).find(wanted), timeoutMs, 200).catch(async (cause: unknown) => {
       throw new Error(`${what}: not seen. There are ${JSON.stringify(await deliveries(), null, 1)}\nThe log ends:\n${log().slice(-4000)}`, { cause });
     }),
     remove: () => removeFolder(folder),

@@ -20,7 +20,7 @@ export async function tell(aceso: Aceso, accession: string, npi: string): Promis
 export const about = (accession: string) => ({ content }: Pick<SeenMessage, 'content'>): boolean => new RegExp(`${accession}(?![\\w-])`, 'u').test(String(content['body']));
 
 /** The message with this accession number, once the client has decrypted it. */
-export const sees = (client: Client, accession: string, timeoutMs = 30_000): Promise<SeenMessage> => client.waitForMessage(about(accession), timeoutMs);
+export const sees = (client: Client, accession: string, timeoutMs = 60_000): Promise<SeenMessage> => client.waitForMessage(about(accession), timeoutMs);
 
 /** What `aceso held list` says. */
 export const heldList = async (aceso: Aceso): Promise<readonly DeliveryView[]> => (await aceso.show<{ readonly deliveries: readonly DeliveryView[] }>(listHeld)).deliveries;

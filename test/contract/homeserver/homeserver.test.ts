@@ -15,7 +15,7 @@ const record = (value: unknown): Record<string, unknown> => value as Record<stri
 
 for (const kind of ['Synapse', 'the stub'] as const) {
   describe(`The homeserver's contract on ${kind}`, function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     let subject: Subject;
     let guardian: { readonly user: string };
     let courier: { readonly user: string; readonly device: string };

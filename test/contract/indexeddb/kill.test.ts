@@ -16,7 +16,7 @@ describe('a process that is killed (SIGKILL) while it writes', () => {
   afterEach(cleanUp);
 
   it(`loses nothing that it had reported, and leaves nothing half done (${KILLS} kills of one file)`, async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const path = freshPath();
     const done: Done = { transaction: 0, barriers: new Set(), upgrade: 0 };
     for (let kill = 0; kill < KILLS; kill++) {

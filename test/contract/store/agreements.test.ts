@@ -14,7 +14,7 @@ const wanted: FactBody = { type: 'room.wanted', party: ada, delivery: as('d1') }
 
 for (const kind of STORE_KINDS) {
   describe(`An agreement in the store on ${kind}`, function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     let now = T0 as number;
     let open: OpenStore;
     beforeEach(async () => { now = T0; open = await openTestStore(kind, () => now); });

@@ -62,7 +62,7 @@ export async function startClient(name: string, program: string, args: readonly 
   const ready = await until(`${name} to be ready`, () => {
     if (owned.ended() !== undefined) return 'ended' as const;
     return seen.ready;
-  }, 30_000, 10).catch(async (cause: unknown) => {
+  }, 60_000, 10).catch(async (cause: unknown) => {
     await owned.kill();
     throw new Error(`${name} didn't get ready: ${errors}`, { cause });
   });
@@ -75,7 +75,7 @@ export async function startClient(name: string, program: string, args: readonly 
     const answer = await until(`${name} to ${command.do}`, () => {
       if (owned.ended() !== undefined) throw new Error(`${name} ended with ${owned.ended() ?? ''}: ${errors}`);
       return seen.answers.get(id);
-    }, 30_000, 10);
+    }, 60_000, 10);
     if (answer.report === 'failed') throw new Error(`${name} couldn't ${command.do}: ${answer.error}`);
     return answer.eventId;
   };
@@ -96,16 +96,17 @@ export async function startClient(name: string, program: string, args: readonly 
     redactions: seen.redactions,
     invitations: seen.invitations,
     joinedRooms: seen.joinedRooms,
-    async waitForMessage(wanted, timeoutMs = 15_000) {
+    async waitForMessage(wanted, timeoutMs = 60_000) {
+      const unaided = Math.min(timeoutMs / 2, 7500);
       const come = (ms: number): Promise<SeenMessage> => until(`${name} to read a message`, () => seen.messages.find(wanted), ms, 10);
       try {
-        return await come(timeoutMs / 2).catch(() => until(`${name} to read a message`, async () => {
+        return await come(unaided).catch(() => until(`${name} to read a message`, async () => {
           // What was sent while the person was joining comes with the next event, or when they open the room and look back: as here.
           for (const roomId of new Set([...seen.joinedRooms, ...seen.messages.map((message) => message.roomId), ...seen.invitations.map((invitation) => invitation.roomId)])) await ask({ do: 'scrollBack', roomId }).catch(() => undefined);
           return seen.messages.find(wanted);
-        }, timeoutMs / 2, 1000));
+        }, timeoutMs - unaided, 1000));
       } catch (cause) {
-        throw new Error(`${name} didn't see the message. It read ${JSON.stringify(seen.messages.map(({ content }) => content))}; it couldn't decrypt ${JSON.stringify([...seen.undecryptable.values()])}. ${errors}`, { cause });
+        throw new Error(`${name} didn't see the message. It read ${JSON.stringify(seen.messages.map(({ content }) => content)).slice(-2000)}; it couldn't decrypt ${JSON.stringify([...seen.undecryptable.values()])}. ${errors}`, { cause });
       }
     },
     send,

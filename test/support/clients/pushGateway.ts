@@ -38,7 +38,7 @@ export async function startPushGateway(): Promise<PushGateway> {
     url: `http://127.0.0.1:${port}/_matrix/push/v1/notify`,
     pushes,
     raw,
-    waitForPush: (wanted, timeoutMs = 15_000) => until(`a push; so far ${JSON.stringify(pushes)}`, () => pushes.find(wanted), timeoutMs, 20),
+    waitForPush: (wanted, timeoutMs = 60_000) => until(`a push; so far ${JSON.stringify(pushes)}`, () => pushes.find(wanted), timeoutMs, 20),
     stop: () => new Promise((resolve) => {
       server.close(() => {
         resolve();
