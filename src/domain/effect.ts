@@ -59,8 +59,8 @@ export type EffectResult =
   /** It is not sent on, and asking again would not change that. */
   | { readonly type: 'file.fetch'; readonly refused: Refusal }
   | { readonly type: 'room.redact'; readonly eventId: EventId }
-  /** `overtaken`: a membership that is another by now, which its own event tells. */
-  | { readonly type: 'event.confirm'; readonly eventId: EventId; readonly sender: UserId; readonly said: Claimed; readonly shown: 'yes' | 'no' | 'overtaken' }
+  /** `overtaken`: a membership that is another by now, which its own event tells. `unknown`: the guardian has long been out of the room, and is shown nothing of it. */
+  | { readonly type: 'event.confirm'; readonly eventId: EventId; readonly sender: UserId; readonly said: Claimed; readonly shown: 'yes' | 'no' | 'overtaken' | 'unknown' }
   | { readonly type: 'member.remove'; readonly userId: UserId }
   | { readonly type: 'room.create'; readonly roomId: RoomId }
   | { readonly type: 'room.open'; readonly roomId: RoomId }

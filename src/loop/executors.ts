@@ -183,7 +183,7 @@ export function createExecutors(parts: ExecutorParts): Executors {
 
     async 'event.confirm'({ createdAt, body }) {
       const confirmed = await confirm(homeserver, body, now() - createdAt);
-      if (confirmed.ok && confirmed.value.shown === 'no') metrics.count('events_not_shown', { type: body.said.type });
+      if (confirmed.ok && (confirmed.value.shown === 'no' || confirmed.value.shown === 'unknown')) metrics.count('events_not_shown', { type: body.said.type });
       return confirmed;
     },
 

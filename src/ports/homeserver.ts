@@ -40,7 +40,7 @@ export type Homeserver = {
   /** Sets a state event as the guardian. */
   setState(roomId: RoomId, event: Pick<StateEvent, 'type' | 'stateKey' | 'content'>): Promise<Outcome<void, HomeserverFailure>>;
   state(roomId: RoomId): Promise<Outcome<readonly StateEvent[], HomeserverFailure>>;
-  /** Whether it shows an event to the guardian, who sees all of its rooms: not what it refused, or took and shows to nobody. Fails, to be asked again, where the guardian isn't in the room. */
+  /** Whether it shows an event to the guardian, who sees all of its rooms: not what it refused, or took and shows to nobody. Fails (`forbidden`), to be asked again, where the guardian isn't in the room. */
   shows(roomId: RoomId, eventId: EventId): Promise<Outcome<boolean, HomeserverFailure>>;
   /** What somebody is in a room now, as the guardian sees it; undefined: they never were anything. */
   membership(roomId: RoomId, userId: UserId): Promise<Outcome<string | undefined, HomeserverFailure>>;

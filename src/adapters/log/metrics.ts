@@ -28,7 +28,7 @@ const HELP: Readonly<Record<MetricName, readonly [kind: 'counter' | 'histogram',
   module_answers: ['counter', 'What the module in the homeserver asked, by answer and rule', ['about', 'answer', 'rule']],
   module_seconds: ['histogram', 'Time an answer to the module took', []],
   room_findings: ['counter', 'What was found in rooms that their template or the policy doesn\'t allow, by rule', ['rule', 'outcome']],
-  events_not_shown: ['counter', 'Events of other servers that the homeserver pushed and shows to nobody: they changed nothing here, by what they would have been', ['type']],
+  events_not_shown: ['counter', 'Events of other servers that the homeserver pushed and shows to nobody, or couldn\'t be asked about for a day: they changed nothing here, by what they would have been', ['type']],
   notices: ['counter', 'What people had to be told of rooms by the courier: told, or not', ['outcome']],
   courier_restarts: ['counter', 'Times the engine was thrown away and reopened', []],
 };

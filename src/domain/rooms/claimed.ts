@@ -27,5 +27,6 @@ export function notCounting(state: unknown, { body }: Fact): Decision<unknown> |
   const { eventId, sender, said, shown } = body.result;
   const detail = { event: eventId, sender, said: said.type };
   if (shown === 'overtaken') return { state, audit: [{ action: 'member.overtaken', because: 'their membership is another by now', detail }] };
+  if (shown === 'unknown') return { state, audit: [{ action: 'event.not-asked', because: 'the guardian has been out of the room for a day, and is shown nothing of it: it changes nothing', detail }] };
   return { state, audit: [{ action: 'event.not-shown', because: 'the homeserver shows it to nobody in the room: it changes nothing', detail }] };
 }

@@ -17,7 +17,7 @@ const reply: Claimed = { type: 'room.encrypted', roomId: as('!r'), event: { even
 const fact = (body: FactBody): Parameters<typeof decide>[1] => ({ id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body });
 const decided = (body: FactBody, state: RoomState = room): Decision<unknown> => decide(state, fact(body), context);
 const claimedAs = (what: Claimed): FactBody => ({ type: 'room.claimed', roomId: as('!r'), eventId: as('$x'), sender: user, said: what });
-const confirmed = (shown: 'yes' | 'no' | 'overtaken', what: Claimed = said): FactBody => ({ type: 'effect.done', effect: as('confirm:$x'), kind: 'event.confirm', result: { type: 'event.confirm', eventId: as('$x'), sender: user, said: what, shown } });
+const confirmed = (shown: 'yes' | 'no' | 'overtaken' | 'unknown', what: Claimed = said): FactBody => ({ type: 'effect.done', effect: as('confirm:$x'), kind: 'event.confirm', result: { type: 'event.confirm', eventId: as('$x'), sender: user, said: what, shown } });
 const changes = ({ effects = [], raise = [], audit }: Decision<unknown>): readonly string[] => [...[...effects, ...raise].map(({ body }) => body.type), ...audit.map(({ action }) => action)];
 
 describe('What somebody of another server did in a room', () => {
@@ -38,6 +38,11 @@ describe('What somebody of another server did in a room', () => {
     const decision = decided(confirmed('no'));
     expect(changes(decision)).to.deep.equal(['event.not-shown']);
     expect(decision.audit[0]?.detail).to.deep.equal({ event: '$x', sender: user, said: 'room.reaction' });
+    expect(decision.state).to.equal(room);
+  });
+  it('changes nothing when the guardian is out of the room and can\'t ask, and the audit says so', () => {
+    const decision = decided(confirmed('unknown'));
+    expect(changes(decision)).to.deep.equal(['event.not-asked']);
     expect(decision.state).to.equal(room);
   });
   it('is no membership when it is another by now, or while it can\'t be asked', () => {
