@@ -20,7 +20,7 @@ import type { RoomState } from './rooms/room.ts';
 
 /** What must be looked up before a fact can be decided. The state is that of its aggregate, as in `decide`. */
 export function lookupsFor(told: Fact, state: unknown): readonly Lookup[] {
-  const fact = counting(told);
+  const fact = counting(state, told);
   switch (fact.aggregate.kind) {
     case 'report':
       return lookupsOfReport(fact);
@@ -43,7 +43,7 @@ export function lookupsFor(told: Fact, state: unknown): readonly Lookup[] {
 export function decide(state: unknown, told: Fact, context: Context): Decision<unknown> {
   const { body } = told;
   if (body.type === 'room.claimed') return claimed(state, { ...told, body });
-  const fact = counting(told);
+  const fact = counting(state, told);
   const ignored = notCounting(state, fact);
   if (ignored) return ignored;
   switch (fact.aggregate.kind) {

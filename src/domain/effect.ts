@@ -36,8 +36,8 @@ export type EffectBody =
   | { readonly type: 'room.follow'; readonly party: Party; readonly from: RoomId; readonly to: RoomId }
   /** With a `blob`, its bytes go up as encrypted media and the content gets their `file`. */
   | { readonly type: 'room.send'; readonly roomId: RoomId; readonly party: PartyId; readonly recipients: readonly UserId[]; readonly content: Sealed<Readonly<Record<string, unknown>>>; readonly blob?: BlobId }
-  /** Asks the homeserver whether it shows an event of another server to those in the room. */
-  | { readonly type: 'event.confirm'; readonly roomId: RoomId; readonly eventId: EventId; readonly sender: UserId; readonly said: Claimed }
+  /** Asks the homeserver whether it shows an event of another server to those in the room. `again`: a membership, since it was heard meanwhile that it ended. */
+  | { readonly type: 'event.confirm'; readonly roomId: RoomId; readonly eventId: EventId; readonly sender: UserId; readonly said: Claimed; readonly again?: true }
   | { readonly type: 'event.decrypt'; readonly roomId: RoomId; readonly event: EncryptedEvent }
   /** Asks a source's own server for a file, looks at what it is, and keeps it. */
   | { readonly type: 'file.fetch'; readonly source: SourceId; readonly file: Sealed<RemoteFile> }
@@ -60,7 +60,7 @@ export type EffectResult =
   | { readonly type: 'file.fetch'; readonly refused: Refusal }
   | { readonly type: 'room.redact'; readonly eventId: EventId }
   /** `overtaken`: a membership that is another by now, which its own event tells. `unknown`: the guardian has long been out of the room, and is shown nothing of it. */
-  | { readonly type: 'event.confirm'; readonly eventId: EventId; readonly sender: UserId; readonly said: Claimed; readonly shown: 'yes' | 'no' | 'overtaken' | 'unknown' }
+  | { readonly type: 'event.confirm'; readonly eventId: EventId; readonly sender: UserId; readonly said: Claimed; readonly shown: 'yes' | 'no' | 'overtaken' | 'unknown'; readonly again?: true }
   | { readonly type: 'member.remove'; readonly userId: UserId }
   | { readonly type: 'room.create'; readonly roomId: RoomId }
   | { readonly type: 'room.open'; readonly roomId: RoomId }

@@ -14,8 +14,8 @@ const LET_IN_WITHIN_MS = 24 * 3_600_000;
  * Whether what somebody of another server did counts: the homeserver shows the event to the guardian, and a membership is still what the event says. One that was asked about while the
  * homeserver was away may have ended since, and the event that ended it been counted already.
  */
-export async function confirm(homeserver: Pick<Homeserver, 'shows' | 'membership'>, { roomId, eventId, sender, said }: Extract<EffectBody, { readonly type: 'event.confirm' }>, waitedMs: number): Promise<Outcome<Confirmed>> {
-  const confirmed = (shown: Confirmed['shown']): Outcome<Confirmed> => ok({ type: 'event.confirm', eventId, sender, said, shown });
+export async function confirm(homeserver: Pick<Homeserver, 'shows' | 'membership'>, { roomId, eventId, sender, said, again }: Extract<EffectBody, { readonly type: 'event.confirm' }>, waitedMs: number): Promise<Outcome<Confirmed>> {
+  const confirmed = (shown: Confirmed['shown']): Outcome<Confirmed> => ok({ type: 'event.confirm', eventId, sender, said, shown, ...(again ? { again } : {}) });
   const notAnswered = (error: Failure<HomeserverFailure>): Outcome<Confirmed> => (error.code === 'forbidden' && waitedMs >= LET_IN_WITHIN_MS ? confirmed('unknown') : fail(error.code, error.message, { ...error, retry: true }));
   if (said.type === 'room.member') {
     const membership = await homeserver.membership(roomId, said.userId);

@@ -17,7 +17,7 @@ const reply: Claimed = { type: 'room.encrypted', roomId: as('!r'), event: { even
 const fact = (body: FactBody): Parameters<typeof decide>[1] => ({ id: as('f'), aggregate: { kind: 'room', id: ada.id }, at: T0, body });
 const decided = (body: FactBody, state: RoomState = room): Decision<unknown> => decide(state, fact(body), context);
 const claimedAs = (what: Claimed): FactBody => ({ type: 'room.claimed', roomId: as('!r'), eventId: as('$x'), sender: user, said: what });
-const confirmed = (shown: 'yes' | 'no' | 'overtaken' | 'unknown', what: Claimed = said): FactBody => ({ type: 'effect.done', effect: as('confirm:$x'), kind: 'event.confirm', result: { type: 'event.confirm', eventId: as('$x'), sender: user, said: what, shown } });
+const confirmed = (shown: 'yes' | 'no' | 'overtaken' | 'unknown', what: Claimed = said, again: { readonly again?: true } = {}): FactBody => ({ type: 'effect.done', effect: as('confirm:$x'), kind: 'event.confirm', result: { type: 'event.confirm', eventId: as('$x'), sender: user, said: what, shown, ...again } });
 const changes = ({ effects = [], raise = [], audit }: Decision<unknown>): readonly string[] => [...[...effects, ...raise].map(({ body }) => body.type), ...audit.map(({ action }) => action)];
 
 describe('What somebody of another server did in a room', () => {
@@ -48,6 +48,22 @@ describe('What somebody of another server did in a room', () => {
   it('is no membership when it is another by now, or while it can\'t be asked', () => {
     expect(changes(decided(confirmed('overtaken')))).to.deep.equal(['member.overtaken']);
     expect(changes(decided({ type: 'effect.failed', effect: as('confirm:$x'), kind: 'event.confirm', code: 'unavailable', message: 'away', final: false }))).to.deep.equal(['event.unconfirmed']);
+  });
+});
+
+describe('A membership that is confirmed', () => {
+  const join: Claimed = { type: 'room.member', roomId: as('!r'), userId: user, membership: 'join', sender: user, eventId: as('$x') };
+  const membersAfter = (decision: Decision<unknown>): unknown => (decision.state as RoomState).members[user];
+  it('counts for whoever was invited', () => {
+    expect(membersAfter(decided(confirmed('yes', join), { ...room, members: { [user]: 'invited' } }))).to.equal('joined');
+  });
+  it('is asked about once more, in its order, when the guardian took them out meanwhile', () => {
+    const out = { ...room, members: { [user]: 'left' as const } };
+    const doubted = decided(confirmed('yes', join), out);
+    expect(membersAfter(doubted)).to.equal('left');
+    expect(doubted.effects).to.deep.equal([{ id: 'confirm:$x:again', lane: `confirm:${ada.id}:${user}`, body: { type: 'event.confirm', roomId: '!r', eventId: '$x', sender: user, said: join, again: true } }]);
+    expect(changes(decided(confirmed('overtaken', join, { again: true }), out))).to.deep.equal(['member.overtaken']);
+    expect(membersAfter(decided(confirmed('yes', join, { again: true }), out)), 'they came back').to.equal('joined');
   });
 });
 
