@@ -183,6 +183,7 @@ export function createExecutors(parts: ExecutorParts): Executors {
 
     async 'event.confirm'({ createdAt, body }) {
       const confirmed = await confirm(homeserver, body, now() - createdAt);
+      if (confirmed.ok) faults.at('event.confirmed');
       if (confirmed.ok && (confirmed.value.shown === 'no' || confirmed.value.shown === 'unknown')) metrics.count('events_not_shown', { type: body.said.type });
       return confirmed;
     },

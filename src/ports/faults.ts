@@ -5,7 +5,7 @@
 /** The courier's own steps are named by its adapter. */
 export type Fault =
   | 'http.received' | 'receive.committed' | 'decide.claimed' | 'decide.committed' | 'effect.claimed' | 'effect.done' | 'effect.settled'
-  | 'member.removed' | 'room.created' | 'room.entered' | 'room.protected' | 'room.invited' | 'room.closing' | 'matrix.received' | 'matrix.committed' | 'config.brought' | 'file.kept';
+  | 'member.removed' | 'room.created' | 'room.entered' | 'room.protected' | 'room.invited' | 'room.closing' | 'event.confirmed' | 'matrix.received' | 'matrix.committed' | 'config.brought' | 'file.kept';
 
 export type Faults = { at(step: Fault | `courier.${string}`): void };
 

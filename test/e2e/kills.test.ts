@@ -20,6 +20,7 @@ const STEPS = [
   ['room.created', 'the room is made, Aceso has not written it down'],
   ['room.entered', 'the courier is in the room, Aceso has not written it down'],
   ['room.invited', 'the recipient is invited, Aceso has not written it down'],
+  ['event.confirmed', 'the homeserver has said that it shows the recipient\'s join, Aceso has not written it down'],
   ['matrix.received', 'the homeserver\'s transaction is read, nothing is stored'],
   ['matrix.committed', 'the homeserver\'s transaction is stored, it has no answer yet'],
   ['courier.keys-shared', 'the keys are with the devices'],
