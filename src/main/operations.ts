@@ -36,7 +36,7 @@ export function waitingRoutes({ known, metrics }: { readonly known: () => readon
 }
 
 const unready = (readiness: Readiness): HttpReply => ({ ...json(503, readiness), headers: { 'content-type': 'application/json', 'retry-after': '5' } });
-const figures = (body: string): HttpReply => ({ status: 200, headers: { 'content-type': 'text/plain; version=0.0.4' }, body });
+const figures = (body: string): HttpReply => ({ status: 200, headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }, body });
 
 /** One question at a time, and its answer to all who ask until it is too old. A failure is nobody's answer but theirs who waited for it. */
 function kept(steady: () => number, ask: () => Promise<HttpReply>): () => Promise<HttpReply> {

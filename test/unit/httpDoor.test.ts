@@ -221,6 +221,62 @@ describe('The door', () => {
     expect(ended.length).to.equal(4);
   });
 
+  for (const [how, prefix] of [['one route for all paths', '/'], ['a route of its own prefix', '/x']] as const) describe(`with ${how}`, () => {
+    type Told = { readonly taken: number[]; readonly ended: string[] };
+    const opened = async (options: Partial<HttpServerOptions> = {}): Promise<Opened & Told> => {
+      const [taken, ended]: [number[], string[]] = [[], []];
+      const route: HttpRoute = { prefix, admit: ({ path }) => (path === '/none' ? { reply: { status: 404, body: 'none' } } : {
+        maxBytes: 100, tooLarge: () => ({ status: 413, headers: { 'content-type': 'application/json' }, body: '{}' }), done: () => void ended.push('done'),
+        take: async (body) => { taken.push(body.length); if (body.length === 13) throw new Error('a bug'); return { status: 200, headers: { 'content-type': 'application/json' }, body: '{"ä":1}' }; },
+      }) };
+      return { ...await start({ ...options, routes: [route] }), taken, ended };
+    };
+    const post = (path: string, more: string, body: string): string => `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${more}\r\n${body}`;
+    const sized = (size: number): string => post('/x', `Content-Length: ${size}\r\n`, 'x'.repeat(size));
+
+    it('answers with what the route says, its length, and not to be kept', async () => {
+      const [head = '', body] = (await raw(await opened(), sized(100))).split('\r\n\r\n');
+      expect([head.split('\r\n')[0], body]).to.deep.equal(['HTTP/1.1 200 OK', Buffer.from('{"ä":1}').toString()]);
+      expect(head.toLowerCase()).to.match(/content-type: application\/json/u).and.to.match(/content-length: 8/u).and.to.match(/cache-control: no-store/u).and.to.match(/x-content-type-options: nosniff/u).and.not.to.match(/x-powered-by/u);
+    });
+
+    it('reads no more of a body than may come, announced or not', async () => {
+      const door_ = await opened();
+      expect((await raw(door_, sized(101))).split('\r\n')[0]).to.equal('HTTP/1.1 413 Payload Too Large');
+      expect((await raw(door_, post('/x', 'Transfer-Encoding: chunked\r\n', `40\r\n${'x'.repeat(64)}\r\n40\r\n${'x'.repeat(64)}\r\n0\r\n\r\n`))).split('\r\n')[0]).to.equal('HTTP/1.1 413 Payload Too Large');
+      expect([door_.taken, door_.ended]).to.deep.equal([[], ['done', 'done']]);
+    });
+
+    it('ends the connection of a body that doesn\'t come, and has nothing of it in hand', async () => {
+      const door_ = await opened({ requestWithinMs: 300 });
+      // Where the machine stalls the head itself can come too late: then it is tried again.
+      await until('the route to be told that it is over', async () => {
+        expect((await raw(door_, post('/x', 'Content-Length: 90\r\n', 'x'))).split('\r\n')[0]).to.equal('HTTP/1.1 408 Request Timeout');
+        return door_.ended.length > 0;
+      });
+      expect(door_.taken).to.deep.equal([]);
+      expect(door_.refusals[0]).to.deep.equal({ code: 'bad-request', status: 408, peer: '127.0.0.1' });
+    });
+
+    it('tells the route that a client went away in the midst of its body, and goes on', async () => {
+      const door_ = await opened();
+      const socket = connect(door_.server.port, '127.0.0.1', () => socket.write(post('/x', 'Content-Length: 90\r\n', 'x')));
+      await until('the request to be there', async () => { await raw(door_, sized(1)); return door_.ended.length > 0; });
+      const before = door_.ended.length;
+      socket.destroy();
+      await until('its end to be told', () => door_.ended.length > before);
+      expect((await raw(door_, sized(2))).split('\r\n')[0]).to.equal('HTTP/1.1 200 OK');
+      expect(door_.taken, 'nothing of the one that went').to.not.include(90);
+    });
+
+    it('answers what the route refuses before its body, and a bug with 500 that is told', async () => {
+      const door_ = await opened();
+      expect((await raw(door_, post(prefix === '/' ? '/none' : '/x/none', 'Content-Length: 5\r\n', 'xxxxx'))).split('\r\n')[0]).to.equal('HTTP/1.1 404 Not Found');
+      expect((await raw(door_, sized(13))).split('\r\n')[0]).to.equal('HTTP/1.1 500 Internal Server Error');
+      expect(door_.failures.map(String)).to.deep.equal(['Error: a bug']);
+    });
+  });
+
   it('counts what is no HTTP, and answers it', async () => {
     const opened = await start();
     const answer = await raw(opened, 'NONSENSE\r\n\r\n');

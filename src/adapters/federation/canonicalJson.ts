@@ -33,6 +33,8 @@ export function joined(fields: Iterable<readonly [name: string, text: string]>):
 
 /** Whether a text has no more values than are signed: seen before it is parsed, which would take longer the more there are. */
 export function hasFewValues(text: Uint8Array): boolean {
+  // Each takes a byte at least.
+  if (text.length < MOST_VALUES) return true;
   let [values, isInString] = [1, false];
   for (let at = 0; at < text.length && values <= MOST_VALUES; at += 1) {
     const byte = text[at];

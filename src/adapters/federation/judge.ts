@@ -4,6 +4,7 @@ import type { RoomView } from '../../domain/policy/roomView.ts';
 import type { Verdict } from '../../domain/policy/verdict.ts';
 import { isRoomKind, type RoomKind } from '../../domain/policy/words.ts';
 import { canonicalJson, joined, NotCanonical, type Fields } from './canonicalJson.ts';
+import type { Deadline } from './deadlines.ts';
 import { isSignedBy } from './ed25519.ts';
 import { contentHash, eventIdOf, isHashRight, isRoomVersion, isSha256, redacted, signableBytes, signableOf, type RoomVersion, type WrittenEvent } from './event.ts';
 import type { OriginKeys } from './originKeys.ts';
@@ -25,7 +26,7 @@ export type JudgeParts = {
 };
 
 /** Finds out what the rules ask about an event, and asks them; what isn't found out by the deadline is `too-slow`. Never throws for what the event says. */
-export async function judge({ passed, terms: termsNow, now, writer, ...parts }: JudgeParts, { event, fields }: WrittenEvent, deadline: AbortSignal): Promise<Judgement> {
+export async function judge({ passed, terms: termsNow, now, writer, ...parts }: JudgeParts, { event, fields }: WrittenEvent, deadline: Deadline): Promise<Judgement> {
   const [views, keys] = [viewsBy(deadline, parts.views), keysBy(deadline, parts.keys)];
   try {
     const terms = termsNow();
@@ -88,19 +89,16 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 class TooLate extends Error {}
 
 /** What is waited for goes on for others who wait for it; nothing more is begun for this one. */
-function by<Value>(deadline: AbortSignal, step: Promise<Value>): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    step.then(resolve, reject);
-    const late = (): void => reject(new TooLate());
-    if (deadline.aborted) late();
-    else deadline.addEventListener('abort', late, { once: true });
-  });
+async function by<Value>(deadline: Deadline, step: Promise<Value>): Promise<Value> {
+  const value = await step;
+  if (deadline.isOver) throw new TooLate();
+  return value;
 }
 
-const viewsBy = (deadline: AbortSignal, views: Views): Pick<Views, 'room' | 'fresh' | 'sender' | 'accepted'> => ({
+const viewsBy = (deadline: Deadline, views: Views): Pick<Views, 'room' | 'fresh' | 'sender' | 'accepted'> => ({
   room: (roomId) => by(deadline, views.room(roomId)), fresh: (roomId) => by(deadline, views.fresh(roomId)), sender: (roomId, eventId) => by(deadline, views.sender(roomId, eventId)), accepted: (roomId, eventId) => by(deadline, views.accepted(roomId, eventId)),
 });
-const keysBy = (deadline: AbortSignal, keys: JudgeParts['keys']): JudgeParts['keys'] => ({ find: (server, keyId, at) => by(deadline, keys.find(server, keyId, at)) });
+const keysBy = (deadline: Deadline, keys: JudgeParts['keys']): JudgeParts['keys'] => ({ find: (server, keyId, at) => by(deadline, keys.find(server, keyId, at)) });
 
 const sizeOf = (fields: Fields): number => Buffer.byteLength(joined([...fields].filter(([name]) => name !== 'unsigned')));
 

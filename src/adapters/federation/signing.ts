@@ -3,6 +3,7 @@ import { refuse } from '../../domain/policy/admit.ts';
 import { PASSING_REFUSALS } from '../../domain/policy/admissionRules.ts';
 import { isLeftOver, type LeftOver } from '../../domain/policy/leftOver.ts';
 import type { Verdict } from '../../domain/policy/verdict.ts';
+import { createDeadlines } from './deadlines.ts';
 import type { Signer } from './ed25519.ts';
 import type { WrittenEvent } from './event.ts';
 import { judge, type About, type JudgeParts, type Judgement } from './judge.ts';
@@ -32,16 +33,15 @@ export type SignAnswer = { readonly status: number; readonly body: JsonObject };
 export function createSigning(parts: SigningParts): (event: WrittenEvent, origin: string) => Promise<SignAnswer> {
   const passed = new Set<EventId>();
   const underWay = new Map<string, number>();
+  const deadlines = createDeadlines();
+  const judging: JudgeParts = { ...parts, passed };
   const judged = async (event: WrittenEvent, origin: string): Promise<Judgement> => {
     const others = underWay.get(origin) ?? 0;
     if (others >= AT_ONE_TIME) return { verdict: refuse('too-slow') };
     underWay.set(origin, others + 1);
-    const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), isOfSender(event.event, origin) ? DEADLINE_MS : DEADLINE_OF_RECEIVED_MS);
     try {
-      return await judge({ ...parts, passed }, event, deadline.signal);
+      return await deadlines.within(isOfSender(event.event, origin) ? DEADLINE_MS : DEADLINE_OF_RECEIVED_MS, (deadline) => judge(judging, event, deadline), { verdict: refuse('too-slow') });
     } finally {
-      clearTimeout(timer);
       const left = (underWay.get(origin) ?? 1) - 1;
       if (left === 0) underWay.delete(origin);
       else underWay.set(origin, left);

@@ -26,8 +26,9 @@ const MAC = 8;
 const SIGNATURE = 64;
 const HEAD_CHARACTERS = 400;
 
-const isBase64 = (text: string): boolean => /^[A-Za-z0-9+/]+={0,2}$/u.test(text) && text.replace(/=+$/u, '').length % 4 !== 1;
-const byteLength = (text: string): number => Math.floor((text.replace(/=+$/u, '').length * 3) / 4);
+const isBase64 = (text: string): boolean => /^[A-Za-z0-9+/]+={0,2}$/u.test(text) && unpaddedLength(text) % 4 !== 1;
+const unpaddedLength = (text: string): number => text.length - (text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0);
+const byteLength = (text: string): number => Math.floor((unpaddedLength(text) * 3) / 4);
 
 function decode(text: string): Uint8Array {
   const characters = atob(text);

@@ -11,6 +11,7 @@ import { createPolicyServer, type RunningPolicyServer } from '../../../src/adapt
 import { isObjectSignedBy, signedBytes, type JsonObject } from '../../../src/adapters/federation/signedJson.ts';
 import { publicKeyOf } from '../../../src/adapters/federation/ed25519.ts';
 import { parseXMatrix, xMatrix } from '../../../src/adapters/federation/xMatrix.ts';
+import { startHttpServer, type HttpServer } from '../../../src/adapters/http/server.ts';
 import { as, type Millis, type RoomId, type UserId } from '../../../src/domain/brand.ts';
 import { fail, ok } from '../../../src/domain/outcome.ts';
 import type { Writer } from '../../../src/domain/policy/admit.ts';
@@ -18,6 +19,7 @@ import type { AgreedTerms } from '../../../src/domain/policy/roomTerms.ts';
 import type { HttpReply } from '../../../src/ports/bridge.ts';
 import type { RoomEvent } from '../../../src/ports/homeserver.ts';
 import { encryptedContent } from '../../support/megolm.ts';
+import { until } from '../../support/until.ts';
 
 const NAME = 'policy.mercy.example';
 const ROOM = as<RoomId>(`!${'r'.repeat(43)}`);
@@ -369,6 +371,66 @@ describe('The policy server', () => {
       ['GET', '/_matrix/federation/v1/event/x', 404], ['GET', '/_matrix/federation/v1/state_ids/x?event_id=y', 404], ['GET', '/_matrix/federation/v1/backfill/x?v=y&limit=5', 200],
       ['GET', '/_matrix/federation/v1/make_join/x/y?ver=12', 403], ['PUT', '/_matrix/federation/v2/send_join/x/y', 403], ['GET', '/_matrix/client/versions', 404],
     ] as const) expect((await call(method, uri)).status, uri).to.equal(status);
+  });
+
+  describe('at its door', () => {
+    let door: HttpServer;
+    beforeEach(async () => { door = await startHttpServer({ host: '127.0.0.1', port: 0, routes: [server.route], failed: (error) => { throw error; }, refused: ({ code }) => { answered.push(code); } }); });
+    afterEach(() => door.stop(100));
+
+    const SIGN = '/_matrix/policy/v1/sign';
+    const authorization = (content: JsonObject): string => xMatrix({ method: 'POST', uri: SIGN, content }, 'stanne.example', NAME, 'ed25519:a', servers['stanne.example']);
+    const ask = async (body: string, headers: Readonly<Record<string, string>>, { method = 'POST', uri = SIGN, signal }: { readonly method?: string; readonly uri?: string; readonly signal?: AbortSignal } = {}): Promise<readonly [number, unknown]> => {
+      const response = await fetch(`http://127.0.0.1:${door.port}${uri}`, { method, headers, ...(method === 'GET' ? {} : { body }), ...(signal === undefined ? {} : { signal }) });
+      const answer = (await response.json()) as JsonObject;
+      return [response.status, answer['org.aceso.rule'] ?? answer['errcode'] ?? Object.keys(answer)[0]];
+    };
+    const question = (pdu: JsonObject, signal?: AbortSignal): ReturnType<typeof ask> => ask(JSON.stringify(pdu), { authorization: authorization(pdu) }, signal === undefined ? {} : { signal });
+
+    it('signs what may pass, and says why it refuses the rest', async () => {
+      expect(await question(message())).to.deep.equal([200, NAME]);
+      expect(await question(message({ body: 'x' }, { type: 'm.room.message' }))).to.deep.equal([403, 'clear-text']);
+    });
+
+    it('takes no body of more than 128 KiB, none that is no JSON, and none without credentials', async () => {
+      const proven = { authorization: authorization({}) };
+      expect(await ask('x'.repeat(128 * 1024 + 1), proven)).to.deep.equal([413, 'M_TOO_LARGE']);
+      for (const body of ['{', '[]', '"x"', '\u{feff}', '{"a":1}}']) expect(await ask(body, proven), body).to.deep.equal([400, 'M_NOT_JSON']);
+      expect(await ask('{}', {})).to.deep.equal([401, 'M_UNAUTHORIZED']);
+      expect(await ask('{}', { authorization: 'X-Matrix origin="evil.example",key="ed25519:a",sig="x"' })).to.deep.equal([403, 'M_FORBIDDEN']);
+      expect(answered).to.deep.equal(['no-credentials', 'server-not-admitted']);
+    });
+
+    it('knows no other method there, and no path but those of its table', async () => {
+      for (const [method, uri] of [['GET', SIGN], ['PUT', SIGN], ['POST', `${SIGN}/more`], ['POST', '/_matrix/policy/v2/sign'], ['POST', '/'], ['POST', `/${SIGN}`]] as const) {
+        expect(await ask('{}', { authorization: authorization({}) }, { method, uri }), `${method} ${uri}`).to.deep.equal([404, 'M_UNRECOGNIZED']);
+      }
+      expect(new Set(answered)).to.deep.equal(new Set(['unrecognised']));
+    });
+
+    it('refuses at the deadline when a decision hangs, and goes on with others meanwhile', async () => {
+      await question(message());
+      const { state: before } = source;
+      source.state = () => new Promise(() => undefined);
+      const elsewhere = message(undefined, { room_id: `!${'s'.repeat(43)}` });
+      const hanging = question(elsewhere);
+      expect(await question(message())).to.deep.equal([200, NAME]);
+      expect(await hanging).to.deep.equal([403, 'too-slow']);
+      source.state = before;
+    });
+
+    it('goes on after an asker who went away without the answer', async () => {
+      source.state = () => new Promise(() => undefined);
+      const gone = new AbortController();
+      const asking = question(message(), gone.signal).catch(() => 'gone');
+      await until('the question to be judged', () => asked.length > 0);
+      gone.abort();
+      expect(await asking).to.equal('gone');
+      await until('it to be refused all the same', () => answered.includes('too-slow'));
+      source.state = async () => ok(state);
+      server.heard([member('@bob:mercy.example', 'invite')]);
+      expect(await question(message())).to.deep.equal([200, NAME]);
+    });
   });
 });
 
