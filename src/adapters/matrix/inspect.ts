@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { MatrixError, Method } from 'matrix-js-sdk/lib/http-api/index.js';
 import { as, type UserId } from '../../domain/brand.ts';
 import { ok, type Outcome } from '../../domain/outcome.ts';
-import type { HomeserverFailure } from '../../ports/homeserver.ts';
+import type { HomeserverFailure, StateEvent } from '../../ports/homeserver.ts';
 import { apiFor, type HomeserverOptions } from './api.ts';
 import { attempt } from './errors.ts';
 
@@ -12,7 +12,7 @@ type Answer<T> = Promise<Outcome<T, HomeserverFailure>>;
 export type PublishedDevice = { readonly deviceId: string; readonly signed: boolean };
 
 /** Questions that a support engineer asks a homeserver about an application service. Each is asked once, and changes nothing. */
-export type InspectedRoom = { readonly roomId: string; readonly federated: boolean; readonly policyServer?: string };
+export type InspectedRoom = { readonly roomId: string; readonly federated: boolean; /** What says whether it is under a policy server, as far as it is there. */ readonly state: readonly StateEvent[] };
 
 export type Inspection = {
   versions(): Answer<readonly string[]>;
@@ -27,8 +27,8 @@ export type Inspection = {
   courierDevices(): Answer<readonly PublishedDevice[]>;
   /** Whether that server answers through federation: asked for the profile of somebody who needn't exist. */
   reaches(server: string): Answer<void>;
-  /** The guardian's rooms, so many at most: whether they leave the server, and which policy server they name. */
-  rooms(most: number): Answer<readonly InspectedRoom[]>;
+  /** The guardian's rooms, so many at most: whether they leave the server, which policy server they name, and what this user of it is there. */
+  rooms(most: number, policyUser: UserId): Answer<readonly InspectedRoom[]>;
   /** Sends, as the guardian, an empty event that the policy server must refuse, and sees whether it does; else why that wasn't seen. */
   probePolicyServer(roomId: string): Promise<'asks' | 'does-not-ask' | (string & {})>;
   /** Asks, as the courier, for a room that Aceso makes for nobody. `refused`: by Aceso. `away`: by the module, which got no answer. `made`: by nobody; it was left again. Else why that wasn't seen. */
@@ -77,14 +77,18 @@ export function createInspection(options: HomeserverOptions): Inspection {
       const answer = await attempt(`ask ${server}`, () => asGuardian.authedRequest<unknown>(Method.Get, `/profile/${encodeURIComponent(`@aceso-doctor:${server}`)}`));
       return answer.ok || answer.error.code === 'not-found' || answer.error.code === 'forbidden' ? ok(undefined) : answer;
     },
-    async rooms(most) {
+    async rooms(most, policyUser) {
       const joined = await attempt('ask for the guardian\'s rooms', () => asGuardian.authedRequest<{ readonly joined_rooms: readonly string[] }>(Method.Get, '/joined_rooms'));
       if (!joined.ok) return joined;
       const looked: InspectedRoom[] = [];
       for (const roomId of joined.value.joined_rooms.slice(0, most)) {
-        const content = async <T>(type: string): Promise<T | undefined> => { const answer = await attempt('read a room', () => asGuardian.authedRequest<T>(Method.Get, `/rooms/${encodeURIComponent(roomId)}/state/${type}/`)); return answer.ok ? answer.value : undefined; };
-        const [create, policy] = [await content<{ readonly 'm.federate'?: boolean }>('m.room.create'), await content<{ readonly via?: unknown }>('m.room.policy')];
-        looked.push({ roomId, federated: create?.['m.federate'] !== false, ...(typeof policy?.via === 'string' ? { policyServer: policy.via } : {}) });
+        const state: StateEvent[] = [];
+        for (const [type, stateKey] of [['m.room.create', ''], ['m.room.policy', ''], ['m.room.member', policyUser]] as const) {
+          const content = await attempt('read a room', () => asGuardian.authedRequest<StateEvent['content']>(Method.Get, `/rooms/${encodeURIComponent(roomId)}/state/${type}/${encodeURIComponent(stateKey)}`));
+          if (content.ok) state.push({ type, stateKey, content: content.value });
+          else if (content.error.code !== 'not-found') return content;
+        }
+        looked.push({ roomId, federated: state.find(({ type }) => type === 'm.room.create')?.content['m.federate'] !== false, state });
       }
       return ok(looked);
     },

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { openServerKeys } from '../../adapters/federation/keyFile.ts';
-import type { Inspection } from '../../adapters/matrix/inspect.ts';
+import type { InspectedRoom, Inspection } from '../../adapters/matrix/inspect.ts';
 import type { LoadedConfig } from '../../config/load.ts';
+import { as } from '../../domain/brand.ts';
+import { openEdge, type PolicyIdentity } from '../../domain/rooms/protection.ts';
 import { broken, fine, looked, warn, type Finding } from './finding.ts';
 
 /** Rooms that are looked at: enough to see a fault, and few enough for a large hospital. */
@@ -11,22 +13,40 @@ const ROOMS = 200;
 export async function lookAtPolicyServer({ policy_server: settings, at }: LoadedConfig, inspection: Inspection): Promise<readonly Finding[]> {
   if (settings === undefined) return [];
   const file = at(settings.keys_file);
-  const [keys = fine('policy server\'s keys', file)] = await looked('policy server\'s keys', 'Restore it from a backup: with another one, every room is told a new key.', () => keysIn(file));
+  const keys = await looked(KEYS, 'Restore it from a backup: with another one, every room is told a new key.', () => keysIn(file));
   const reached = await inspection.reaches(settings.server_name);
-  if (!reached.ok) return [keys, broken('policy server', `the homeserver doesn't reach ${settings.server_name}: ${reached.error.message}`, 'Nobody can send in rooms under it. Does the server run; do DNS, certificate, `delegate` and port lead to policy_server.host and port?')];
-  const rooms = await inspection.rooms(ROOMS);
-  if (!rooms.ok) return [keys, warn('policy server', rooms.error.message, 'Its rooms could not be looked at.')];
-  const leaving = rooms.value.filter(({ federated }) => federated);
-  const under = leaving.filter(({ policyServer }) => policyServer === settings.server_name);
+  if (!reached.ok) return [...keys, broken('policy server', `the homeserver doesn't reach ${settings.server_name}: ${reached.error.message}`, 'Nobody can send in rooms under it. Does the server run; do DNS, certificate, `delegate` and port lead to policy_server.host and port?')];
   const reach = fine('policy server', `the homeserver reaches ${settings.server_name}`);
-  const named = under.length === leaving.length ? fine('rooms under the policy server', `${under.length} of ${leaving.length}`) : broken('rooms under the policy server', `${under.length} of ${leaving.length} rooms that leave the hospital`, 'In the others clear text federates before it is taken out. The log says why (`policy.not-in-force`); a restart asks for those never asked for.');
-  return [keys, reach, named, ...(under[0] === undefined ? [] : [await asked(inspection, under[0].roomId)])];
+  // Without its keys, what rooms name can't be compared.
+  if (keys.some(({ level }) => level !== 'ok')) return [...keys, reach];
+  const policy: PolicyIdentity = { serverName: as(settings.server_name), userId: as(`@${settings.localpart}:${settings.server_name}`), publicKey: openServerKeys(file).policy.publicKey };
+  const rooms = await inspection.rooms(ROOMS, policy.userId);
+  if (!rooms.ok) return [...keys, warn('policy server', rooms.error.message, 'Its rooms could not be looked at.')];
+  const { found, under } = roomsUnder(rooms.value, policy);
+  return [...keys, reach, found, ...(under === undefined ? [] : [await asked(inspection, under)])];
+}
+
+const KEYS = 'policy server\'s keys';
+
+const WHY = { policy: 'another policy server is named, or none', member: 'its user is not in the room', start: 'it was never put under it, or names another key' } as const;
+
+/** How many of the rooms that leave the hospital are under it: they name it with its own key, and its user is in them; else homeservers don't ask. `under`: one of them. */
+export function roomsUnder(rooms: readonly InspectedRoom[], policy: PolicyIdentity): { readonly found: Finding; readonly under?: string } {
+  const what = 'rooms under the policy server';
+  const leaving = rooms.filter(({ federated }) => federated).map(({ roomId, state }) => ({ roomId, edge: state.some(({ type }) => type === 'm.room.create') ? openEdge(state, policy) : ('start' as const) }));
+  const open = leaving.flatMap(({ edge }) => (edge === undefined ? [] : [edge]));
+  const under = leaving.find(({ edge }) => edge === undefined)?.roomId;
+  const counted = `${leaving.length - open.length} of ${leaving.length}`;
+  const why = (['policy', 'member', 'start'] as const).map((edge) => ({ edge, rooms: open.filter((each) => each === edge).length })).filter(({ rooms: many }) => many > 0);
+  const found = open.length === 0 ? fine(what, counted)
+    : broken(what, `${counted} rooms that leave the hospital; ${why.map(({ edge, rooms: many }) => `${many}: ${WHY[edge]}`).join('; ')}`, 'In the others clear text federates before it is taken out. The log says why (`policy.not-in-force`); a restart asks for those never asked for.');
+  return { found, ...(under === undefined ? {} : { under }) };
 }
 
 function keysIn(file: string): readonly Finding[] {
-  if (!existsSync(file)) return [warn('policy server\'s keys', `${file} is not there`, 'It is made by the first `aceso start`; if there was one, restore it.')];
+  if (!existsSync(file)) return [warn(KEYS, `${file} is not there`, 'It is made by the first `aceso start`; if there was one, restore it.')];
   openServerKeys(file);
-  return [fine('policy server\'s keys', file)];
+  return [fine(KEYS, file)];
 }
 
 async function asked(inspection: Inspection, roomId: string): Promise<Finding> {
