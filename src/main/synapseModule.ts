@@ -17,6 +17,7 @@ import type { Refusals } from '../loop/refusals.ts';
 import type { HttpRoute } from '../ports/bridge.ts';
 import type { RoomSource } from '../ports/policyServer.ts';
 import { ownTerms } from './agreements/roomDemands.ts';
+import { careOfRoom, hasInCare, isOfPatients, OF_NO_PATIENT } from './policy/care.ts';
 import type { Store } from '../ports/store.ts';
 import type { Metrics } from '../ports/telemetry.ts';
 
@@ -60,14 +61,15 @@ export function moduleRoutes(token: string, { refusals, failed, ...parts }: Modu
 export function createModuleAnswers({ store, source, now, guardian, courier, policyUser = guardian, inForce }: ModuleParts): (question: ModuleQuestion) => Promise<ModuleAnswer> {
   const terms = (): AdmissionTerms => ({ guardian, courier, policyUser, servers: inForce().settings.agreedServers, own: ownTerms(inForce().templates), agreed: [] });
 
-  async function may(userId: UserId, action: Action, kind: RoomKind): Promise<Verdict> {
+  async function may(userId: UserId, action: Action, kind: RoomKind, roomId?: RoomId): Promise<Verdict> {
     const { settings: { organisations }, policy: { judge } } = inForce();
     const name = personName(userId);
     const party = (await store.lookup([{ kind: 'party', name }])).get(name)?.state as Party | undefined;
     // Whom the guardian invited to a results room is of its party, also without an entry of their own.
     const who = party === undefined && kind !== 'results' ? stranger(userId, organisations) : whoIs(userId, party?.standing, organisations);
     // Whom the guardian invites to a results room answers for what comes there.
-    const circumstances = { ...NO_CIRCUMSTANCES, responsible: kind === 'results', inCare: true };
+    const care = roomId !== undefined && isOfPatients(kind) ? await careOfRoom(store, roomId) : OF_NO_PATIENT;
+    const circumstances = { ...NO_CIRCUMSTANCES, responsible: kind === 'results', inCare: hasInCare(care, party, now()) };
     return judge({ who, action, target: { type: 'room', kind }, circumstances, at: now() });
   }
 
@@ -85,7 +87,7 @@ export function createModuleAnswers({ store, source, now, guardian, courier, pol
     const verdict = admitLocal(pdu, room, { now: now(), bytes, ...(sender === undefined ? {} : { target: sender }) }, terms());
     const kind = joinOf(pdu, room);
     // Both are Aceso's own, and of no role.
-    return verdict.allowed && kind !== undefined && pdu.sender !== courier && pdu.sender !== policyUser ? may(pdu.sender, 'join', kind) : verdict;
+    return verdict.allowed && kind !== undefined && pdu.sender !== courier && pdu.sender !== policyUser ? may(pdu.sender, 'join', kind, roomId) : verdict;
   }
 
   async function senderOf(roomId: RoomId, eventId: EventId): Promise<UserId | undefined> {

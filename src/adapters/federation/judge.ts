@@ -20,7 +20,7 @@ export type About = { readonly sender: UserId; readonly type: string; readonly s
 export type JudgeParts = {
   readonly views: Views; readonly keys: Pick<OriginKeys, 'find'>; readonly terms: () => AdmissionTerms; readonly now: () => Millis;
   /** What the policy says to somebody's writing in rooms of a kind. */
-  readonly writer: (userId: UserId, kind: RoomKind) => Promise<Writer | 'unknown' | 'not-asked'>;
+  readonly writer: (userId: UserId, kind: RoomKind, roomId: RoomId) => Promise<Writer | 'unknown' | 'not-asked'>;
   /** Events that were let pass before. */
   readonly passed: { has(eventId: EventId): boolean };
 };
@@ -56,7 +56,7 @@ export async function judge({ passed, terms: termsNow, now, writer, ...parts }: 
     const decide = async (seen: RoomView | undefined): Promise<Verdict> => {
       const isSigned = seen !== undefined && isServerAdmitted(pdu.sender, seen, terms) && await isSignedByOrigin(keys, event, pdu, signable);
       const kind = isSigned && !asked.accepted ? writtenIn(pdu, seen, terms) : undefined;
-      return admit(pdu, { ...asked, room: seen, signature: isSigned ? 'right' : 'wrong', writer: kind === undefined ? 'not-asked' : await by(deadline, writer(pdu.sender, kind)) }, terms);
+      return admit(pdu, { ...asked, room: seen, signature: isSigned ? 'right' : 'wrong', writer: kind === undefined ? 'not-asked' : await by(deadline, writer(pdu.sender, kind, roomId)) }, terms);
     };
     const anew = async (): Promise<Verdict> => {
       const again = await views.fresh(roomId);

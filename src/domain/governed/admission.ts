@@ -1,5 +1,5 @@
 import { isAgreed, isShared, NO_AGREEMENT, noAgreement, organisationsNow } from '../agreements/agreed.ts';
-import type { SubjectId, UserId } from '../brand.ts';
+import type { Millis, SubjectId, UserId } from '../brand.ts';
 import { caredForBy, lookupsOfPatient, type Patient } from '../care/care.ts';
 import type { AuditEntry, Context, Lookup } from '../decision.ts';
 import { personName, serverOf, type Party } from '../people/party.ts';
@@ -28,7 +28,7 @@ export function admission(asked: Asked, known: Known): Admission {
   const answers = people.map((userId) => {
     const entry = found.get(personName(userId))?.state as Party | undefined;
     const who = entry ? whoIs(userId, entry.standing, organisations) : stranger(userId, organisations);
-    const ask = (action: 'join' | 'send'): Verdict => judge({ who, action, target: { type: 'room', kind: template }, circumstances: { ...NO_CIRCUMSTANCES, inCare: isInCare(asked, entry, known) }, at: now });
+    const ask = (action: 'join' | 'send'): Verdict => judge({ who, action, target: { type: 'room', kind: template }, circumstances: { ...NO_CIRCUMSTANCES, inCare: isInCare(asked, asked.patient === undefined ? undefined : (found.get(asked.patient)?.state as Patient | undefined), entry, now) }, at: now });
     const verdict = outside(userId, template, made?.federation ?? 'local', known) ?? ask('join');
     return { userId, who, verdict, speaks: verdict.allowed && made?.senders === 'permitted' && ask('send').allowed };
   });
@@ -41,8 +41,8 @@ export function admission(asked: Asked, known: Known): Admission {
 }
 
 /** By the care teams, in a room about a patient whom they know; else by the word of who asked for it. A room of another kind that is about no patient keeps nobody out for it. */
-function isInCare({ template, inCare, patient }: Asked, entry: Party | undefined, { found, now }: Known): boolean {
-  if (patient !== undefined) return caredForBy(found.get(patient)?.state as Patient | undefined, entry, now).length > 0;
+export function isInCare({ template, inCare, patient }: Pick<Asked, 'template' | 'inCare' | 'patient'>, about: Patient | undefined, entry: Party | undefined, now: Millis): boolean {
+  if (patient !== undefined) return caredForBy(about, entry, now).length > 0;
   return inCare === 'attested' || template !== 'patient';
 }
 
