@@ -57,6 +57,18 @@ describe('fhir-push takes who has a patient in care', () => {
     expect(door.care).to.deep.equal([]);
   });
 
+  it('a role that comes along: the post, and who has it while it is theirs', async () => {
+    const practitioner = { resourceType: 'Practitioner', id: '1', identifier: [{ system: NPI, value: '1902301225' }] };
+    const carers = async (role: object): Promise<unknown> => {
+      const resources = [team({ participant: [{ member: { reference: 'PractitionerRole/9' } }] }), patient, { resourceType: 'PractitionerRole', id: '9', practitioner: { reference: 'Practitioner/1' }, ...role }, practitioner];
+      expect((await door.send({ body: { resourceType: 'Bundle', type: 'collection', entry: resources.map((resource, n) => ({ fullUrl: `urn:uuid:0000000${n}-0000-4000-8000-000000000000`, resource })) } })).status).to.equal(200);
+      return door.care.at(-1)?.care.carers;
+    };
+    const post = { identifiers: [{ system: LOCAL, value: 'PractitionerRole/9' }], post: 'PractitionerRole/9' };
+    expect(await carers({ period: { end: '2026-11-24' } })).to.deep.equal([{ ...post, holder: { identifiers: [{ system: LOCAL, value: 'Practitioner/1' }, { system: NPI, value: '1902301225' }], until: Date.UTC(2026, 10, 25) } }]);
+    expect(await carers({ active: false }), 'one that ended').to.deep.equal([post]);
+  });
+
   it('a bundle with its patient and its people, who explain it; beside a result it only explains that', async () => {
     const practitioner = { resourceType: 'Practitioner', id: '1', identifier: [{ use: 'old', system: NPI, value: '1111111112' }, { system: NPI, value: '1902301225' }] };
     const bundle = (...resources: readonly object[]): object => ({ resourceType: 'Bundle', type: 'collection', entry: resources.map((resource, n) => ({ fullUrl: `urn:uuid:0000000${n}-0000-4000-8000-000000000000`, resource })) });

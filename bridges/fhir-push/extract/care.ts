@@ -24,12 +24,11 @@ export const careOf = (located: Located, scope: Scope): { readonly news: CareNew
   if (participants.length > MOST_PEOPLE) return refused('too-costly', `A care team has at most ${MOST_PEOPLE} participants.`, `${path}.participant`);
   const patients = patientsOf(located, scope);
   if (patients === undefined) return refused('required', 'The patient has no identification: give an identifier, or a reference that names it.', `${path}.subject`);
-  const period = child(node, 'period');
   const care: CareNews['care'] = {
-    source: scope.source.id, active: text(node, 'status') === 'active', ...instant('from', text(period, 'start'), 'start'), ...instant('until', text(period, 'end'), 'end'),
+    source: scope.source.id, active: text(node, 'status') === 'active', ...periodOf(node),
     carers: participants.flatMap((participant) => carerIn(participant, located, scope)),
   };
-  const isStorable = care.carers.every(({ identifiers }) => identifiers.every(({ system, value }) => system.length + value.length < LONGEST)) && !hasNul(care);
+  const isStorable = care.carers.every(({ identifiers, holder }) => [...identifiers, ...(holder?.identifiers ?? [])].every(({ system, value }) => system.length + value.length < LONGEST)) && !hasNul(care);
   if (!isStorable) return refused('value', `Identifiers and references are at most ${LONGEST} characters long, with their system, and no text has a NUL character.`);
   return { news: { key: keyOf(node, [care, team, patients]), care, team, patientKeys: patients, ...writtenAt(node) } };
 };
@@ -50,17 +49,25 @@ const carerIn = (participant: Node, team: Located, scope: Scope): readonly Carer
   const target = scope.resolve(member, team);
   const type = referencedType(member, target);
   if (member === undefined || (type !== undefined && type !== 'Practitioner' && type !== 'PractitionerRole')) return [];
-  const identifiers = [...namesOf(member, target, scope), ...ofRole(target, scope)];
-  const period = child(participant, 'period');
-  return identifiers.length === 0 ? [] : [{ identifiers: [...new Map(identifiers.map((each) => [`${each.system}|${each.value}`, each])).values()], ...instant('from', text(period, 'start'), 'start'), ...instant('until', text(period, 'end'), 'end') }];
+  const identifiers = distinct(namesOf(member, target, scope));
+  const role = target !== undefined && resourceType(target.node) === 'PractitionerRole' ? roleOf(target, localName(text(member, 'reference'), scope.source), scope) : {};
+  return identifiers.length === 0 && role.holder === undefined ? [] : [{ identifiers, ...role, ...periodOf(participant) }];
 };
 
-/** Whose role it is, when it came along. */
-const ofRole = (role: Located | undefined, scope: Scope): readonly Identifier[] => {
-  if (role === undefined || resourceType(role.node) !== 'PractitionerRole') return [];
+/** Whose role it is by what came along, while it is; a role of nobody, or that has ended by its own word, is held by nobody. */
+const roleOf = (role: Located, written: string | undefined, scope: Scope): Pick<Carer, 'post' | 'holder'> => {
   const practitioner = child(role.node, 'practitioner');
-  return practitioner === undefined ? [] : namesOf(practitioner, scope.resolve(practitioner, role), scope);
+  const post = role.node === role.root ? ownName(role, scope) : written;
+  const identifiers = practitioner === undefined || text(role.node, 'active') === 'false' ? [] : distinct(namesOf(practitioner, scope.resolve(practitioner, role), scope));
+  return { ...(post === undefined ? {} : { post }), ...(identifiers.length === 0 ? {} : { holder: { identifiers, ...periodOf(role.node) } }) };
 };
+
+const periodOf = (node: Node): Pick<Carer, 'from' | 'until'> => {
+  const period = child(node, 'period');
+  return { ...instant('from', text(period, 'start'), 'start'), ...instant('until', text(period, 'end'), 'end') };
+};
+
+const distinct = (identifiers: readonly Identifier[]): readonly Identifier[] => [...new Map(identifiers.map((each) => [`${each.system}|${each.value}`, each])).values()];
 
 const namesOf = (reference: Node, target: Located | undefined, scope: Scope): readonly Identifier[] => {
   const written = text(reference, 'reference');

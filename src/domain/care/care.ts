@@ -4,8 +4,13 @@ import { identifierName, partyNames, type Party } from '../people/party.ts';
 import type { Identifier } from '../people/recipient.ts';
 import { ownSystem } from '../people/staff.ts';
 
-/** Somebody who cares for a patient, by any of these names, for as long as they do. */
-export type Carer = { readonly identifiers: readonly Identifier[]; readonly from?: Millis; readonly until?: Millis };
+/**
+ * Somebody who cares for a patient, by any of these names, for as long as they do. Who is named by a post (`PractitionerRole/9`) that came along: `holder` has it by what came along, for its time,
+ * and until the source says otherwise of the post itself.
+ */
+export type Carer = Period & { readonly identifiers: readonly Identifier[]; readonly post?: string; readonly holder?: Period & { readonly identifiers: readonly Identifier[] } };
+
+type Period = { readonly from?: Millis; readonly until?: Millis };
 
 /** Who cares for a patient together, as one source has it: a FHIR CareTeam. Nothing in it names the patient, or why they need care. */
 export type Care = { readonly source: SourceId; readonly active: boolean; readonly from?: Millis; readonly until?: Millis; readonly carers: readonly Carer[] };
@@ -23,7 +28,6 @@ export type Patient = { readonly id: SubjectId; readonly teams: Readonly<Record<
 
 export const lookupsOfPatient = (patient: SubjectId | undefined): readonly Lookup[] => (patient === undefined ? [] : [{ kind: 'patient', name: patient }]);
 
-type Period = { readonly from?: Millis; readonly until?: Millis };
 export const isOver = ({ until }: Period, now: Millis): boolean => until !== undefined && until <= now;
 const isNow = (period: Period, now: Millis): boolean => (period.from === undefined || period.from <= now) && !isOver(period, now);
 
@@ -35,6 +39,9 @@ export function caredForBy(patient: Patient | undefined, party: Party | undefine
   if (patient === undefined || party?.kind !== 'person' || party.standing?.left) return [];
   const posts = Object.values(party.fed ?? {}).flatMap(({ source, posts: held = [] }) => held.map((value) => identifierName({ system: ownSystem(source), value })));
   const names = new Set([...partyNames(party), ...posts]);
-  const teams = Object.values(patient.teams).filter((team) => team.active && isNow(team, now) && team.carers.some((carer) => isNow(carer, now) && carer.identifiers.some((each) => names.has(identifierName(each)))));
+  const isNamed = ({ identifiers }: Pick<Carer, 'identifiers'>): boolean => identifiers.some((each) => names.has(identifierName(each)));
+  const hasLost = (post: string | undefined, by: SourceId): boolean => post !== undefined && Object.values(party.fed ?? {}).some(({ source, lost = [] }) => source === by && lost.includes(post));
+  const isHolder = ({ post, holder }: Carer, source: SourceId): boolean => holder !== undefined && isNow(holder, now) && isNamed(holder) && !hasLost(post, source);
+  const teams = Object.values(patient.teams).filter((team) => team.active && isNow(team, now) && team.carers.some((carer) => isNow(carer, now) && (isNamed(carer) || isHolder(carer, team.source))));
   return [...new Set(teams.map(({ source }) => source))].sort();
 }

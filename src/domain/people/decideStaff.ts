@@ -63,7 +63,7 @@ function left(before: Staff | undefined, { post, next }: FactOf<'staff.left'>, c
   const raise: readonly RaisedFact[] = [{ aggregate: { kind: 'staff', id: staffId(next) }, body: next }];
   if (before === undefined || held === undefined) return { state: before, raise, audit: [] };
   const { [post]: _, ...posts } = before.posts;
-  const decision = settled(before, { ...before, posts, spoke: true }, context, 'if-changed');
+  const decision = settled(before, { ...before, posts, spoke: true, gave: [...new Set([...(before.gave ?? []), post])] }, context, 'if-changed');
   return { ...decision, raise: [...(decision.raise ?? []), ...raise] };
 }
 

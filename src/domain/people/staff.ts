@@ -59,6 +59,8 @@ export type Staff = {
   readonly posts: Readonly<Record<string, PostSaid>>;
   /** A post of theirs is somebody else's by now. */
   readonly spoke?: true;
+  /** Which those were. */
+  readonly gave?: readonly string[];
   /** Whom the directory has them as; nobody else from then on. */
   readonly party?: PartyId;
   /** Why what is said counts for nobody, or not all of it. */
@@ -78,6 +80,8 @@ export type Fed = {
   readonly department?: string;
   /** The source's own names of the posts they hold now: a care team may name a post. */
   readonly posts?: readonly string[];
+  /** And of those that they don't: ended, not begun, or somebody else's by now. */
+  readonly lost?: readonly string[];
   /** Names by which they are found too. */
   readonly identifiers: readonly Identifier[];
 };
@@ -113,8 +117,9 @@ export function nextTurn({ posts }: Staff, now: Millis): Millis | undefined {
  * is none, and an organisation that the terms don't know is one without an agreement: neither is guessed (45 CFR 164.308(a)(3)(ii), 164.308(a)(4)).
  */
 export function fedBy(staff: Staff, terms: FeedTerms, now: Millis): Fed {
-  const { source, person, posts, spoke } = staff;
+  const { source, person, posts, spoke, gave = [] } = staff;
   const names = Object.entries(posts).flatMap(([name, post]) => (isHeld(post, now) ? [name] : [])).sort();
+  const lost = [...new Set([...Object.keys(posts), ...gave])].filter((name) => !names.includes(name)).sort();
   const held = Object.values(posts).filter((post) => isHeld(post, now));
   const codes = [...new Set(held.flatMap((post) => post.codes))].sort();
   const speaks = spoke || Object.keys(posts).length > 0;
@@ -127,7 +132,7 @@ export function fedBy(staff: Staff, terms: FeedTerms, now: Millis): Fed {
     source, active: person?.active ?? true,
     ...(speaks && Object.keys(terms.roles).length > 0 ? { roles: [...new Set(known.flatMap((code) => terms.roles[code] ?? []))].sort(), ...(unknown.length === 0 ? {} : { unknown }) } : {}),
     ...(organisation === undefined ? {} : { organisation }), ...(department === undefined ? {} : { department }),
-    ...(names.length === 0 ? {} : { posts: names }),
+    ...(names.length === 0 ? {} : { posts: names }), ...(lost.length === 0 ? {} : { lost }),
     identifiers: identifiersOf(staff),
   };
 }

@@ -40,6 +40,20 @@ describe('Whoever has a patient in care', () => {
   });
 });
 
+describe('Whoever has a post in a care team, by what came along with the team', () => {
+  const POST = 'PractitionerRole/9';
+  const named = (holder: object = {}): Patient => patient(team({ carers: [{ identifiers: [{ system: 'urn:aceso:source:ehr:fhir', value: POST }], post: POST, holder: { ...carer, ...holder } }] }));
+  const fed = (word: object, source = 'ehr'): Party => ({ ...ben, fed: { entry: { source: as(source), active: true, identifiers: [], ...word } } });
+  for (const [words, known, party, expected] of [
+    ['has the patient in care', named(), ben, true],
+    ['until the role\'s own period is over', named({ until: T0 }), ben, false],
+    ['not before it begins', named({ from: later(1) }), ben, false],
+    ['until the source says that they don\'t hold it', named(), fed({ lost: [POST] }), false],
+    ['whatever another source says of a post of that name', named(), fed({ lost: [POST] }, 'other'), true],
+    ['and whatever is said of other posts', named(), fed({ posts: ['PractitionerRole/1'], lost: ['PractitionerRole/2'] }), true],
+  ] as const) it(words, () => expect(caredForBy(known, party, T0).length > 0).to.equal(expected));
+});
+
 describe('What a source says of a care team', () => {
   const said = (change: Partial<FactOf<'care.said'>> = {}): FactBody => ({ type: 'care.said', care: team(), patients: [SUBJECT], ...change });
   const run = (...bodies: readonly FactBody[]): Decision<CareTeam | undefined> => bodies.reduce<Decision<CareTeam | undefined>>((before, body, index) => decideCare(before.state, { id: as(`f${index}`), aggregate: { kind: 'care', id: 'team-1' }, at: T0, body }), { state: undefined, audit: [] });

@@ -122,6 +122,7 @@ describe('What a source says of its staff', () => {
     expect([party()?.standing?.roles, [...timers.values()]]).to.deep.equal([['physician'], []]);
     say(post('Practitioner/1', PHYSICIAN, { active: false }));
     expect(party()?.standing?.roles, 'the hand\'s role doesn\'t come back').to.deep.equal([]);
+    expect(Object.values(party()?.fed ?? {})[0]?.lost, 'a care team that brought it along has them no more').to.deep.equal(['PractitionerRole/10', 'PractitionerRole/9']);
   });
 
   it('takes every role from whoever is active no more, that of a recipient too', () => {
@@ -254,9 +255,12 @@ describe('What a source says of its staff', () => {
     say(person('Practitioner/2', { identifiers: cole.identifiers }));
     say(post('Practitioner/1', PHYSICIAN));
     say(post('Practitioner/2', PHYSICIAN));
+    const lost = (id?: string): readonly (readonly string[] | undefined)[] => Object.values(party(id)?.fed ?? {}).map((each) => each.lost);
     expect([party()?.standing?.roles, party('rn-cole')?.standing?.roles]).to.deep.equal([[], ['physician']]);
+    expect([lost(), lost('rn-cole')], 'whose it was in a care team, too').to.deep.equal([[['PractitionerRole/9']], [undefined]]);
     say(post('Practitioner/1', PHYSICIAN));
     expect([party()?.standing?.roles, party('rn-cole')?.standing?.roles]).to.deep.equal([['physician'], []]);
+    expect([lost(), lost('rn-cole')]).to.deep.equal([[undefined], [['PractitionerRole/9']]]);
   });
 
   it('counts no more once somebody took it back, and again when the source says something new', () => {
