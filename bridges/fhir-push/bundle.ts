@@ -1,6 +1,6 @@
 /** Taking a bundle apart: which entries become deliveries, which are part of another, which only explain (FHIR R4 §2.36 Bundle, §3.1.0.11 transaction). */
 import type { FhirPushConfig, SourceConfig } from './config.ts';
-import { isAboutStaff, isContextType, isStaffType, isTakenType } from './config.ts';
+import { isAboutStaff, isContextType, isOfPatient, isStaffType, isTakenType } from './config.ts';
 import { child, children, resourceType, text } from './node.ts';
 import type { Node } from './node.ts';
 import { problem } from './outcome.ts';
@@ -35,13 +35,12 @@ export const openBundle = (config: FhirPushConfig, source: SourceConfig, kind: B
   // Beside anything else they explain it, and may say no more than that needs.
   const types = kind === 'message' ? [] : members.map(({ node }) => resourceType(node));
   const isOfStaff = types.length > 0 && types.every(isAboutStaff);
-  // A care team comes with its patient and its people, who explain it.
-  const isOfCare = types.includes('CareTeam') && types.every((type) => isAboutStaff(type) || type === 'Patient');
+  const isOfCare = types.some(isOfPatient) && types.every((type) => isAboutStaff(type) || type === 'Patient');
   const entries = members.map((member, index): Entry => {
     const request = child(raw[index], 'request');
     const type = resourceType(member.node);
     const owner = parts.get(member.node);
-    const role = kind === 'message' && index === 0 ? 'header' : (isOfStaff && isStaffType(type)) || (isOfCare && type === 'CareTeam') ? 'staff' : isContextType(type) ? 'context' : owner === undefined ? 'deliver' : 'part';
+    const role = kind === 'message' && index === 0 ? 'header' : (isOfStaff && isStaffType(type)) || (isOfCare && isOfPatient(type)) ? 'staff' : isContextType(type) ? 'context' : owner === undefined ? 'deliver' : 'part';
     const fault = faultOf(member, type, role, request, source, scope);
     const ifNoneExist = text(request, 'ifNoneExist');
     return { index, member, type, role, ...(owner === undefined ? {} : { owner }), ...(ifNoneExist === undefined ? {} : { ifNoneExist }), ...(fault === undefined ? {} : { fault }) };

@@ -1,6 +1,6 @@
 /** `GET /fhir/metadata`: what this endpoint does, and nothing more (FHIR R4 §3.1.0.14 "capabilities"). A test posts what it promises. */
 import type { TrustWay } from '../../src/ports/bridge.ts';
-import { CONTEXT_TYPES, STAFF_TYPES, TAKEN_TYPES } from './config.ts';
+import { CONSENT_TYPES, CONTEXT_TYPES, STAFF_TYPES, TAKEN_TYPES } from './config.ts';
 import type { FhirPushConfig } from './config.ts';
 import { DEFAULT_BASE_URL } from './stored.ts';
 
@@ -29,10 +29,10 @@ export const capabilityStatement = ({ baseUrl, softwareVersion, tokenUrl, source
       conditionalUpdate: false,
       conditionalDelete: 'not-supported',
       referencePolicy: ['literal', 'logical', 'resolves'],
-    })), ...(sources.some(({ directory }) => directory !== undefined) ? STAFF_TYPES : []).map((type) => ({
+    })), ...[...STAFF_TYPES, ...CONSENT_TYPES].filter((type) => sources.some(({ directory }) => directory?.types.includes(type))).map((type) => ({
       type,
       profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
-      documentation: 'Changes the directory of staff, for sources that may. It can\'t be read back.',
+      documentation: type === 'Consent' ? 'What a patient permits and denies, from sources that may say it. It can\'t be read back.' : 'Changes the directory of staff, for sources that may. It can\'t be read back.',
       interaction: [{ code: 'create' }, { code: 'update' }],
       versioning: 'no-version',
       readHistory: false,

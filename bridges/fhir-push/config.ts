@@ -11,7 +11,10 @@ export const CONTEXT_TYPES = ['Patient', 'Practitioner', 'PractitionerRole', 'Se
 
 /** What changes the directory, of a source that may. A care team says who of its people has whom in care. */
 export const STAFF_TYPES = ['Practitioner', 'PractitionerRole', 'CareTeam'] as const;
-export type StaffType = (typeof STAFF_TYPES)[number];
+
+/** What patients consent to, of a source that may say it. */
+export const CONSENT_TYPES = ['Consent'] as const;
+export type StaffType = (typeof STAFF_TYPES)[number] | (typeof CONSENT_TYPES)[number];
 
 export type FhirPushConfig = {
   /** Public address of the endpoint, without a slash at the end: `https://aceso.mercy.example/fhir`. Stands in `Location`; default `/fhir`. */
@@ -62,7 +65,9 @@ export const DEFAULT_MAX_IN_FLIGHT = 100;
 export const DEFAULT_BASE_SYSTEM = 'urn:aceso:source';
 
 export const isTakenType = (type: string): type is TakenType => (TAKEN_TYPES as readonly string[]).includes(type);
-export const isStaffType = (type: string): type is StaffType => (STAFF_TYPES as readonly string[]).includes(type);
+export const isStaffType = (type: string): type is StaffType => ([...STAFF_TYPES, ...CONSENT_TYPES] as readonly string[]).includes(type);
+/** These come with their patient, and with whom they name, who explain them. */
+export const isOfPatient = (type: string): boolean => type === 'CareTeam' || type === 'Consent';
 /** What a bundle that changes the directory may hold. */
 export const isAboutStaff = (type: string): boolean => isStaffType(type) || type === 'Organization' || type === 'Location';
 export const isContextType = (type: string): boolean => (CONTEXT_TYPES as readonly string[]).includes(type);

@@ -19,7 +19,7 @@ import type { Refusal, Result } from './outcome.ts';
 import { createRate } from './rate.ts';
 import type { Rate } from './rate.ts';
 
-export { STAFF_TYPES } from './config.ts';
+export { CONSENT_TYPES, STAFF_TYPES, type StaffType } from './config.ts';
 export type { FhirPushConfig, SourceConfig, TakenType } from './config.ts';
 export { judgeFetched } from './attachments/judge.ts';
 export { createPool } from './pool.ts';

@@ -1,5 +1,5 @@
 /** What a request asks for, from its method and path alone (FHIR R4 §3.1.0 "RESTful API"). */
-import { STAFF_TYPES, TAKEN_TYPES, isStaffType, isTakenType } from './config.ts';
+import { CONSENT_TYPES, STAFF_TYPES, TAKEN_TYPES, isStaffType, isTakenType } from './config.ts';
 import type { StaffType, TakenType } from './config.ts';
 import { problem, refuse } from './outcome.ts';
 import type { Result } from './outcome.ts';
@@ -19,7 +19,7 @@ export const operationOf = (method: string, path: string): Result<Operation> => 
   const name = path.replace(/^\//, '').replace(/\/$/, '');
   const operation = at(name);
   if (operation === undefined) {
-    const known = [...TAKEN_TYPES, ...STAFF_TYPES, 'Bundle', 'metadata', '$process-message'].join(', ');
+    const known = [...TAKEN_TYPES, ...STAFF_TYPES, ...CONSENT_TYPES, 'Bundle', 'metadata', '$process-message'].join(', ');
     return refuse(404, 'not-found', problem('not-found', `There is nothing here. This endpoint has: ${known}; and transactions, batches and collections at its base.`));
   }
   const allow = operation.kind === 'metadata' ? 'GET' : operation.kind === 'staff' && operation.id !== undefined ? 'PUT' : 'POST';

@@ -1,5 +1,5 @@
 /** From the entries of a bundle to receipts: all or nothing, or each by itself. */
-import type { Arrival, CareNews, Receipt, StaffNews } from '../../src/ports/bridge.ts';
+import type { Arrival, CareNews, ConsentNews, Receipt, StaffNews } from '../../src/ports/bridge.ts';
 import { arrivalOf } from './arrival.ts';
 import type { Entry, Opened } from './bundle.ts';
 import type { Asked, Desk } from './create.ts';
@@ -19,7 +19,7 @@ export type Fate =
   | { readonly kind: 'said' }
   | { readonly kind: 'refused'; readonly status: number; readonly issues: readonly Issue[] };
 
-type Prepared = Fate | { readonly kind: 'arrival'; readonly arrival: Arrival; readonly verdict: 'new' | 'version' } | { readonly kind: 'staff'; readonly news: StaffNews | CareNews };
+type Prepared = Fate | { readonly kind: 'arrival'; readonly arrival: Arrival; readonly verdict: 'new' | 'version' } | { readonly kind: 'staff'; readonly news: StaffNews | CareNews | ConsentNews };
 
 /** FHIR R4 §3.1.0.11.2: a transaction fails as a whole. The answer carries every entry's issues, and the status of the first. */
 export const processWhole = async (desk: Desk, asked: Asked, { entries, scope }: Opened): Promise<Result<readonly Fate[]>> => {

@@ -1,5 +1,5 @@
 /** Hands arrivals to the host and says when it can't take them. */
-import type { Arrival, BridgeHost, CareNews, Receipt, StaffNews } from '../../src/ports/bridge.ts';
+import type { Arrival, BridgeHost, CareNews, ConsentNews, Receipt, StaffNews } from '../../src/ports/bridge.ts';
 import { problem, refusal } from './outcome.ts';
 import type { Refusal, Result } from './outcome.ts';
 
@@ -18,7 +18,7 @@ export const receiveAll = async (host: BridgeHost, arrivals: readonly Arrival[])
 };
 
 /** As `receiveAll`, for what is said of staff. */
-export const staffTaken = async (host: BridgeHost, news: readonly (StaffNews | CareNews)[]): Promise<Result<readonly Receipt[]>> => {
+export const staffTaken = async (host: BridgeHost, news: readonly (StaffNews | CareNews | ConsentNews)[]): Promise<Result<readonly Receipt[]>> => {
   if (news.length === 0) return { ok: true, value: [] };
   const taken = await host.staff(news);
   return taken.ok ? { ok: true, value: taken.value } : { ok: false, refusal: unavailable(taken.error.retryAfterMs) };

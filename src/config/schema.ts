@@ -96,6 +96,7 @@ const feed = z.strictObject({
   scim: scim.optional().describe('It is a SCIM 2.0 client (/scim/v2): an identity provider. Codes are group|<displayName> then'),
   organisations: z.record(z.string().min(1), z.string().min(1)).optional().describe('Organization/<id> or system|value, and whose staff they are: this server\'s name, or the organisation of a partner. Without it, that is not this source\'s to say'),
   departments: z.record(z.string().min(1), z.string().min(1)).optional().describe('The same for departments; those that come along as Organization of type dept say their own name'),
+  consents: z.boolean().default(false).describe('It may send Consent: what patients permit and deny of records under 42 CFR Part 2 (docs/policy.md). Their recipients are found by organisations, and by what is known of staff'),
   matrix_id: z.string().min(1).optional().describe('Where it has Matrix ids: telecom, or the system of identifiers. Without it, it names nobody who isn\'t in the directory'),
 });
 

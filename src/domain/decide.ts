@@ -1,7 +1,10 @@
 import { decideAgreement } from './agreements/decide.ts';
 import type { Register } from './agreements/register.ts';
 import type { CareTeam, Patient } from './care/care.ts';
-import { decideCare, decidePatient } from './care/decide.ts';
+import { decideCare } from './care/decide.ts';
+import { decidePatient } from './care/patient.ts';
+import type { ConsentSaid } from './consent/consent.ts';
+import { decideConsent, lookupsOfConsent } from './consent/decide.ts';
 import type { Context, Decision, Lookup } from './decision.ts';
 import { decideDelivery, lookupsOfDelivery } from './delivery/decide.ts';
 import type { DeliveryState } from './delivery/delivery.ts';
@@ -32,6 +35,8 @@ export function lookupsFor(told: Fact, state: unknown): readonly Lookup[] {
       return lookupsOfStaff(fact, state as Staff | undefined);
     case 'delivery':
       return lookupsOfDelivery(fact, state as DeliveryState | undefined);
+    case 'consent':
+      return lookupsOfConsent(fact);
     case 'agreement': case 'care': case 'patient':
       return [];
     case 'governed':
@@ -53,6 +58,8 @@ export function decide(state: unknown, told: Fact, context: Context): Decision<u
       return decideStaff(state as Staff | undefined, fact, context);
     case 'care':
       return decideCare(state as CareTeam | undefined, fact);
+    case 'consent':
+      return decideConsent(state as ConsentSaid | undefined, fact, context);
     case 'patient':
       return decidePatient(state as Patient | undefined, fact, context);
     case 'delivery':

@@ -5,6 +5,7 @@ import type { BlobId, DeliveryId, EffectId, EventId, FactId, Millis, PartyId, Re
 import type { Care } from './care/care.ts';
 import type { RemoteFile } from './clinical/remoteFile.ts';
 import type { ClinicalReport } from './clinical/report.ts';
+import type { Consent, ConsentSaid } from './consent/consent.ts';
 import type { EffectKind, EffectResult } from './effect.ts';
 import type { EncryptedEvent } from './encryptedEvent.ts';
 import type { Candidate } from './people/recipient.ts';
@@ -15,8 +16,8 @@ import type { Notice } from './rooms/notice.ts';
 import type { OpenEdge } from './rooms/protection.ts';
 import type { Sealed } from './sealed.ts';
 
-/** What facts are about, and in whose order they are decided. A room's id is that of the party it serves, an agreement's the server of the partner; a governed one, in which people talk, has a key of its own; staff's is who says it, and whom of; that of a care team likewise; a patient's their pseudonym. */
-export type AggregateKind = 'report' | 'delivery' | 'room' | 'party' | 'agreement' | 'governed' | 'staff' | 'care' | 'patient';
+/** What facts are about, and in whose order they are decided. A room's id is that of the party it serves, an agreement's the server of the partner; a governed one, in which people talk, has a key of its own; staff's is who says it, and whom of; that of a care team or a consent likewise; a patient's their pseudonym. */
+export type AggregateKind = 'report' | 'delivery' | 'room' | 'party' | 'agreement' | 'governed' | 'staff' | 'care' | 'consent' | 'patient';
 export type Aggregate = { readonly kind: AggregateKind; readonly id: string };
 
 /** Something that happened. It can't be refused; what to make of it is decided once. */
@@ -110,6 +111,14 @@ export type FactBody =
   | { readonly type: 'care.said'; readonly care: Care; readonly patients: readonly SubjectId[]; readonly writtenAt?: Millis }
   /** For a patient: the team as it is now; without it, it has them in care no more. */
   | { readonly type: 'patient.care'; readonly team: string; readonly care?: Care }
+  /** A source says what a patient consented to, or that they took it back. */
+  | ({ readonly type: 'consent.said' } & ConsentSaid)
+  /** For a patient: the consent as it is now; without it, there is none any more. */
+  | { readonly type: 'patient.consent'; readonly consent: string; readonly said?: Consent }
+  /** For a patient: the rules keep a delivery back, by what was known of them then. */
+  | { readonly type: 'patient.waits'; readonly delivery: DeliveryId; readonly version: number }
+  /** For a delivery that waits: something that is known of its patient has changed. */
+  | { readonly type: 'patient.changed' }
   /** A post is somebody else's by now. `next`: what is said of them, once it is free. */
   | { readonly type: 'staff.left'; readonly post: string; readonly next: { readonly type: 'staff.said' } & StaffSaid }
   /** The directory, or what the source's words mean, may have changed. */

@@ -4,7 +4,7 @@ import { fail, ok } from '../domain/outcome.ts';
 import { PARTY_SYSTEM } from '../domain/people/party.ts';
 import { staffId } from '../domain/people/staff.ts';
 import { Sealed } from '../domain/sealed.ts';
-import type { Arrival, BridgeHost, CareNews, StaffNews } from '../ports/bridge.ts';
+import type { Arrival, BridgeHost, CareNews, ConsentNews, StaffNews } from '../ports/bridge.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { KeyRing } from '../ports/keys.ts';
 import type { IncomingFact, Store } from '../ports/store.ts';
@@ -50,7 +50,7 @@ export function createBridgeHost(parts: ReceiveParts): BridgeHost {
       if (taken.ok) countAttachments(metrics, arrivals.filter((_, index) => taken.value[index]?.created));
       return taken;
     },
-    staff: (news) => take(news.map((each) => ('said' in each ? staffFact(parts, each) : careFact(parts, each)))),
+    staff: (news) => take(news.map((each) => ('said' in each ? staffFact(parts, each) : 'care' in each ? careFact(parts, each) : consentFact(parts, each)))),
     async find(source, name) {
       try {
         return ok(await store.findByName(source, name));
@@ -76,7 +76,7 @@ function countAttachments(metrics: Metrics, arrivals: readonly Arrival[]): void 
   for (const attachment of arrivals.flatMap(({ report }) => report.attachments ?? [])) metrics.count('attachments', isSent(attachment) ? { outcome: 'taken', kind: attachment.type } : { outcome: isAwaited(attachment) ? 'awaited' : attachment.refused, kind: '' });
 }
 
-const RESOURCES: Readonly<Record<string, string>> = { staff: 'staff', care: 'care' };
+const RESOURCES: Readonly<Record<string, string>> = { staff: 'staff', care: 'care', consent: 'consent' };
 
 const staffFact = ({ now }: ReceiveParts, { key, said }: StaffNews): IncomingFact => ({ source: said.source, key, at: now(), aggregate: { kind: 'staff', id: staffId(said) }, body: { type: 'staff.said', ...said } });
 
@@ -85,6 +85,16 @@ const careFact = ({ keys, now }: ReceiveParts, { key, care, team, patientKeys, w
   source: care.source, key, at: now(), aggregate: { kind: 'care', id: keys.pseudonym('care-team', `${care.source} ${team}`) },
   body: { type: 'care.said', care, patients: [...new Set(patientKeys.map((each) => as<SubjectId>(keys.pseudonym('patient', each))))], ...(writtenAt === undefined ? {} : { writtenAt }) },
 });
+
+/** As with care teams; its terms are sealed, as of the first name of the patient: that somebody consented says what they are treated for. */
+function consentFact({ keys, now }: ReceiveParts, { key, source, consent, patientKeys, terms, writtenAt }: ConsentNews): IncomingFact {
+  const patients = [...new Set(patientKeys.map((each) => as<SubjectId>(keys.pseudonym('patient', each))))];
+  const [subject] = patients;
+  return {
+    source, key, at: now(), aggregate: { kind: 'consent', id: keys.pseudonym('consent', `${source} ${consent}`) },
+    body: { type: 'consent.said', source, patients, ...(terms === undefined || subject === undefined ? {} : { terms: Sealed.of(subject, terms) }), ...(writtenAt === undefined ? {} : { writtenAt }) },
+  };
+}
 
 /** Names of the patient and of the report become keyed pseudonyms before anything is written. */
 function toFact({ keys, now, terms }: ReceiveParts, arrival: Arrival): IncomingFact {

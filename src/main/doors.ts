@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { startHttpServer, type DoorRefusal, type HttpServer, type HttpServerOptions } from '../adapters/http/server.ts';
 import { createAppserviceRoutes, type AppserviceOptions } from '../adapters/matrix/appservice.ts';
-import { createFhirPush, createPool, nothingUsed, STAFF_TYPES, type Pool } from '../../bridges/fhir-push/index.ts';
+import { createFhirPush, createPool, nothingUsed, type Pool } from '../../bridges/fhir-push/index.ts';
 import { createLimits, createScim, type ScimConfig } from '../../bridges/scim/index.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { as, type Millis } from '../domain/brand.ts';
@@ -16,7 +16,7 @@ import type { Store } from '../ports/store.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 import { healthz } from './operations.ts';
 import type { ModuleDoorParts } from './synapseModule.ts';
-import { createTrust, createTrustMemory } from './trust.ts';
+import { createTrust, createTrustMemory, staffTypesOf } from './trust.ts';
 import { notYetForHomeserver, notYetForSources } from './waiting.ts';
 
 export type DoorParts = {
@@ -135,7 +135,7 @@ const fhirPushConfig = (config: LoadedConfig): Parameters<typeof createFhirPush>
   sources: config.sources.map((source) => ({
     id: as(source.id), name: source.name, resourceTypes: source.resource_types, maxBytes: source.max_bytes, maxEntries: source.max_entries,
     requestsPerMinute: source.requests_per_minute, maxInFlight: source.max_in_flight, fhirBase: source.fhir_base, identifierSystems: source.identifier_systems,
-    directory: source.directory === undefined ? undefined : { types: STAFF_TYPES, matrixId: source.directory.matrix_id },
+    directory: source.directory === undefined ? undefined : { types: staffTypesOf(source.directory), matrixId: source.directory.matrix_id },
     attachments: { maxBytes: source.attachments.max_bytes, maxCount: source.attachments.max_count, types: source.attachments.types, fetches: source.attachments.fetch === undefined ? 'nothing' : 'under-base' },
   })),
 });

@@ -6,7 +6,7 @@ import { fixedKeySet, keySetOf, remoteKeySet, type KeySet } from '../adapters/au
 import { scopesFor } from '../adapters/auth/scopes.ts';
 import { createThrottle, type Throttle } from '../adapters/auth/throttle.ts';
 import { smartConfiguration, tokenEndpoint, type TokenEndpointParts } from '../adapters/auth/tokenEndpoint.ts';
-import { STAFF_TYPES } from '../../bridges/fhir-push/index.ts';
+import { CONSENT_TYPES, STAFF_TYPES, type StaffType } from '../../bridges/fhir-push/index.ts';
 import { ConfigError, type LoadedConfig } from '../config/load.ts';
 import { tokensOf } from '../config/trust.ts';
 import { as, type Millis } from '../domain/brand.ts';
@@ -56,7 +56,10 @@ export function createTrust(config: LoadedConfig, { keys, remember, now, observe
 const publicUrl = (config: LoadedConfig): string => (config.http.public_url ?? `http://${config.http.host}:${config.http.port}`).replace(/\/$/u, '');
 
 /** What an access token's scopes may name. */
-const typesOf = ({ resource_types: types, directory }: SourceConfig): readonly string[] => [...types, ...(directory === undefined ? [] : STAFF_TYPES)];
+const typesOf = ({ resource_types: types, directory }: SourceConfig): readonly string[] => [...types, ...staffTypesOf(directory)];
+
+/** What a source may say of the directory, and of consents. */
+export const staffTypesOf = (directory: SourceConfig['directory']): readonly StaffType[] => (directory === undefined ? [] : [...STAFF_TYPES, ...(directory.consents ? CONSENT_TYPES : [])]);
 
 function trustedSource(source: SourceConfig): TrustedSource {
   return {

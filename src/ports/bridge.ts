@@ -5,6 +5,7 @@
 import type { Millis, SourceId } from '../domain/brand.ts';
 import type { Care } from '../domain/care/care.ts';
 import type { ClinicalReport } from '../domain/clinical/report.ts';
+import type { ConsentTerms } from '../domain/consent/consent.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { Candidate } from '../domain/people/recipient.ts';
 import type { Staff, StaffSaid } from '../domain/people/staff.ts';
@@ -46,6 +47,18 @@ export type CareNews = {
   readonly writtenAt?: Millis;
 };
 
+/** What a source says of what a patient consented to. PHI, as with `CareNews`; what it says is sealed besides. */
+export type ConsentNews = {
+  readonly key: string;
+  readonly source: SourceId;
+  /** The source's own name of it. */
+  readonly consent: string;
+  readonly patientKeys: readonly string[];
+  /** Absent: it permits and denies nothing, any more or yet. */
+  readonly terms?: ConsentTerms;
+  readonly writtenAt?: Millis;
+};
+
 /** What became of an arrival. `id` is Aceso's logical id of the stored resource. */
 export type Receipt = { readonly id: string; readonly version: number; readonly created: boolean };
 
@@ -55,8 +68,8 @@ export type BridgeHost = {
    * Fails with `unavailable` (retry) when the store can't take them: the bridge answers 503 with Retry-After.
    */
   receive(arrivals: readonly Arrival[]): Promise<Outcome<readonly Receipt[], 'unavailable'>>;
-  /** The same for what is said of staff, and of who cares for whom: the bridge has made sure that the source may. */
-  staff(news: readonly (StaffNews | CareNews)[]): Promise<Outcome<readonly Receipt[], 'unavailable'>>;
+  /** The same for what is said of staff, of who cares for whom, and of who consented to what: the bridge has made sure that the source may. */
+  staff(news: readonly (StaffNews | CareNews | ConsentNews)[]): Promise<Outcome<readonly Receipt[], 'unavailable'>>;
   /** Looks for what was accepted earlier from this source under a name (`Type?identifier=system|value`). */
   find(source: SourceId, name: string): Promise<Outcome<readonly Receipt[], 'unavailable'>>;
   /** Says what became of a request. Codes and counts only: no PHI. */

@@ -38,6 +38,17 @@ const marked = (accession: string, npi: string, change: Readonly<Record<string, 
   text: { status: 'generated', div: `<div xmlns="http://www.w3.org/1999/xhtml">${canary()}</div>` }, ...change,
 });
 
+/** What a patient consented to, likewise. */
+const consented = (): Record<string, unknown> => ({
+  resourceType: 'Consent', id: canary(), identifier: [{ system: `urn:${canary()}`, value: canary() }], status: 'active', scope: { coding: [{ code: 'patient-privacy' }], text: canary() }, category: [{ coding: [{ code: '42CFRPart2', display: canary() }], text: canary() }],
+  patient: { display: canary(), identifier: { system: `urn:${canary()}`, value: canary() } }, performer: [{ display: canary() }], organization: [{ display: canary() }], sourceAttachment: { title: canary(), contentType: 'text/plain', data: Buffer.from(canary()).toString('base64') },
+  policyRule: { text: canary() }, verification: [{ verified: true, verifiedWith: { display: canary() } }], text: { status: 'generated', div: `<div xmlns="http://www.w3.org/1999/xhtml">${canary()}</div>` },
+  provision: {
+    type: 'permit', purpose: [{ code: canary() }], securityLabel: [{ code: canary() }], actor: [{ role: { coding: [{ code: 'IRCP' }], text: canary() }, reference: { reference: `Practitioner/${canary()}`, display: canary(), identifier: { system: `urn:${canary()}`, value: canary() } } }],
+    data: [{ meaning: 'instance', reference: { reference: `Observation/${canary()}`, display: canary() } }], code: [{ text: canary() }],
+  },
+});
+
 for (const store of STORE_KINDS) describe(`No PHI gets out (store: ${store})`, function () {
   this.timeout(120_000);
   let hospitals: Hospitals;
@@ -54,7 +65,7 @@ for (const store of STORE_KINDS) describe(`No PHI gets out (store: ${store})`, f
     url = store === 'postgres' ? await openTestDatabase() : undefined;
     aceso = await newAceso({
       mercy: hospitals.mercy, slot: hospitals.takeSlot(), partners: [{ server_name: hospitals.stAnne.serverName, name: 'St. Anne' }], ...(url === undefined ? {} : { postgresUrl: url }),
-      people: [{ id: user, name: 'Dr. Wren', user_id: userId, npi }],
+      people: [{ id: user, name: 'Dr. Wren', user_id: userId, npi }], source: { directory: { consents: true } },
     });
     await aceso.start();
   });
@@ -75,6 +86,7 @@ for (const store of STORE_KINDS) describe(`No PHI gets out (store: ${store})`, f
     await client.read(message.roomId, message.eventId);
     await client.reply(message.roomId, message.eventId, canary());
     await aceso.delivery('answered', ({ phase, party }) => phase === 'answered' && party === user);
+    expect((await aceso.push('/Consent', consented())).status).to.equal(201);
     // … what is held, what is refused, and what breaks …
     expect((await aceso.push('/DiagnosticReport', marked('CANARY-B', '3999999999'))).status).to.equal(201);
     await aceso.delivery('held', ({ held }) => held?.code === 'no-recipient');

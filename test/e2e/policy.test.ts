@@ -34,7 +34,7 @@ describe('The hospital\'s rules, on real servers', function () {
     const userId = await hospitals.stAnne.register('policy', PASSWORD);
     ada = await startJsClient({ baseUrl: hospitals.stAnne.baseUrl, user: 'policy', password: PASSWORD });
     const person = { id: 'dr-okafor', name: 'Dr. Ada Okafor', user_id: userId, npi: ADA_NPI, roles: ['billing'] };
-    aceso = await newAceso({ mercy: hospitals.mercy, slot: hospitals.takeSlot(), people: [person], partners: [{ server_name: hospitals.stAnne.serverName, name: 'St. Anne' }] });
+    aceso = await newAceso({ mercy: hospitals.mercy, slot: hospitals.takeSlot(), people: [person], partners: [{ server_name: hospitals.stAnne.serverName, name: 'St. Anne' }], source: { directory: { consents: true } } });
     await aceso.start();
   });
   after(async () => {
@@ -49,6 +49,28 @@ describe('The hospital\'s rules, on real servers', function () {
     expect(ada.invitations).to.deep.equal([]);
     await role('partner-clinician');
     await sees(ada, 'POLICY-1', 60_000);
+  });
+
+  it('hold a Part 2 result until the patient\'s consent, which goes with it, and the next once it is taken back; the log doesn\'t tell which', async () => {
+    const consent = (status: string): Promise<unknown> => aceso.push('/Consent', {
+      resourceType: 'Consent', id: 'c1', status, patient: { identifier: { system: 'urn:mercy:mrn', value: '00481516' } }, policyRule: { text: 'Release of records' },
+      scope: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/consentscope', code: 'patient-privacy' }] }, category: [{ coding: PART2.meta.security }],
+      provision: {
+        type: 'permit', purpose: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActReason', code: 'TREAT' }],
+        actor: [{ role: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType', code: 'IRCP' }] }, reference: { type: 'Practitioner', identifier: { system: 'http://hl7.org/fhir/sid/us-npi', value: ADA_NPI } } }],
+      },
+    });
+    await aceso.push('/DiagnosticReport', { ...potassiumReport({ accession: 'CONSENT-1', npi: ADA_NPI }), ...PART2 });
+    await heldByPolicy('part2-needs-consent');
+    await consent('active');
+    const { content } = await sees(ada, 'CONSENT-1', 60_000);
+    expect(content['body']).to.match(/42 CFR part 2 prohibits unauthorized use or disclosure of these records\.\n\nDisclosed to you with the patient's written consent, which names you, for treatment; it has no date of expiry\.$/u);
+    expect(verdicts().findLast(({ action, detail }) => action === 'rules.allowed' && detail['asked'] === 'read-result')?.detail).to.have.property('consent').that.is.a('string');
+    await consent('inactive');
+    await until('it to be taken back', () => readFileSync(aceso.logFile, 'utf8').includes('"consent.ended"'));
+    await aceso.push('/DiagnosticReport', { ...potassiumReport({ accession: 'CONSENT-2', npi: ADA_NPI }), ...PART2 });
+    await heldByPolicy('part2-needs-consent');
+    expect(readFileSync(aceso.logFile, 'utf8')).to.include('"rules.refused"').and.not.match(/part2-needs-consent|"consent":"[^"]+","delivery"|written consent/u);
   });
 
   it('hold a Part 2 result without consent, and let it go by itself when the hospital changes its rules', async () => {

@@ -54,6 +54,12 @@ const carerIn = (participant: Node, team: Located, scope: Scope): readonly Carer
   return identifiers.length === 0 && role.holder === undefined ? [] : [{ identifiers, ...role, ...periodOf(participant) }];
 };
 
+/** Whose role it was when it came along, whatever became of it. */
+export const holderNames = (role: Located | undefined, scope: Scope): readonly Identifier[] => {
+  const practitioner = role !== undefined && resourceType(role.node) === 'PractitionerRole' ? child(role.node, 'practitioner') : undefined;
+  return role === undefined || practitioner === undefined ? [] : namesOf(practitioner, scope.resolve(practitioner, role), scope);
+};
+
 /** Whose role it is by what came along, while it is; a role of nobody, or that has ended by its own word, is held by nobody. */
 const roleOf = (role: Located, written: string | undefined, scope: Scope): Pick<Carer, 'post' | 'holder'> => {
   const practitioner = child(role.node, 'practitioner');
@@ -69,7 +75,8 @@ const periodOf = (node: Node): Pick<Carer, 'from' | 'until'> => {
 
 const distinct = (identifiers: readonly Identifier[]): readonly Identifier[] => [...new Map(identifiers.map((each) => [`${each.system}|${each.value}`, each])).values()];
 
-const namesOf = (reference: Node, target: Located | undefined, scope: Scope): readonly Identifier[] => {
+/** Every name of a Practitioner, or of a post: whoever has it then. */
+export const namesOf = (reference: Node, target: Located | undefined, scope: Scope): readonly Identifier[] => {
   const written = text(reference, 'reference');
   const logical = child(reference, 'identifier');
   const local = target?.local ?? localName(written, scope.source);

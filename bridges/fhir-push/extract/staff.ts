@@ -94,14 +94,20 @@ const organisationIn = (located: Located, scope: Scope): { readonly organisation
   const reference = child(located.node, 'organization');
   if (reference === undefined) return { organisation: [] };
   const target = scope.resolve(reference, located);
-  const logical = child(reference, 'identifier');
-  const identifiers = [...(logical === undefined ? [] : [logical]), ...children(target?.node, 'identifier')].map((each) => asIdentifier(each, scope)).filter((each) => each !== undefined);
-  const names = [target?.local, localName(text(reference, 'reference'), scope.source), ...identifiers.map(({ system, value }) => `${system}|${value}`)].filter((each) => each !== undefined);
+  const names = organisationNames(reference, located, scope);
   const isDepartment = children(target?.node, 'type').flatMap((type) => children(type, 'coding')).some((coding) => text(coding, 'code') === 'dept');
   const name = text(target?.node, 'name');
   // A department is part of an organisation, and that one is whose staff they are.
   const above = isDepartment && target !== undefined ? organisationAbove(target, scope) : undefined;
   return { organisation: [...new Set(above ?? names)], ...(isDepartment && name !== undefined ? { department: name } : {}) };
+};
+
+/** Every name under which the configuration may have an organisation. */
+export const organisationNames = (reference: Node, located: Located, scope: Scope): readonly string[] => {
+  const target = scope.resolve(reference, located);
+  const logical = child(reference, 'identifier');
+  const identifiers = [...(logical === undefined ? [] : [logical]), ...children(target?.node, 'identifier')].map((each) => asIdentifier(each, scope)).filter((each) => each !== undefined);
+  return [target?.local, localName(text(reference, 'reference'), scope.source), ...identifiers.map(({ system, value }) => `${system}|${value}`)].filter((each) => each !== undefined);
 };
 
 const organisationAbove = (department: Located, scope: Scope): readonly string[] => {

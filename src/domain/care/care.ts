@@ -1,4 +1,5 @@
-import type { Millis, SourceId, SubjectId } from '../brand.ts';
+import type { DeliveryId, Millis, SourceId, SubjectId } from '../brand.ts';
+import type { Consent } from '../consent/consent.ts';
 import type { Lookup } from '../decision.ts';
 import { identifierName, partyNames, type Party } from '../people/party.ts';
 import type { Identifier } from '../people/recipient.ts';
@@ -24,7 +25,16 @@ export type CareTeam = {
 };
 
 /** A patient by their pseudonym, with the teams that have them in care now or from some day on. */
-export type Patient = { readonly id: SubjectId; readonly teams: Readonly<Record<string, Care>> };
+export type Patient = {
+  readonly id: SubjectId;
+  readonly teams: Readonly<Record<string, Care>>;
+  /** By the pseudonym of each. */
+  readonly consents?: Readonly<Record<string, Consent>>;
+  /** How often something of this has changed. */
+  readonly version?: number;
+  /** Deliveries that the rules keep back, until something changes. */
+  readonly waiting?: readonly DeliveryId[];
+};
 
 export const lookupsOfPatient = (patient: SubjectId | undefined): readonly Lookup[] => (patient === undefined ? [] : [{ kind: 'patient', name: patient }]);
 
@@ -37,11 +47,16 @@ const isNow = (period: Period, now: Millis): boolean => (period.from === undefin
  */
 export function caredForBy(patient: Patient | undefined, party: Party | undefined, now: Millis): readonly SourceId[] {
   if (patient === undefined || party?.kind !== 'person' || party.standing?.left) return [];
-  const posts = Object.values(party.fed ?? {}).flatMap(({ source, posts: held = [] }) => held.map((value) => identifierName({ system: ownSystem(source), value })));
-  const names = new Set([...partyNames(party), ...posts]);
+  const names = namesNow(party);
   const isNamed = ({ identifiers }: Pick<Carer, 'identifiers'>): boolean => identifiers.some((each) => names.has(identifierName(each)));
   const hasLost = (post: string | undefined, by: SourceId): boolean => post !== undefined && Object.values(party.fed ?? {}).some(({ source, lost = [] }) => source === by && lost.includes(post));
   const isHolder = ({ post, holder }: Carer, source: SourceId): boolean => holder !== undefined && isNow(holder, now) && isNamed(holder) && !hasLost(post, source);
   const teams = Object.values(patient.teams).filter((team) => team.active && isNow(team, now) && team.carers.some((carer) => isNow(carer, now) && (isNamed(carer) || isHolder(carer, team.source))));
   return [...new Set(teams.map(({ source }) => source))].sort();
+}
+
+/** Every name of somebody at this moment, with the posts that they hold (`PractitionerRole/9`). */
+export function namesNow(party: Party): ReadonlySet<string> {
+  const posts = Object.values(party.fed ?? {}).flatMap(({ source, posts: held = [] }) => held.map((value) => identifierName({ system: ownSystem(source), value })));
+  return new Set([...partyNames(party), ...posts]);
 }

@@ -1,7 +1,7 @@
-import { as, type Millis, type SubjectId } from '../brand.ts';
-import type { AuditEntry, Context, Decision } from '../decision.ts';
+import type { SubjectId } from '../brand.ts';
+import type { AuditEntry, Decision } from '../decision.ts';
 import type { Fact, FactOf, RaisedFact } from '../fact.ts';
-import { isOver, type Care, type CareTeam, type Patient } from './care.ts';
+import type { Care, CareTeam } from './care.ts';
 
 /** What a source says of one care team. The patients it was about and is no more lose it; an older version that comes late changes nothing. */
 export function decideCare(before: CareTeam | undefined, { aggregate: { id }, body }: Fact): Decision<CareTeam | undefined> {
@@ -19,13 +19,3 @@ export function decideCare(before: CareTeam | undefined, { aggregate: { id }, bo
 function changed({ care: { source, active, carers }, patients }: FactOf<'care.said'>, team: string): AuditEntry {
   return { action: active ? 'care.changed' : 'care.ended', because: `by ${source}`, detail: { source, team, people: carers.length, patients: patients.length } };
 }
-
-/** Who has a patient in care. Rules, rooms and deliveries ask it when they need to know; teams whose period is over are put away. */
-export function decidePatient(before: Patient | undefined, { aggregate, body }: Fact, { now }: Pick<Context, 'now'>): Decision<Patient | undefined> {
-  if (body.type !== 'patient.care') return { state: before, audit: [{ action: 'patient.ignored', because: `a patient has no rule for ${body.type}` }] };
-  const { [body.team]: _, ...others } = before?.teams ?? {};
-  const teams = { ...current(others, now), ...(body.care === undefined ? {} : { [body.team]: body.care }) };
-  return { state: { id: as<SubjectId>(aggregate.id), teams }, names: [aggregate.id], audit: [] };
-}
-
-const current = (teams: Patient['teams'], now: Millis): Patient['teams'] => Object.fromEntries(Object.entries(teams).filter(([, team]) => !isOver(team, now)));

@@ -1,6 +1,8 @@
 import { as, type EffectId, type EventId, type Millis } from '../brand.ts';
 import type { Context, Lookup, Settings, Timer } from '../decision.ts';
-import { lookupsOfPatient } from '../care/care.ts';
+import { lookupsOfPatient, type Patient } from '../care/care.ts';
+import { versionOf } from '../care/patient.ts';
+import { withScope } from '../consent/scope.ts';
 import { NO_AGREEMENT, noAgreement, strangersAmong } from '../agreements/agreed.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import type { Party } from '../people/party.ts';
@@ -68,7 +70,9 @@ function decided(state: DeliveryState | undefined, fact: Fact, context: Context)
     case 'room.kept':
       return roomKept(state, now);
     case 'operator.retry':
-      return retry(state, body.by, now);
+      return retry(state, { what: 'tried again by hand', by: body.by }, now);
+    case 'patient.changed':
+      return state.held?.code === POLICY && state.eventId === undefined ? retry(state, { what: 'asked again: something that is known of the patient has changed' }, now) : { state, audit: [] };
     case 'operator.close':
       return close(state, body.by, now);
     case 'operator.assign':
@@ -107,12 +111,15 @@ function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, context: C
   const asked = mayRead(party, reach.recipients, context, { delivery: before.id, critical: before.critical, labels: before.labels?.reveal() ?? [], patient: before.content.subject, rule: before.rule });
   if (asked.refused.length > 0) {
     const held = hold(before, { code: POLICY, reason: refusalWords(asked.refused) }, at);
-    return { ...held, audit: [...held.audit, ...asked.audit] };
+    return { ...held, raise: [waits(before, context)], audit: [...held.audit, ...asked.audit] };
   }
   const state: DeliveryState = { ...released(addressedTo(before, party)), phase: 'sending', roomId: body.roomId, seat: reach.seat, members: body.members };
-  const decision = went(state, { at, what: `its results room can be used; in it: ${present(body.members)}`, proof: body.roomId }, { effects: [sendEffect(state, reach)], timers: [sendingTimer(at)], clearTimers: [INVITATION] });
+  const decision = went(state, { at, what: `its results room can be used; in it: ${present(body.members)}`, proof: body.roomId }, { effects: [sendEffect({ ...state, content: state.content.map((content) => withScope(content, asked.grants)) }, reach)], timers: [sendingTimer(at)], clearTimers: [INVITATION] });
   return { ...decision, audit: [...decision.audit, ...asked.audit] };
 }
+
+/** What is known of its patient may change: then it is asked again. */
+const waits = ({ id, content: { subject } }: DeliveryState, { found }: Context): RaisedFact => ({ aggregate: { kind: 'patient', id: subject }, body: { type: 'patient.waits', delivery: id, version: versionOf(found.get(subject)?.state as Patient | undefined) } });
 
 /** The agreement ended while the room was got ready: nothing more goes there, and the room is asked for again, so that it tells when there is another. */
 function withoutAgreement(before: DeliveryState, stranger: string, party: Party, at: Millis): DeliveryDecision {
@@ -245,13 +252,14 @@ function superseded(before: DeliveryState, by: DeliveryState['id'], at: Millis):
   return went(before.held?.code === NO_RECIPIENT ? released(state) : state, { at, what: 'a correction takes its place', proof: by });
 }
 
-function retry(state: DeliveryState, by: string, at: Millis): DeliveryDecision {
+function retry(state: DeliveryState, { what, by }: Pick<Evidence, 'what' | 'by'>, at: Millis): DeliveryDecision {
+  const evidence: Evidence = { at, what, ...(by === undefined ? {} : { by }) };
   const { party, supersededBy } = state;
   if (!state.held) return kept(state, 'not held');
-  if (supersededBy !== undefined && state.eventId === undefined) return went(released(state), { at, what: 'not tried again: a correction took its place', by, proof: supersededBy });
-  if (state.held.code === UNREADABLE) return went(state, { at, what: 'tried again by hand', by }, { wake: (state.unread ?? []).map((eventId) => `decrypt:${eventId}`) });
+  if (supersededBy !== undefined && state.eventId === undefined) return went(released(state), { at, what: 'not tried again: a correction took its place', ...(by === undefined ? {} : { by }), proof: supersededBy });
+  if (state.held.code === UNREADABLE) return went(state, evidence, { wake: (state.unread ?? []).map((eventId) => `decrypt:${eventId}`) });
   if (!party) return kept(state, 'nobody is addressed yet: assign it to somebody');
-  return went(state, { at, what: 'tried again by hand', by }, { raise: [wantRoom(state.id, party)], wake: [sendLane(party), ...fileLanes(state)] });
+  return went(state, evidence, { raise: [wantRoom(state.id, party)], wake: [sendLane(party), ...fileLanes(state)] });
 }
 
 function assign(before: DeliveryState, body: FactOf<'operator.assign'>, at: Millis): DeliveryDecision {

@@ -11,12 +11,14 @@ export function labelsOf(resource: string): readonly Label[] {
   if (!resource.includes('"security"')) return [];
   const { meta } = JSON.parse(resource) as { readonly meta?: { readonly security?: unknown } };
   const codings: readonly unknown[] = Array.isArray(meta?.security) ? meta.security : [];
-  return [...new Set(codings.flatMap(labelOf))].sort();
+  return [...new Set(codings.flatMap((coding) => labelOf((typeof coding === 'object' && coding !== null ? (coding as { readonly code?: unknown }) : {}).code) ?? []))].sort();
 }
 
-function labelOf(coding: unknown): readonly Label[] {
-  const { code } = (typeof coding === 'object' && coding !== null ? coding : {}) as { readonly code?: unknown };
-  if (typeof code !== 'string') return [];
-  if (/^\s*(?:42\s?CFR\s?Part\s?2|(?:ETH|ETHUD|OPIOIDUD|SUD)\s*$)/iu.test(code)) return ['part2'];
-  return /^\s*[RV]\s*$/iu.test(code) ? ['restricted'] : [];
+/** Whether a code says 42 CFR Part 2 itself. */
+export const isPart2 = (code: string): boolean => /^\s*42\s?CFR\s?Part\s?2/iu.test(code);
+
+export function labelOf(code: unknown): Label | undefined {
+  if (typeof code !== 'string') return undefined;
+  if (isPart2(code) || /^\s*(?:ETH|ETHUD|OPIOIDUD|SUD)\s*$/iu.test(code)) return 'part2';
+  return /^\s*[RV]\s*$/iu.test(code) ? 'restricted' : undefined;
 }

@@ -5,7 +5,7 @@ import { as, type Millis, type UserId } from '../../domain/brand.ts';
 import type { Who } from '../../domain/policy/question.ts';
 import { ACTIONS, LABELS, RECORDS, ROOM_KINDS } from '../../domain/policy/words.ts';
 import { organisationsIn } from '../agreements/register.ts';
-import { openStore, type Opened } from '../compose.ts';
+import { openStore, settingsOf, type Opened } from '../compose.ts';
 import { table, type Printed } from '../print.ts';
 import type { ExplainOptions } from './explain.ts';
 
@@ -54,7 +54,7 @@ export function addPolicy(program: Command, { config, print }: PolicyParts): voi
     .addArgument(new Argument('<action>', `one of ${ACTIONS.join(', ')}`))
     .argument('<what>', `a room: ${ROOM_KINDS.join(', ')}; results are read in one of them. To administer or export, also ${RECORDS.join(', ')}`)
     .option('--given <words>', 'what else is so, with commas: responsible, in-care, consent, emergency, reason, approved; or nothing', words)
-    .option('--patient', 'whether the patient is in their care is asked of what sources say; the patient\'s name is read from standard input (system|value, as results have it)')
+    .option('--patient', 'whether the patient is in their care, and consented, is asked of what sources say; the patient\'s name is read from standard input (system|value, as results have it)')
     .option('--critical', 'the result is critical').addOption(new Option('--label <label>', `a security label of the result (may be repeated): ${LABELS.join(', ')}`).argParser(words))
     .addOption(new Option('--rules <rules>', 'by which rules').default('in-force or configured')).addHelpText('after', SOURCES_HELP)
     .addHelpText('after', '\nWithout --given, the result is theirs to act on and the patient in their care (responsible,in-care).\n\n  aceso policy explain dr-okafor read-result results --critical\n  aceso policy explain dr-okafor join patient --patient < name-of-the-patient\n  aceso policy explain role:billing join consult\n  aceso policy explain dr-okafor read-result results --label part2 --given responsible,consent')
@@ -67,12 +67,14 @@ export function addPolicy(program: Command, { config, print }: PolicyParts): voi
       const at = now();
       const asker: Who = role === undefined ? await whoNamed((await opened()).store, who, await organisationsIn((await opened()).store, config())) : { ...asTheyShouldBe(role), userId: as<UserId>(`@any-${role}:example`), trainedAt: at };
       if (options.patient === undefined) return explain(rules, questionFrom(asker, action, what, { ...options, given: options.given ?? ['responsible', 'in-care'] }, at));
-      if (role !== undefined || options.given?.includes('in-care')) throw new Error('--patient asks what sources say of one person: name somebody of the directory, and leave in-care out of --given.');
-      const { careOfNamed } = await import('./care.ts');
+      if (role !== undefined || options.given?.includes('in-care') || options.given?.includes('consent')) throw new Error('--patient asks what sources say of one person: name somebody of the directory, and leave in-care and consent out of --given.');
+      const { careOfNamed, consentsOfNamed } = await import('./care.ts');
       const { patientGiven } = await import('../patient.ts');
       const { store, keys } = await opened();
-      const sources = await careOfNamed(store, asker.userId, patientGiven(keys), at);
-      return explain(rules, questionFrom(asker, action, what, { ...options, given: [...(options.given ?? ['responsible']), ...(sources.length > 0 ? ['in-care'] : [])] }, at), sources);
+      const patient = patientGiven(keys);
+      const [careBy, consents] = [await careOfNamed(store, asker.userId, patient, at), await consentsOfNamed(store, asker, patient, settingsOf(config()), at)];
+      const said = [...(careBy.length > 0 ? ['in-care'] : []), ...(consents.grants.length > 0 ? ['consent'] : [])];
+      return explain(rules, questionFrom(asker, action, what, { ...options, given: [...(options.given ?? ['responsible']), ...said] }, at), { careBy, consents });
     }));
 
   policy.command('diff').description('which rules, and which cells of the role matrix, a change of the rules changes')

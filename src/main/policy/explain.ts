@@ -4,6 +4,7 @@ import { NO_CIRCUMSTANCES, type Circumstances, type Question, type Target, type 
 import { stranger, whoIs } from '../../domain/policy/standing.ts';
 import { ACTIONS, isAction, isRecords, isRoomKind, LABELS, RECORDS, ROOM_KINDS, type Action, type Label } from '../../domain/policy/words.ts';
 import { as, type Millis, type SourceId, type UserId } from '../../domain/brand.ts';
+import type { Grant } from '../../domain/consent/consent.ts';
 import { entryName, personName, type Party } from '../../domain/people/party.ts';
 import type { Store } from '../../ports/store.ts';
 import { instant, type Printed } from '../print.ts';
@@ -13,8 +14,11 @@ export type ExplainOptions = { readonly given: readonly string[]; readonly criti
 const GIVEN: Readonly<Record<string, keyof Circumstances>> = { 'responsible': 'responsible', 'in-care': 'inCare', 'consent': 'consent', 'emergency': 'emergency', 'reason': 'reason', 'approved': 'approved' };
 export const GIVEN_WORDS = Object.keys(GIVEN);
 
-/** The verdict over one question, and the rules that made it, in words. `careBy`: the sources by whom the patient is in their care, when that was asked. */
-export function explain(policy: LoadedPolicy, question: Question, careBy?: readonly SourceId[]): Printed {
+/** What sources say of the patient, when that was asked: by whom they are in their care, and which of the consents that there are cover them. */
+export type OfPatient = { readonly careBy: readonly SourceId[]; readonly consents: { readonly grants: readonly Grant[]; readonly known: number } };
+
+/** The verdict over one question, and the rules that made it, in words. */
+export function explain(policy: LoadedPolicy, question: Question, of?: OfPatient): Printed {
   const verdict = policy.judge(question);
   const { who, action, target, circumstances, at } = question;
   const rulesOf = (ids: readonly string[]): readonly LoadedPolicy['rules'][number][] => policy.rules.filter(({ id }) => ids.includes(id));
@@ -22,11 +26,11 @@ export function explain(policy: LoadedPolicy, question: Question, careBy?: reado
   const lines = [
     `${verdict.allowed ? 'YES' : 'NO'}: ${who.userId} ${verdict.allowed ? 'may' : 'may not'} ${action} ${targetWords(target)}.`, ...(verdict.message === '' ? [] : [verdict.message]), '',
     ...factsOf(who, at).map(([name, value]) => `  ${name.padEnd(13)} ${value}`),
-    ...(careBy === undefined ? [] : [`  ${'in care'.padEnd(13)} ${careBy.length === 0 ? 'no: no care team of any source that is in force now has them and the patient' : `yes, by a care team of ${careBy.join(', ')}`}`]),
+    ...(of === undefined ? [] : ofPatient(of).map(([name, value]) => `  ${name.padEnd(13)} ${value}`)),
     `  ${'given'.padEnd(13)} ${GIVEN_WORDS.filter((word) => circumstances[GIVEN[word] ?? 'responsible']).join(', ') || 'nothing'}`, `  ${'revision'.padEnd(13)} ${verdict.revision.slice(0, 12)}`, '',
     ...(shown.length === 0 ? ['No rule permits it: whatever none permits is refused (default-deny).'] : shown.flatMap(({ id, effect, cites, file, line, text }) => [`${effect}s by ${id} (${cites.join(', ')}), ${file}:${line}`, ...text.split('\n').map((each) => `    ${each}`), ''])),
   ];
-  return { json: { question: { who: { ...who, organisation: who.organisation.id, agreements: inForce(who.organisation, at) }, action, target, circumstances, at }, ...(careBy === undefined ? {} : { careBy }), verdict, rules: shown }, text: lines.join('\n').trimEnd() };
+  return { json: { question: { who: { ...who, organisation: who.organisation.id, agreements: inForce(who.organisation, at) }, action, target, circumstances, at }, ...(of === undefined ? {} : { careBy: of.careBy, consents: of.consents.grants }), verdict, rules: shown }, text: lines.join('\n').trimEnd() };
 }
 
 function factsOf({ roles, organisation, department, trainedAt, mfa, posture }: Who, at: Millis): readonly (readonly [string, string])[] {
@@ -34,6 +38,13 @@ function factsOf({ roles, organisation, department, trainedAt, mfa, posture }: W
     ['roles', roles.join(', ') || 'none: the directory doesn\'t know them'],
     ['organisation', `${organisation.id}${organisation.own ? ', this hospital' : `, a partner; agreements in force: ${inForce(organisation, at).join(', ') || 'none'}`}`],
     ['department', department ?? 'not known'], ['training', trainedAt === undefined ? 'not known' : instant(trainedAt).slice(0, 10)], ['second factor', mfa === undefined ? 'not known' : mfa ? 'yes' : 'no'], ['devices', posture],
+  ];
+}
+
+function ofPatient({ careBy, consents: { grants, known } }: OfPatient): readonly (readonly [string, string])[] {
+  return [
+    ['in care', careBy.length === 0 ? 'no: no care team of any source that is in force now has them and the patient' : `yes, by a care team of ${careBy.join(', ')}`],
+    ['consent', grants.length === 0 ? `no: ${known === 0 ? 'no source sent one of the patient that is active' : `none of the ${known} that sources sent of the patient lets them read what is labelled Part 2 now, or one denies it`}` : `yes, by ${grants.map(({ consent, scope: { until } }) => `${consent} (${until === undefined ? 'without an end' : `until ${instant(until)}`})`).join(', ')}`],
   ];
 }
 

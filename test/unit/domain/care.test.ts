@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { as, type Millis, type SourceId, type SubjectId } from '../../../src/domain/brand.ts';
 import { caredForBy, type Care, type CareTeam, type Patient } from '../../../src/domain/care/care.ts';
-import { decideCare, decidePatient } from '../../../src/domain/care/decide.ts';
+import { decideCare } from '../../../src/domain/care/decide.ts';
+import { decidePatient } from '../../../src/domain/care/patient.ts';
 import type { Decision } from '../../../src/domain/decision.ts';
 import type { FactBody, FactOf } from '../../../src/domain/fact.ts';
 import type { Party } from '../../../src/domain/people/party.ts';

@@ -152,6 +152,26 @@ describe('Who may read a result, by the policy', () => {
     expect(lookupsOfDelivery(fact('delivery', ready), state)).to.deep.include({ kind: 'patient', name: SUBJECT });
   });
 
+  it('it is kept back, waits for what may change of its patient, and asks again when it does; sent by a consent, with its scope and its pseudonym in the audit', () => {
+    const [patient, terms] = [{ kind: 'patient', id: SUBJECT }, { part2: true, provision: { type: 'permit', actors: [{ kind: 'person', identifiers: ada.identifiers }], purposes: ['TREAT'], exceptions: [] } }] as const;
+    const byConsent: Judge = (question) => (question.circumstances.consent ? { ...judge(question), allowed: true, rules: ['consented'] } : judge(question));
+    const before = { ...contextWith([ada], byConsent) };
+    const after: Context = { ...before, found: new Map([...before.found, [SUBJECT, { aggregate: patient, state: { id: SUBJECT, teams: {}, version: 3, consents: { c9: { source: 'ehr', terms: Sealed.of(SUBJECT, terms) } } } }]]) };
+    const written: FactBody = { ...requested, content: Sealed.of(SUBJECT, { body: 'Text' }) };
+    const kept = deliver([[written, before], [ready, before]]);
+    expect(kept.raise).to.deep.equal([{ aggregate: patient, body: { type: 'patient.waits', delivery: 'x', version: 0 } }]);
+    const again = deliver([[written, before], [ready, before], [{ type: 'patient.changed' }, before]]);
+    expect(seen(again)).to.deep.equal(['room.wanted']);
+    expect(deliver([[written, before], [ready, before], [ready, { ...after, judge }]]).raise).to.deep.equal([{ aggregate: patient, body: { type: 'patient.waits', delivery: 'x', version: 3 } }]);
+    const sent = deliver([[written, before], [ready, before], [{ type: 'patient.changed' }, before], [ready, after]]);
+    expect(sent.audit.at(-1)).to.deep.equal({ action: 'rules.allowed', because: 'allowed by consented', detail: { user: adaId, asked: 'read-result', rules: 'consented', revision: 'r7', delivery: 'x', consent: 'c9' } });
+    const [send] = sent.effects ?? [];
+    expect(send?.body.type === 'room.send' && send.body.content.reveal()['body']).to.equal('Text\n\nDisclosed to you with the patient\'s written consent, which names you, for treatment; it has no date of expiry.');
+    expect(deliver([[written, after], [ready, after], [{ type: 'patient.changed' }, before]]).raise ?? [], 'what is on its way is not asked again').to.deep.equal([]);
+    const { labels: _, ...plain } = written as FactBody & { readonly labels?: unknown };
+    expect(deliver([[plain, after], [ready, after]]).audit.at(-1)?.detail, 'consent is asked of what is labelled alone').not.to.have.property('consent');
+  });
+
   it('one of a team who is in the room may not: nothing is sent, for everybody there would read it', () => {
     const { labels: _, ...plain } = requested as FactBody & { readonly labels?: unknown };
     const team: FactBody = { type: 'room.ready', roomId: as<RoomId>('!r:m'), party: lab, members: { [adaId]: 'joined', [benId]: 'joined' } };
