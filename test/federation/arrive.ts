@@ -1,7 +1,8 @@
 /** Waits for what is allowed to arrive at both hospitals: by itself, or with the next messages of its room. */
 import { encryptedContent } from '../support/megolm.ts';
 import type { Attempt, Shown } from './attempt.ts';
-import { sendAllowed, type Play } from './play.ts';
+import type { Play } from './play.ts';
+import { sendAllowed } from './sending.ts';
 
 export type Arrival = { readonly shown: readonly Shown[]; /** Events that came once more was said in their room, and not before. */ readonly late: readonly string[] };
 
@@ -20,11 +21,13 @@ export async function arrive(all: Play, look: () => Promise<readonly Shown[]>, s
   await saySomething(all, new Set(missing.map(({ roomId }) => roomId)));
   const until = Date.now() + BROUGHT_WITHIN_MS;
   for (;;) {
+    const began = Date.now();
     const shown = await look();
     const late = missing.filter(({ eventId = '' }) => isEverywhere(eventId, shown));
     if (late.length === missing.length || Date.now() > until || all.signal.aborted) return { shown, late: late.map(({ eventId = '' }) => eventId) };
     say(`${missing.length - late.length} of them haven't come yet`);
-    await pause(3000);
+    // A look at long rooms takes the servers seconds: they have as much time for the rest.
+    await pause(Math.max(3000, Date.now() - began));
   }
 }
 

@@ -7,14 +7,16 @@ export type Attempt = {
   readonly roomId: string;
   readonly marker: string;
   readonly sentAt: number;
-  /** Undefined when the sender's own server refused it. */
+  /** Undefined when the sender's own server refused it, or didn't answer. */
   readonly eventId?: string;
   /** An event that it would remove, if it were accepted. */
   readonly removes?: string;
-  /** What the sender's own server said. */
+  /** What the sender's own server said; 0 when it said nothing. */
   readonly status?: number;
   /** Why it was refused: a rule's id, or an error code. */
   readonly refused?: string;
+  /** The kind that was forged beside it. */
+  readonly beside?: string;
 };
 
 /** What the clients of one server are shown. */

@@ -1,6 +1,6 @@
 /** What the policy server costs a sender: the same message to a room with one and to a room without, in turn. */
 import { encryptedContent } from '../support/megolm.ts';
-import { call, roomPath, sendAs, type Person } from './person.ts';
+import { call, isPassing, roomPath, sendAs, type Person } from './person.ts';
 import { enter } from './stage.ts';
 
 export type Cost = { readonly pairs: number; readonly withPolicy: Quantiles; readonly without: Quantiles };
@@ -15,6 +15,7 @@ export async function costOf(pairs: number, sender: Person, reader: Person, gove
     for (const [which, roomId] of pair % 2 === 0 ? order : order.toReversed()) {
       const began = performance.now();
       const { status, body } = await sendAs(sender, roomId, { type: 'm.room.encrypted', content: encryptedContent() });
+      if (isPassing(status)) continue; // a bad moment of the server measures nothing
       if (status !== 200) throw new Error(`a message to measure by was refused: ${status} ${JSON.stringify(body)}`);
       times[which].push(performance.now() - began);
     }

@@ -39,7 +39,7 @@ export async function dendriteProgram(say: (line: string) => void): Promise<{ re
   return { path };
 }
 
-export type Dendrite = Home & { readonly logFile: string; stop(): Promise<void> };
+export type Dendrite = Home & { readonly logFile: string; /** How it ended; undefined while it runs. */ ended(): string | undefined; stop(): Promise<void> };
 
 const DATABASES = ['federation_api', 'key_server', 'media_api', 'mscs', 'relay_api', 'room_server', 'sync_api'];
 
@@ -71,6 +71,7 @@ export async function startDendrite(path: string, dataDir: string, tls: Tls): Pr
     name: 'Dendrite', serverName, baseUrl, logFile,
     register: (user, password, role = 'user') => registerAt(baseUrl, sharedSecret, { user, password, role }),
     login: (user, password, deviceName, deviceId) => loginAt(baseUrl, { user, password, deviceName, deviceId }),
+    ended: () => started.ended(),
     stop: () => started.stop(),
   };
 }

@@ -35,10 +35,10 @@ export type Forge = {
   /** The graph's loose ends, as far as everybody has them: what comes after something that a hospital lacks, it drops. */
   place(room: Room): Promise<Place>;
   make(room: Room, event: Sendable, twist?: Twist): Promise<Forged>;
-  /** Asks the room's policy server, as an honest server would before it sends. */
+  /** Asks the room's policy server, as an honest server would before it sends. One that doesn't answer has the rule `no-answer`. */
   ask(forged: Forged): Promise<Judged>;
-  /** Resolves when each target has taken it into its queue. */
-  deliver(forged: Forged): Promise<void>;
+  /** Resolves when each target has taken it into its queue, or didn't for a minute; gives those that didn't. */
+  deliver(forged: Forged): Promise<readonly string[]>;
   close(): void;
 };
 
@@ -54,6 +54,8 @@ export type ForgeParts = {
   readonly policyServer: string;
   readonly ca: Buffer;
 };
+
+export const UNANSWERED = 'no-answer';
 
 const asItIs = (pdu: JsonObject): JsonObject => pdu;
 
@@ -117,7 +119,7 @@ export function createForge({ server: { serverName, dataDir }, eve, root, isEver
       const began = performance.now();
       const answer = await policy.ask('POST', uri, { content: forged.pdu, authorization: xMatrix({ method: 'POST', uri, content: forged.pdu }, serverName, policyServer, keyId, signer) });
       const ms = performance.now() - began;
-      if (!answer.ok) throw new Error(`the policy server: ${answer.error.message}`);
+      if (!answer.ok) return { granted: false, ms, forged, rule: UNANSWERED };
       const { status, body } = answer.value;
       const signature = body[policyServer];
       if (status !== 200 || !isObject(signature)) return { granted: false, ms, forged, rule: reasonOf(body) };
@@ -125,7 +127,8 @@ export function createForge({ server: { serverName, dataDir }, eve, root, isEver
       return { granted: true, ms, forged: { ...forged, pdu: { ...forged.pdu, signatures: { ...signatures, [policyServer]: signature } } } };
     },
     async deliver({ pdu }) {
-      await Promise.all(outboxes.map((outbox) => outbox.send(pdu)));
+      const sent = await Promise.allSettled(outboxes.map((outbox) => outbox.send(pdu)));
+      return sent.flatMap((each, index) => (each.status === 'rejected' ? [targets[index]?.serverName ?? ''] : []));
     },
     close() {
       policy.close();

@@ -1,6 +1,7 @@
 /** What was tried so far, and what of it others may refer to. */
 import type { Attempt } from './attempt.ts';
 import type { Forged } from './forge.ts';
+import { createTroubles, type Troubles } from './trouble.ts';
 
 export type Fresh = { readonly sender: string; readonly eventId: string };
 
@@ -12,6 +13,7 @@ export type Ledger = {
   readonly signed: { readonly kind: string; readonly eventId: string }[];
   /** How often something allowed was sent again, since it couldn't be checked just then. */
   again: number;
+  readonly troubles: Troubles;
   note(attempt: Attempt): void;
   /** An encrypted message that nobody has answered yet; each is given once. */
   takeFresh(roomId: string, may: (fresh: Fresh) => boolean): string | undefined;
@@ -25,12 +27,12 @@ export type Ledger = {
 const MOST_FRESH = 200;
 const MOST_FORGED = 200;
 
-export function createLedger(): Ledger {
+export function createLedger(troubles = createTroubles()): Ledger {
   const attempts: Attempt[] = [];
   const fresh = new Map<string, Fresh[]>();
   const forgedBefore = { refused: new Array<Forged>(), accepted: new Array<Forged>() };
   return {
-    attempts, checks: [], signed: [], again: 0, ...forgedBefore,
+    attempts, checks: [], signed: [], again: 0, troubles, ...forgedBefore,
     putForged(which, forged) {
       forgedBefore[which].push(forged);
       if (forgedBefore[which].length > MOST_FORGED) forgedBefore[which].shift();

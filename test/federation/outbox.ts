@@ -33,7 +33,7 @@ export function outboxTo({ target, origin, keyId, signer, ca }: OutboxParts): Ou
     for (;;) {
       const answer = await ask('PUT', uri, { content, authorization: xMatrix({ method: 'PUT', uri, content }, origin, target, keyId, signer) });
       if (answer.ok && answer.value.status === 200) return;
-      if (Date.now() > until || (answer.ok && answer.value.status !== 429)) throw new Error(`${target} doesn't take a transaction: ${answer.ok ? `${answer.value.status} ${JSON.stringify(answer.value.body)}` : answer.error.message}`);
+      if (Date.now() > until || (answer.ok && answer.value.status !== 429 && answer.value.status < 500)) throw new Error(`${target} doesn't take a transaction: ${answer.ok ? `${answer.value.status} ${JSON.stringify(answer.value.body)}` : answer.error.message}`);
       await pause(AGAIN_MS);
     }
   }

@@ -3,11 +3,13 @@ import { until } from '../support/until.ts';
 import { encryptedContent } from '../support/megolm.ts';
 import type { Attempt } from './attempt.ts';
 import { ENDED, type Kind, type Subject, type Way } from './forbidden.ts';
-import type { Forge, Forged, Room } from './forge.ts';
+import { UNANSWERED, type Forge, type Forged, type Room } from './forge.ts';
 import type { Ledger } from './ledger.ts';
-import { reasonOf, sendAs, type Person, type Sendable } from './person.ts';
+import type { Pace } from './pace.ts';
+import { isPassing, reasonOf, sendAs, type Person, type Sendable } from './person.ts';
 import type { AllowedName, Step } from './plan.ts';
 import { PASSING_REFUSALS } from '../../src/domain/policy/admissionRules.ts';
+import { ask, forgeAllowed, handOver, noteAnswer, sendAllowed } from './sending.ts';
 import type { People, Stage } from './stage.ts';
 import type { Watch } from './watch.ts';
 
@@ -25,31 +27,50 @@ export type Play = {
   readonly ledger: Ledger;
   readonly anchors: Anchors;
   readonly watches: readonly Watch[];
+  readonly pace: Pick<Pace, 'turn'>;
+  /** Aborted when somebody interrupts, or nothing of what follows would mean anything. */
   readonly signal: AbortSignal;
-  readonly progress: (done: number) => void;
+  readonly progress: () => void;
 };
+
+/** The rest of the run wouldn't mean anything. */
+export class Meaningless extends Error {}
 
 /** Which share of what is forged is shown to the policy server first. */
 const ASKED_SHARE = 0.6;
 const REACTIONS = ['👍', '✅', '👀', '🙏', '❤'];
-/** A refusal of the moment: clients send again. */
-const PASSING = 'M_LIMIT_EXCEEDED';
-const AGAIN_MS = 2000;
-const TRIES = 6;
+/** For an honest event that was sent beside a forged one to be seen at both hospitals; whether it comes later, the end shows. */
+const BESIDE_WITHIN_MS = 30_000;
+const MOST_FAILED_IN_A_ROW = 100;
 
+/** An event that can't be tried is counted, and the next one is; so many of them in a row end it with {@link Meaningless}. */
 export async function play(all: Play, steps: readonly Step[]): Promise<void> {
   let next = 0;
+  let failedInARow = 0;
   const lane = async (): Promise<void> => {
-    for (let step = steps[next++]; step && !all.signal.aborted; step = steps[next++]) {
-      await take(all, step);
-      all.progress(step.number);
+    for (let step = steps[next++]; step && !all.signal.aborted && failedInARow < MOST_FAILED_IN_A_ROW; step = steps[next++]) {
+      failedInARow = await isTried(all, step, () => take(all, step)) ? 0 : failedInARow + 1;
+      all.progress();
     }
   };
   await Promise.all(Array.from({ length: all.lanes }, lane));
+  if (failedInARow >= MOST_FAILED_IN_A_ROW) throw new Meaningless(`${failedInARow} events in a row could not be tried`);
 }
 
-function take(all: Play, step: Step): Promise<void> {
+async function isTried({ ledger }: Play, { number, way }: { readonly number: number; readonly way: string }, attempt: () => Promise<void>): Promise<boolean> {
+  try {
+    await attempt();
+    return true;
+  } catch (error) {
+    ledger.troubles.note('an event could not be tried', `number ${number} (${way}): ${error instanceof Error ? error.message : String(error)}`);
+    return false;
+  }
+}
+
+async function take(all: Play, step: Step): Promise<void> {
   const room = pick(roomsOf(all, step.way), step.lots[0]);
+  if (step.way === 'dendrite' && 'dan' in all.dendrite && all.dendrite.ended() !== undefined) throw new Error('Dendrite has ended');
+  await all.pace.turn(room.roomId);
   if (step.allowed) return allowed(all, step.name, step.way, room, step);
   if (typeof step.kind === 'string') return replay(all, step.kind, step);
   switch (step.way) {
@@ -98,6 +119,7 @@ async function byClient(all: Play, kind: Kind, way: Way, room: Room, { number, l
   const actor = Object.values(all.people).find(({ userId }) => userId === as) ?? sender;
   const sentAt = Date.now();
   const { status, body } = await sendAs(actor, room.roomId, event);
+  if (isPassing(status)) noteAnswer(all, actor, status, body);
   all.ledger.note({ number, kind: kind.name, way, allowed: false, roomId: room.roomId, marker: of.marker, sentAt, status, ...removalOf(event, of), ...(status === 200 ? { eventId: String(body['event_id']) } : { refused: reasonOf(body) }) });
 }
 
@@ -110,17 +132,11 @@ async function linear(all: Play, kind: Kind, room: Room, { number, lots }: Turn)
   await deliver(all, kind, 'linear', room, { forged, event, of, number });
 }
 
-async function ask({ forge, ledger }: Play, forged: Forged, kind: string): Promise<void> {
-  const { ms, granted } = await forge.ask(forged);
-  ledger.checks.push(ms);
-  if (granted) ledger.signed.push({ kind, eventId: forged.eventId });
-}
-
-async function deliver({ forge, ledger }: Play, kind: Kind, way: Way, room: Room, { forged, event, of, number }: { readonly forged: Forged; readonly event: Sendable; readonly of: Subject; readonly number: number }): Promise<void> {
+async function deliver(all: Play, kind: Kind, way: Way, room: Room, { forged, event, of, number }: { readonly forged: Forged; readonly event: Sendable; readonly of: Subject; readonly number: number }): Promise<void> {
   const sentAt = Date.now();
-  await forge.deliver(forged);
-  ledger.putForged('refused', forged);
-  ledger.note({ number, kind: kind.name, way, allowed: false, roomId: room.roomId, marker: of.marker, sentAt, eventId: forged.eventId, ...removalOf(event, of) });
+  await handOver(all, forged, all.forge.deliver(forged));
+  all.ledger.putForged('refused', forged);
+  all.ledger.note({ number, kind: kind.name, way, allowed: false, roomId: room.roomId, marker: of.marker, sentAt, eventId: forged.eventId, ...removalOf(event, of) });
 }
 
 /** Beside an honest event that is sent in the same moment; then an allowed one of the forger's joins both, and with it what came before. */
@@ -131,20 +147,33 @@ async function forked(all: Play, kind: Kind, room: Room, { number }: Turn): Prom
   const place = await forge.place(room);
   const forged = await forge.make(room, event, { ...kind.twist?.(of), place });
   const [honest] = await Promise.all([
-    sendAllowed(all, { name: 'beside-a-fork', way: 'client', room, number, sender: bob }, { type: 'm.room.encrypted', content: encryptedContent() }),
+    sendAllowed(all, { name: 'beside-a-fork', way: 'client', room, number, sender: bob, beside: kind.name }, { type: 'm.room.encrypted', content: encryptedContent() }),
     deliver(all, kind, 'forked', room, { forged, event, of, number }),
   ]);
   if (honest === undefined) return;
-  await until(`the honest event beside ${kind.name} at both hospitals`, () => watches.every((watch) => watch.has(honest)), 120_000, 20);
-  await forgeAllowed(all, { name: 'joining-a-fork', room, number }, { type: 'm.room.encrypted', content: encryptedContent() }, { prev: [forged.eventId, honest], depth: place.depth + 2 });
+  if (!await isSeen(all, honest)) {
+    all.ledger.troubles.note('an honest event beside a forged one was not seen at both hospitals in time', `${honest}, event ${number} beside ${kind.name} ${forged.eventId} in ${room.roomId}; seen at ${watches.filter((watch) => watch.has(honest)).map(({ server }) => server).join(', ') || 'none'}`);
+    return;
+  }
+  await forgeAllowed(all, { name: 'joining-a-fork', room, number, beside: kind.name }, { type: 'm.room.encrypted', content: encryptedContent() }, { prev: [forged.eventId, honest], depth: place.depth + 2 });
 }
 
-async function replay({ forge, ledger, seed, rooms }: Play, name: string, { number, lots }: Turn): Promise<void> {
+async function isSeen({ watches, signal }: Play, eventId: string): Promise<boolean> {
+  const until = Date.now() + BESIDE_WITHIN_MS;
+  while (!watches.every((watch) => watch.has(eventId))) {
+    if (Date.now() > until || signal.aborted) return false;
+    await pause(20);
+  }
+  return true;
+}
+
+async function replay(all: Play, name: string, { number, lots }: Turn): Promise<void> {
+  const { forge, ledger, seed, rooms } = all;
   const of = name === 'replay-of-refused' ? ledger.refused : ledger.accepted;
   const forged = of.length === 0 ? undefined : pick(of, lots[1]);
   if (!forged) return;
   const sentAt = Date.now();
-  await forge.deliver(forged);
+  await handOver(all, forged, forge.deliver(forged));
   ledger.note({ number, kind: name, way: 'linear', allowed: false, roomId: pick(rooms, 0).roomId, marker: `FED-${seed}-${number}`, sentAt, eventId: forged.eventId });
 }
 
@@ -178,51 +207,6 @@ function allowedEvent({ ledger, anchors, watches }: Play, name: AllowedName, { r
   }
 }
 
-type AllowedSend = { readonly name: string; readonly way: Way; readonly room: Room; readonly number: number; readonly sender: Person };
-
-/** By a client, as clients do it: what can't be checked just then is sent again. */
-export async function sendAllowed({ ledger, seed }: Play, { name, way, room, number, sender }: AllowedSend, event: Sendable): Promise<string | undefined> {
-  const sentAt = Date.now();
-  for (let tries = 1; ; tries += 1) {
-    const { status, body } = await sendAs(sender, room.roomId, event);
-    if ((body['errcode'] === PASSING || status >= 500) && tries < TRIES) {
-      ledger.again += 1;
-      await pause(AGAIN_MS);
-      continue;
-    }
-    const eventId = status === 200 ? String(body['event_id']) : undefined;
-    ledger.note({ number, kind: name, way, allowed: true, roomId: room.roomId, marker: `FED-${seed}-${number}`, sentAt, status, ...(eventId === undefined ? { refused: `${reasonOf(body)} ${String(body['error'])}` } : { eventId }) });
-    return eventId;
-  }
-}
-
-/** By the hostile server, properly: with the policy server's signature, or without, so that each hospital asks for it. */
-async function forgeAllowed({ forge, ledger, seed }: Play, { name, room, number, isAsked = true }: { readonly name: string; readonly room: Room; readonly number: number; readonly isAsked?: boolean }, event: Sendable, place?: { readonly prev: readonly string[]; readonly depth: number }): Promise<string | undefined> {
-  const sentAt = Date.now();
-  const made = await forge.make(room, event, place ? { place } : {});
-  const { forged, refused } = isAsked ? await granted(forge, ledger, made) : { forged: made };
-  const attempt = { number, kind: name, way: isAsked ? 'linear' : 'linear, unsigned', allowed: true, roomId: room.roomId, marker: `FED-${seed}-${number}`, sentAt };
-  if (refused !== undefined) {
-    ledger.note({ ...attempt, refused });
-    return undefined;
-  }
-  await forge.deliver(forged);
-  ledger.putForged('accepted', forged);
-  ledger.note({ ...attempt, eventId: forged.eventId });
-  return forged.eventId;
-}
-
-async function granted(forge: Forge, ledger: Ledger, made: Forged): Promise<{ readonly forged: Forged; readonly refused?: string }> {
-  for (let tries = 1; ; tries += 1) {
-    const { granted: isGranted, ms, forged, rule } = await forge.ask(made);
-    ledger.checks.push(ms);
-    if (isGranted) return { forged };
-    if (!PASSING_REFUSALS.has(rule ?? '') || tries >= TRIES) return { forged, refused: rule ?? '' };
-    ledger.again += 1;
-    await pause(AGAIN_MS);
-  }
-}
-
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What is sent in the name of a partner whose agreement has ended, once the policy server has heard of it: within 2 s (docs/agreements.md). */
@@ -230,12 +214,12 @@ export async function afterTheEnd(all: Play, events: number): Promise<void> {
   const room = pick(all.rooms, 0);
   await until('the policy server to know that the agreement has ended', async () => {
     const { granted: isGranted, rule } = await all.forge.ask(await all.forge.make(room, ENDED.event(subjectOf(all, room, all.people.eve, 0))));
-    return !isGranted && !PASSING_REFUSALS.has(rule ?? '');
-  }, 10_000, 200);
+    return !isGranted && rule !== UNANSWERED && !PASSING_REFUSALS.has(rule ?? '');
+  }, 60_000, 200);
   for (let index = 0; index < events && !all.signal.aborted; index += 1) {
     const turn: Turn = { number: 1_000_000 + index, lots: [index / events, 0, 1] };
     const where = pick(all.rooms, index / events);
-    if (index % 2 === 0) await linear(all, ENDED, where, turn);
-    else await byClient(all, ENDED, 'cheat', where, turn);
+    const way = index % 2 === 0 ? 'linear' : 'cheat';
+    await isTried(all, { number: turn.number, way }, () => (way === 'linear' ? linear(all, ENDED, where, turn) : byClient(all, ENDED, way, where, turn)));
   }
 }

@@ -22,13 +22,15 @@ export type Stage = {
   /** Where those of Mercy, St. Anne and Eastside are. */
   readonly rooms: readonly Room[];
   /** Somebody at a Dendrite, in rooms with those of Mercy and St. Anne; or why there is none. */
-  readonly dendrite: { readonly dan: Person; readonly rooms: readonly Room[] } | { readonly absent: string };
+  readonly dendrite: { readonly dan: Person; readonly rooms: readonly Room[]; ended(): string | undefined } | { readonly absent: string };
   /** Opens the forge: `isEverywhere` says whether both hospitals show an event. */
   forge(isEverywhere: (eventId: string) => boolean): Forge;
   /** People who aren't in a room yet, and may be invited. */
   readonly guests: readonly Person[];
   /** The name under which a room was asked for. */
   readonly keyOf: (room: Room) => string;
+  /** Programs that have ended though nobody stopped them, and how. Without one that is `needed` nothing that follows means anything. */
+  ended(): readonly { readonly name: string; readonly how: string; readonly needed: boolean }[];
   stop(): Promise<void>;
 };
 
@@ -88,7 +90,12 @@ export async function setTheStage(options: FederationOptions, folder: string, sa
       stops.push(async () => opened.close());
       return opened;
     };
-    return { hospitals, eastside, acesos, aceso, people, rooms, dendrite: 'dan' in dendrite ? { dan: dendrite.dan, rooms: others } : dendrite, guests, forge, stop, keyOf: ({ roomId }) => keys[rooms.findIndex((room) => room.roomId === roomId)] ?? '' };
+    const ended: Stage['ended'] = () => [
+      ...[mercy, stAnne, eastside].filter(({ state }) => state === 'stopped').map(({ name }) => ({ name, how: 'its log says more', needed: true })),
+      ...acesos.flatMap((each, index) => (each.ended() === undefined ? [] : [{ name: `the Aceso of ${index === 0 ? mercy.name : stAnne.name}`, how: each.ended() ?? '', needed: true }])),
+      ...('dan' in dendrite && dendrite.ended() !== undefined ? [{ name: 'Dendrite', how: dendrite.ended() ?? '', needed: false }] : []),
+    ];
+    return { ended, hospitals, eastside, acesos, aceso, people, rooms, dendrite: 'dan' in dendrite ? { dan: dendrite.dan, rooms: others, ended: () => dendrite.ended() } : dendrite, guests, forge, stop, keyOf: ({ roomId }) => keys[rooms.findIndex((room) => room.roomId === roomId)] ?? '' };
   } catch (error) {
     await stop();
     throw error;
@@ -118,7 +125,7 @@ const configOf = ({ synapse }: FederationOptions): Readonly<Record<string, unkno
 
 export const guestsFor = ({ events }: FederationOptions): number => Math.min(10, Math.floor(events / 100));
 
-async function dendriteOf({ dendrite }: FederationOptions, { tls }: Hospitals, folder: string, say: (line: string) => void): Promise<{ readonly dan: Person; stop(): Promise<void> } | { readonly absent: string }> {
+async function dendriteOf({ dendrite }: FederationOptions, { tls }: Hospitals, folder: string, say: (line: string) => void): Promise<{ readonly dan: Person; ended(): string | undefined; stop(): Promise<void> } | { readonly absent: string }> {
   if (dendrite === 'left-out') return { absent: 'left out' };
   const program = await dendriteProgram(say);
   if ('absent' in program) {
@@ -127,7 +134,7 @@ async function dendriteOf({ dendrite }: FederationOptions, { tls }: Hospitals, f
   }
   say(`Dendrite ${DENDRITE} starts, which asks no policy server`);
   const home = await startDendrite(program.path, folder, tls);
-  return { dan: await newPerson(home, 'fed-dan'), stop: () => home.stop() };
+  return { dan: await newPerson(home, 'fed-dan'), ended: () => home.ended(), stop: () => home.stop() };
 }
 
 async function hostile({ folder, tls }: Hospitals, dataDir: string): Promise<Hospital> {

@@ -4,6 +4,7 @@ export type MatrixCall = {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly token?: string;
   readonly body?: unknown;
+  readonly signal?: AbortSignal;
 };
 
 /** What the server answered, whatever the status. */
@@ -19,11 +20,12 @@ export class MatrixCallError extends Error {
 }
 
 /** Calls `path` (with its `/_matrix/…`), and gives whatever came back. */
-export async function matrixAnswer(baseUrl: string, path: string, { method, token, body }: MatrixCall = {}): Promise<MatrixAnswer> {
+export async function matrixAnswer(baseUrl: string, path: string, { method, token, body, signal }: MatrixCall = {}): Promise<MatrixAnswer> {
   const response = await fetch(new URL(path, baseUrl), {
     method: method ?? (body === undefined ? 'GET' : 'POST'),
     headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(signal ? { signal } : {}),
   });
   const text = await response.text();
   return { status: response.status, body: text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : { text } };
