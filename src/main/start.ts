@@ -10,6 +10,7 @@ import { createFoundEvents } from '../adapters/store/found.ts';
 import { createWakeUps } from '../adapters/store/wakeUps.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { printsOf } from '../config/sections.ts';
+import type { Keepers } from '../domain/agreements/terms.ts';
 import { as, type Millis } from '../domain/brand.ts';
 import type { Ours } from '../domain/rooms/standard.ts';
 import { createCatchUp } from '../loop/catchUp.ts';
@@ -25,7 +26,7 @@ import { errorCode, type LeveledLog, type Log } from '../ports/telemetry.ts';
 import { noWakeUps } from '../ports/wakeUps.ts';
 import { courierLocalpart, explained, guardianLocalpart, locationOf, openStore, partiesOf, readRegistration, settingsOf, type Opened } from './compose.ts';
 import { createAgreed } from './agreements/agreed.ts';
-import { createDemands } from './agreements/roomDemands.ts';
+import { createDemands, withKeepers } from './agreements/roomDemands.ts';
 import { oursOf, peopleOf } from './rooms/ours.ts';
 import { composeCouriers } from './couriers.ts';
 import { bringAtStart, bringFromFile, checkFromFile } from './directory.ts';
@@ -117,7 +118,8 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   });
 
   const demandsBy = createDemands(config.homeserver.server_name);
-  const agreed = createAgreed({ store, config: () => reload.inForce().config, settings: () => reload.inForce().settings, demands: () => { const { policy: rules, templates } = reload.inForce(); return demandsBy(rules, templates); }, now, log });
+  const keepers = (): Keepers | undefined => policyServer && { guardian: homeserver.guardian, courier: homeserver.courier, policyServer: policyServer.server };
+  const agreed = createAgreed({ store, config: () => reload.inForce().config, settings: () => reload.inForce().settings, demands: () => { const { policy: rules, templates } = reload.inForce(); return withKeepers(demandsBy(rules, templates), keepers()); }, now, log });
   await agreed.look();
 
   const { url, server_name: serverName } = config.homeserver;

@@ -11,7 +11,9 @@ import { settingsOf } from '../../src/main/compose.ts';
 import { lookAtAgreements } from '../../src/main/doctor/agreements.ts';
 import { createAgreed, type Agreed } from '../../src/main/agreements/agreed.ts';
 import { draft, showKey, sign } from '../../src/main/agreements/document.ts';
-import { configuredDemands } from '../../src/main/agreements/roomDemands.ts';
+import { configuredDemands, keepersOf } from '../../src/main/agreements/roomDemands.ts';
+import { openServerKeys, rotateServerKeys } from '../../src/adapters/federation/keyFile.ts';
+import { standbyOf } from '../../src/domain/agreements/demands.ts';
 import type { RoomDemands } from '../../src/domain/agreements/terms.ts';
 import { addAgreement, listAgreements, revokeAgreement, showAgreement, verifyEntry, verifyFile } from '../../src/main/agreements/register.ts';
 import { allowAll } from '../support/reports.ts';
@@ -29,10 +31,10 @@ describe('aceso agreements', function () {
   let stanne: Hospital;
   let file: string;
 
-  async function hospital(server: string): Promise<Hospital> {
+  async function hospital(server: string, more: object = {}): Promise<Hospital> {
     const path = mkdtempSync(join(folder, 'hospital-'));
     const config = parseConfig(join(path, 'aceso.yaml'), JSON.stringify({
-      organisation: { name: server }, homeserver: { url: 'http://127.0.0.1:8008', server_name: server }, appservice: { url: 'http://127.0.0.1:9100' }, partners: [{ server_name: 'clinic.example', name: 'Clinic' }], templates_dir: TEMPLATES,
+      organisation: { name: server }, homeserver: { url: 'http://127.0.0.1:8008', server_name: server }, appservice: { url: 'http://127.0.0.1:9100' }, partners: [{ server_name: 'clinic.example', name: 'Clinic' }], templates_dir: TEMPLATES, ...more,
     }));
     return { config, key: ((await showKey(config)).json as { readonly key: string }).key };
   }
@@ -63,6 +65,57 @@ describe('aceso agreements', function () {
     await sign(stanne.config, file, undefined);
   });
   afterEach(() => open.store.close());
+
+  describe('by which each policy server stands by for the other\'s', () => {
+    let one: Hospital;
+    let other: Hospital;
+    const drafted = async (config: LoadedConfig): Promise<void> => writeFileSync(file, (await draft(config, { partner: 'stanne.example', kind: 'treatment', from: '2026-01-01', until: '2199-12-31', standBy: true })).text);
+    const rotated = (config: LoadedConfig): void => rotateServerKeys(config.at('policy-server.json'), 'policy', Date.now());
+
+    beforeEach(async () => {
+      [one, other] = [await hospital('mercy.example', { policy_server: { server_name: 'policy.mercy.example' } }), await hospital('stanne.example', { policy_server: { server_name: 'policy.stanne.example:8449', localpart: 'p' } })];
+      for (const { config } of [one, other]) openServerKeys(config.at('policy-server.json'));
+    });
+
+    it('names guardian, courier and policy server of both, signed by both', async () => {
+      await drafted(one.config);
+      await sign(other.config, file, undefined);
+      await addAgreement(open.store, one.config, file, { confirmKey: other.key, by: 'eve' });
+      await settle();
+      const [register] = await registered();
+      const standby = register && standbyOf(register, as(Date.now()));
+      expect(standby).to.deep.equal({ partner: 'stanne.example', own: keepersOf(one.config), theirs: keepersOf(other.config) });
+      expect(standby?.theirs).to.deep.include({ guardian: '@aceso_guardian:stanne.example', courier: '@aceso_courier:stanne.example' });
+      expect(standby?.theirs.policyServer).to.include({ serverName: 'policy.stanne.example:8449', userId: '@p:policy.stanne.example:8449' });
+      expect((await showAgreement(open.store, one.config, 'ag_')).text).to.include(`Stands by  policy.stanne.example:8449 in the rooms of the other, for stanne.example (key ${standby?.theirs.policyServer.publicKey ?? ''})`);
+      edit((text) => text.replace(standby?.theirs.policyServer.publicKey ?? '', standby?.own.policyServer.publicKey ?? ''));
+      expect(await refusal(verifyFile(one.config, file)), 'another key is another text').to.include('Ask for it again, as it was signed');
+    });
+
+    it('needs a policy server on each side', async () => {
+      expect(await refusal(drafted(mercy.config))).to.include('this hospital has none: draft it without --stand-by');
+      await drafted(one.config);
+      expect(await refusal(sign(stanne.config, file, undefined))).to.include('this hospital has none');
+    });
+
+    it('differs from a policy server that has another key by now, and can\'t be signed for it', async () => {
+      await drafted(one.config);
+      await sign(other.config, file, undefined);
+      await addAgreement(open.store, one.config, file, { confirmKey: other.key, by: 'eve' });
+      await settle();
+      expect((await showAgreement(open.store, one.config, 'ag_')).json).not.to.have.property('drift');
+      rotated(one.config);
+      expect((await showAgreement(open.store, one.config, 'ag_')).json).to.include({ drift: 'rooms' });
+      rotated(other.config);
+      expect(await refusal(sign(other.config, file, undefined))).to.include('than its rules, templates and policy server do now');
+    });
+
+    it('is not there where an agreement doesn\'t say so', async () => {
+      await add();
+      await settle();
+      expect((await registered()).map((register) => standbyOf(register, as(Date.now())))).to.deep.equal([undefined]);
+    });
+  });
 
   it('makes the key once, for its owner alone', async () => {
     expect((await showKey(mercy.config)).json).to.include({ key: mercy.key, made: false });

@@ -1,16 +1,25 @@
 import { z } from 'zod';
+import { as, type ServerName, type UserId } from '../../domain/brand.ts';
 import { SCOPES, type Signatures, type Terms } from '../../domain/agreements/terms.ts';
 import { fail, ok, type Outcome } from '../../domain/outcome.ts';
 import { AGREEMENT_KINDS, ROOM_KINDS } from '../../domain/policy/words.ts';
 import { verifySignature, type Signed } from './agreementSignature.ts';
 
+const SERVER = /^[A-Za-z0-9.\-:[\]]{1,230}$/u;
+const isOf = (userId: string, server: string): boolean => userId.slice(userId.indexOf(':') + 1) === server;
 const day = z.iso.date({ error: 'a day, e.g. 2027-12-31' });
-const party = z.strictObject({ server: z.string().regex(/^[A-Za-z0-9.\-:[\]]{1,230}$/u, 'a Matrix server name'), name: z.string().min(1).max(200) });
+const party = z.strictObject({ server: z.string().regex(SERVER, 'a Matrix server name'), name: z.string().min(1).max(200) });
 const revision = z.string().regex(/^[0-9a-f]{12,64}$/u, 'the revision of a policy');
 const kindTerms = z.strictObject({
   reactions: z.array(z.string().min(1).max(16)).max(100), removals: z.enum(['own', 'never']), senders: z.array(z.string().regex(/^[a-z][a-z0-9-]{0,62}$/u, 'a role')).max(100).optional(),
 }).transform(({ senders, ...asks }) => (senders === undefined ? asks : { ...asks, senders }));
-const demands = z.strictObject({ server: z.string(), policy: revision, kinds: z.partialRecord(z.enum(ROOM_KINDS), kindTerms) });
+const user = z.string().max(255).regex(/^@[a-z0-9._=/+-]+:[A-Za-z0-9.\-:[\]]+$/u, 'a Matrix user id').transform((id) => as<UserId>(id));
+const policyServer = z.strictObject({ serverName: z.string().regex(SERVER, 'a Matrix server name').transform((name) => as<ServerName>(name)), userId: user, publicKey: z.string().regex(/^[A-Za-z0-9+/]{43}$/u, 'a public key') })
+  .refine(({ serverName, userId }) => isOf(userId, serverName), 'policyServer.userId: it is of another server');
+const keepers = z.strictObject({ guardian: user, courier: user, policyServer });
+const demands = z.strictObject({ server: z.string(), policy: revision, kinds: z.partialRecord(z.enum(ROOM_KINDS), kindTerms), keepers: keepers.optional() })
+  .refine(({ server, keepers: named }) => named === undefined || (isOf(named.guardian, server) && isOf(named.courier, server) && named.policyServer.serverName !== server), 'keepers: guardian and courier are of the party\'s own server, the policy server of another')
+  .transform(({ keepers: named, ...asks }) => (named === undefined ? asks : { ...asks, keepers: named }));
 const terms = z.strictObject({
   id: z.string().regex(/^ag_[0-9a-f]{32}$/u), kind: z.enum(AGREEMENT_KINDS), parties: z.tuple([party, party]), scope: z.array(z.enum(SCOPES)).min(1),
   from: day, until: day, policy: revision, rooms: z.array(demands).max(2).optional(),

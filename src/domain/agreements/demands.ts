@@ -2,7 +2,7 @@ import type { Millis } from '../brand.ts';
 import { inOrder, type AgreedTerms } from '../policy/roomTerms.ts';
 import type { RoomKind } from '../policy/words.ts';
 import { isInForce, statusOf, type Entry, type Register } from './register.ts';
-import { endOf, type RoomDemands } from './terms.ts';
+import { endOf, keepersInOrder, type Keepers, type RoomDemands } from './terms.ts';
 
 type Agreements = Pick<Register, 'server' | 'agreements'>;
 
@@ -28,8 +28,24 @@ export function driftOf(register: Agreements, own: RoomDemands, at: Millis): rea
   });
 }
 
-/** Whether two ask the same of shared rooms, by whatever revision of rules. */
-export const isSameDemand = (one: RoomDemands, other: RoomDemands): boolean => JSON.stringify(inOrder(one.kinds)) === JSON.stringify(inOrder(other.kinds));
+/** Whether what an agreement states is what is asked now, by whatever revision of rules. Keepers that it doesn't name are not asked about. */
+export const isSameDemand = (stated: RoomDemands, now: RoomDemands): boolean =>
+  JSON.stringify(inOrder(stated.kinds)) === JSON.stringify(inOrder(now.kinds)) && (stated.keepers === undefined || (now.keepers !== undefined && isSame(stated.keepers, now.keepers)));
+
+const isSame = (one: Keepers, other: Keepers): boolean => JSON.stringify(keepersInOrder(one)) === JSON.stringify(keepersInOrder(other));
+
+/** What is agreed with a partner for when the policy server of one of the two is away. */
+export type Standby = { readonly partner: string; readonly theirs: Keepers; readonly own: Keepers };
+
+/** By the newest agreement in force that names both sides' keepers; undefined: no room can be handed over. */
+export function standbyOf(register: Agreements, at: Millis): Standby | undefined {
+  const named = register.agreements.filter((entry) => isInForce(entry, at)).sort((one, other) => other.addedAt - one.addedAt).flatMap(({ terms: { rooms = [] } }): readonly Standby[] => {
+    const theirs = rooms.find(({ server }) => server === register.server)?.keepers;
+    const own = rooms.find(({ server }) => server !== register.server)?.keepers;
+    return theirs && own ? [{ partner: register.server, theirs, own }] : [];
+  });
+  return named[0];
+}
 
 function counting({ agreements }: Agreements, at: Millis): readonly Entry[] {
   const inForce = agreements.filter((entry) => isInForce(entry, at));

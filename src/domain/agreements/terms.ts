@@ -1,6 +1,7 @@
-import type { Millis } from '../brand.ts';
+import type { Millis, UserId } from '../brand.ts';
 import { inOrder, type RoomTerms } from '../policy/roomTerms.ts';
 import type { AgreementKind } from '../policy/words.ts';
+import type { PolicyIdentity } from '../rooms/protection.ts';
 
 /** What an agreement lets happen. `results`: clinical results are delivered to the partner's people, in their results rooms. */
 export const SCOPES = ['results'] as const;
@@ -12,8 +13,11 @@ export type AgreementParty = {
   readonly name: string;
 };
 
-/** What one of the two asks of rooms that both share: by its rules, of that revision, and its templates. */
-export type RoomDemands = { readonly server: string; readonly policy: string; readonly kinds: RoomTerms };
+/** Who speaks for one of the two in rooms, without being asked who they are: its guardian, its courier and its policy server. Each stands by for the other's where both are named. */
+export type Keepers = { readonly guardian: UserId; readonly courier: UserId; readonly policyServer: PolicyIdentity };
+
+/** What one of the two asks of rooms that both share: by its rules, of that revision, and its templates. `keepers`: its policy server stands by for the other's. */
+export type RoomDemands = { readonly server: string; readonly policy: string; readonly kinds: RoomTerms; readonly keepers?: Keepers };
 
 /**
  * What two organisations agreed on (product M6; 45 CFR 164.308(b)(1), 164.314(a), 164.504(e); 42 CFR 2.11). Treatment between providers needs trust, not a
@@ -46,8 +50,11 @@ export const endOf = ({ until }: Terms): Millis => (Date.parse(until) + DAY_MS) 
 /** The bytes that both sign: always the same ones for the same terms, whatever order a file has them in. */
 export const claimsOf = ({ id, kind, parties, scope, from, until, policy, rooms }: Terms): string => JSON.stringify({
   id, kind, parties: [...parties].sort(byServer).map(({ server, name }) => ({ server, name })), scope: [...scope].sort(), from, until, policy,
-  ...(rooms === undefined ? {} : { rooms: [...rooms].sort(byServer).map(({ server, policy: revision, kinds }) => ({ server, policy: revision, kinds: inOrder(kinds) })) }),
+  ...(rooms === undefined ? {} : { rooms: [...rooms].sort(byServer).map(({ server, policy: revision, kinds, keepers }) => ({ server, policy: revision, kinds: inOrder(kinds), ...(keepers === undefined ? {} : { keepers: keepersInOrder(keepers) }) })) }),
 });
+
+/** The same keepers are the same text. */
+export const keepersInOrder = ({ guardian, courier, policyServer: { serverName, userId, publicKey } }: Keepers): Keepers => ({ guardian, courier, policyServer: { serverName, userId, publicKey } });
 
 export const byServer = ({ server: one }: Pick<AgreementParty, 'server'>, { server: other }: Pick<AgreementParty, 'server'>): number => (one < other ? -1 : one > other ? 1 : 0);
 

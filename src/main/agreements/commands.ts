@@ -17,6 +17,7 @@ export function addAgreements(program: Command, { config, withStore, operator, p
     .requiredOption('--partner <server>', 'Matrix server name of the other organisation')
     .requiredOption('--kind <kind>', 'treatment (between providers), baa or qsoa (42 CFR Part 2)')
     .requiredOption('--from <day>', 'its first day, e.g. 2027-01-01').requiredOption('--until <day>', 'its last day')
+    .option('--stand-by', 'each side\'s policy server stands by in the other\'s rooms, for when that is away: both need one')
     .option('--name <name>', 'what the other organisation is called; as in the configuration when left out')
     .action(async (options: DraftOptions) => print(await draft(config(), options)));
   agreements.command('sign').description('sign a file for this hospital, and write it back').argument('<file>').option('--dry-run', 'only show what would be signed')

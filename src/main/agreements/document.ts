@@ -5,7 +5,7 @@ import { hasAgreementKey, makeAgreementKey, readAgreementKey } from '../../adapt
 import { signTerms } from '../../adapters/auth/agreementSignature.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import { isSameDemand } from '../../domain/agreements/demands.ts';
-import { byServer, partnerIn, type Terms } from '../../domain/agreements/terms.ts';
+import { byServer, partnerIn, type RoomDemands, type Terms } from '../../domain/agreements/terms.ts';
 import { intersectionOf, type RoomTerms } from '../../domain/policy/roomTerms.ts';
 import { AGREEMENT_KINDS } from '../../domain/policy/words.ts';
 import type { Printed } from '../print.ts';
@@ -26,17 +26,17 @@ export async function showKey(config: LoadedConfig): Promise<Printed> {
   };
 }
 
-export type DraftOptions = { readonly partner: string; readonly name?: string; readonly kind: string; readonly from: string; readonly until: string };
+export type DraftOptions = { readonly partner: string; readonly name?: string; readonly kind: string; readonly from: string; readonly until: string; readonly standBy?: true };
 
 /** A new agreement, signed by nobody, with what this hospital asks of shared rooms. */
-export async function draft(config: LoadedConfig, { partner, name, kind, from, until }: DraftOptions): Promise<Printed> {
+export async function draft(config: LoadedConfig, { partner, name, kind, from, until, standBy }: DraftOptions): Promise<Printed> {
   const known = AGREEMENT_KINDS.find((each) => each === kind);
   if (known === undefined) throw new Error(`${kind} is no kind of agreement: it is one of ${AGREEMENT_KINDS.join(', ')}. Between providers, for treatment, it is treatment: that needs no BAA (45 CFR 164.502(e)(1)(ii)).`);
   const parties = [
     { server: config.homeserver.server_name, name: config.organisation.name },
     { server: partner, name: name ?? config.partners.find((each) => each.server_name === partner)?.name ?? partner },
   ].sort(byServer);
-  const demands = configuredDemands(config);
+  const demands = demandsFor(config, standBy === true ? 'standing-by' : 'alone');
   const text = writeAgreement({ terms: { id: `ag_${randomBytes(16).toString('hex')}`, kind: known, parties: parties as [Terms['parties'][0], Terms['parties'][1]], scope: ['results'], from, until, policy: demands.policy, rooms: [demands] }, signatures: [] });
   const read = readAgreement(text);
   if (!read.ok) throw new Error(`That makes no agreement: ${read.error.message}.`);
@@ -71,12 +71,20 @@ export async function sign(config: LoadedConfig, file: string, isDryRun: true | 
 export function withOurDemands(config: LoadedConfig, file: string, document: AgreementDocument): AgreementDocument {
   const { terms, terms: { rooms } } = document;
   if (rooms === undefined) return document;
-  const ours = configuredDemands(config);
+  const ours = demandsFor(config, rooms.some(({ keepers }) => keepers !== undefined) ? 'standing-by' : 'alone');
   const stated = rooms.find(({ server }) => server === ours.server);
   if (!ours.kinds.results) throw new Error('The template of results rooms is local, so no partner could be sent any: set its `federation: agreed`.');
   if (stated && isSameDemand(stated, ours)) return document;
-  if (stated || document.signatures.length > 0) throw new Error(`${file}: it says otherwise, of what ${ours.server} asks of shared rooms, than its rules and templates do now. Draft it anew, and have both sign that.`);
+  if (stated || document.signatures.length > 0) throw new Error(`${file}: it says otherwise, of what ${ours.server} asks of shared rooms, than its rules, templates and policy server do now. Draft it anew, and have both sign that.`);
   return { ...document, terms: { ...terms, rooms: [...rooms, ours].sort(byServer) } };
+}
+
+/** What we ask; and, where each policy server stands by for the other's, who keeps our rooms. */
+function demandsFor(config: LoadedConfig, how: 'standing-by' | 'alone'): RoomDemands {
+  const { keepers, ...demands } = configuredDemands(config);
+  if (how === 'alone') return demands;
+  if (keepers === undefined) throw new Error(config.policy_server === undefined ? 'Each policy server would stand by for the other\'s, and this hospital has none: draft it without --stand-by, or configure policy_server.' : 'The policy server has no keys yet: make them by `aceso policy-server keys`, then do this again.');
+  return { ...demands, keepers };
 }
 
 /** Our signature under it; made, and written to the file, when it isn't there. */
@@ -108,8 +116,9 @@ export const termsWords = ({ id, kind, parties: [one, other], scope, from, until
 function roomsWords(rooms: Terms['rooms']): readonly string[] {
   if (rooms === undefined) return ['Rooms      each is under the rules of whose it is: this agreement is from before demands stood in them'];
   const asked = rooms.map(({ server, policy, kinds }) => `Asked by   ${server}, by its policy ${policy.slice(0, 12)}: ${Object.keys(kinds).join(', ')}`);
+  const stands = rooms.flatMap(({ server, keepers }) => (keepers === undefined ? [] : [`Stands by  ${keepers.policyServer.serverName} in the rooms of the other, for ${server} (key ${keepers.policyServer.publicKey}), and with it ${keepers.guardian}, who holds no keys`]));
   const [one, other] = rooms;
-  return one && other ? [...asked, ...kindsWords(intersectionOf(one.kinds, other.kinds))] : asked;
+  return one && other ? [...asked, ...stands, ...kindsWords(intersectionOf(one.kinds, other.kinds))] : [...asked, ...stands];
 }
 
 const kindsWords = (both: RoomTerms): readonly string[] => Object.entries(both).map(([kind, { reactions, removals, senders }]) =>

@@ -1,11 +1,14 @@
+import { existsSync } from 'node:fs';
+import { openServerKeys } from '../../adapters/federation/keyFile.ts';
 import { questionOf } from '../../adapters/policy/grid.ts';
 import type { LoadedPolicy } from '../../adapters/policy/load.ts';
 import type { LoadedConfig } from '../../config/load.ts';
-import type { RoomDemands } from '../../domain/agreements/terms.ts';
+import type { Keepers, RoomDemands } from '../../domain/agreements/terms.ts';
+import { as, type ServerName, type UserId } from '../../domain/brand.ts';
 import { inOrder, type RoomTerms } from '../../domain/policy/roomTerms.ts';
 import type { RoomKind } from '../../domain/policy/words.ts';
 import type { RoomTemplates } from '../../domain/rooms/template.ts';
-import { templatesOf } from '../compose.ts';
+import { courierLocalpart, guardianLocalpart, templatesOf } from '../compose.ts';
 import { folderOf, policyOf } from '../policy/folder.ts';
 
 type Rules = Pick<LoadedPolicy, 'revision' | 'roles' | 'judge'>;
@@ -30,6 +33,19 @@ export function createDemands(server: string): (policy: Rules, templates: RoomTe
 }
 
 /** By the configuration as it is now. Throws `ConfigError` when rules or templates can't be used. */
-export const configuredDemands = (config: LoadedConfig): RoomDemands => demandsOf(config.homeserver.server_name, policyOf(folderOf(config)), templatesOf(config));
+export const configuredDemands = (config: LoadedConfig): RoomDemands => withKeepers(demandsOf(config.homeserver.server_name, policyOf(folderOf(config)), templatesOf(config)), keepersOf(config));
+
+export const withKeepers = (demands: RoomDemands, keepers: Keepers | undefined): RoomDemands => (keepers === undefined ? demands : { ...demands, keepers });
+
+/** Who speaks for this hospital in rooms; undefined without a policy server, or while that has no keys yet. */
+export function keepersOf(config: LoadedConfig): Keepers | undefined {
+  const { policy_server: settings, homeserver: { server_name: server }, at } = config;
+  if (settings === undefined || !existsSync(at(settings.keys_file))) return undefined;
+  const { server_name: serverName, localpart, keys_file: file } = settings;
+  return {
+    guardian: as<UserId>(`@${guardianLocalpart(config)}:${server}`), courier: as<UserId>(`@${courierLocalpart(config)}:${server}`),
+    policyServer: { serverName: as<ServerName>(serverName), userId: as<UserId>(`@${localpart}:${serverName}`), publicKey: openServerKeys(at(file)).policy.publicKey },
+  };
+}
 
 const writersIn = (kind: RoomKind, { roles, judge }: Rules): readonly string[] => roles.filter((role) => judge(questionOf({ role, action: 'send', kind })).allowed);
