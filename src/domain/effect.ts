@@ -47,6 +47,8 @@ export type EffectBody =
   | { readonly type: 'courier.accept'; readonly userId: UserId }
   /** Puts the room under the policy server, or back under it. */
   | { readonly type: 'room.protect'; readonly roomId: RoomId; /** Results rooms when left out. */ readonly template?: RoomKind }
+  /** Goes into a partner's room, as guardian and as policy server, to stand by there. */
+  | { readonly type: 'room.standBy'; readonly roomId: RoomId }
   /** Ends somebody's membership, as the guardian. */
   | { readonly type: 'member.remove'; readonly roomId: RoomId; readonly userId: UserId; readonly reason: string }
   /** Takes an event's content out of the room, as the guardian. */
@@ -70,6 +72,7 @@ export type EffectResult =
   | { readonly type: 'room.invite'; readonly userId: UserId }
   /** `steps`: what was missing. */
   | { readonly type: 'room.protect'; readonly roomId: RoomId; readonly steps: number }
+  | { readonly type: 'room.standBy'; readonly roomId: RoomId }
   | { readonly type: 'room.follow'; readonly roomId: RoomId }
   | { readonly type: 'courier.member'; readonly userId: UserId }
   | { readonly type: 'courier.accept'; readonly userId: UserId }

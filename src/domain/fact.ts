@@ -146,6 +146,8 @@ export type FactBody =
   | { readonly type: 'agreement.revoked'; readonly agreement: string; readonly by: string; readonly reason: RevocationReason }
   /** What a partner's homeserver did, or didn't do, when it was looked at. `rooms`: those its people are in, where they may not be known yet. */
   | { readonly type: 'partner.seen'; readonly trait: Trait; readonly honoured: Seen['honoured']; readonly source: Seen['source']; readonly by?: string; readonly event?: EventId; readonly rooms: readonly PartyId[] }
+  /** The partner's guardian invites ours, or our policy server, to stand by in a room of theirs. */
+  | { readonly type: 'standby.invited'; readonly roomId: RoomId }
   /** A room relies on it: it is told of what changes. */
   | { readonly type: 'agreement.used'; readonly party: PartyId }
   /** The agreement with whose people are in its room is over, and they go when it lets them; or there is one again. */

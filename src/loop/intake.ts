@@ -1,4 +1,5 @@
 import { as, type EventId, type Millis, type RoomId, type UserId } from '../domain/brand.ts';
+import type { Standby } from '../domain/agreements/demands.ts';
 import type { FoundAggregate } from '../domain/decision.ts';
 import type { Aggregate, Claimed, FactBody, FactOf } from '../domain/fact.ts';
 import type { GovernedRoom } from '../domain/governed/governed.ts';
@@ -10,7 +11,7 @@ import type { MatrixTransaction, RoomEvent } from '../ports/homeserver.ts';
 import type { IncomingFact, Store } from '../ports/store.ts';
 import type { Log, Metrics } from '../ports/telemetry.ts';
 
-export type IntakeParts = { readonly store: Store; readonly guardian: UserId; readonly ownUsers: readonly UserId[]; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly nudge: () => void; /** Absent where none is configured. */ readonly policy?: PolicyIdentity };
+export type IntakeParts = { readonly store: Store; readonly guardian: UserId; readonly ownUsers: readonly UserId[]; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly nudge: () => void; /** Absent where none is configured. */ readonly policy?: PolicyIdentity; /** Policy servers that stand by. */ readonly standbys?: () => readonly Standby[] };
 
 /**
  * RECEIVE, from the homeserver: what happens in results rooms becomes facts. Returns once they are committed: only then may the transaction
@@ -21,7 +22,7 @@ export function createIntake(parts: IntakeParts): (transaction: MatrixTransactio
   return async ({ events, ephemeral }) => {
     faults.at('matrix.received');
     const ours = await roomsAmong(store, [...new Set([...events.map(({ room_id: room }) => room), ...ephemeral.map(({ room_id: room }) => room)])]);
-    const facts: IncomingFact[] = [];
+    const facts: IncomingFact[] = events.flatMap((event) => standbyAsked(parts, event));
     const take = (room: RoomId, key: string, body: FactBody | undefined, toldAs: (body: FactBody) => FactBody = (same) => same): void => {
       const aggregate: Aggregate | undefined = ours.get(room)?.aggregate;
       if (aggregate && body && (aggregate.kind === 'room' || OF_GOVERNED.has(body.type))) facts.push({ source: 'matrix', key, aggregate, body: toldAs(body), at: now() });
@@ -47,6 +48,15 @@ export function createIntake(parts: IntakeParts): (transaction: MatrixTransactio
     faults.at('matrix.committed');
     if (facts.length > 0) parts.nudge();
   };
+}
+
+/** By the guardian's invitation, or by the policy server's: whichever comes, both go in. */
+export const standbyWanted = (partner: string, roomId: RoomId, eventId: EventId, at: Millis): IncomingFact =>
+  ({ source: 'matrix', key: `standby:${eventId}`, aggregate: { kind: 'agreement', id: partner }, at, body: { type: 'standby.invited', roomId } });
+
+function standbyAsked({ guardian, policy, standbys = () => [], now }: IntakeParts, { type, state_key: user, content, sender, room_id: roomId, event_id: eventId }: RoomEvent): readonly IncomingFact[] {
+  const partner = type === 'm.room.member' && user === guardian && content['membership'] === 'invite' && policy ? standbys().find(({ theirs }) => theirs.guardian === sender)?.partner : undefined;
+  return partner === undefined ? [] : [standbyWanted(partner, roomId, eventId, now())];
 }
 
 /** In a room that leaves the hospital nothing comes in clear but where the policy server wasn't asked: the room was open, or the homeserver doesn't honour it. The guardian takes it out; why, a person must find out. */
@@ -80,11 +90,13 @@ function unprotectedBy({ policy, guardian }: IntakeParts, { type, state_key: sta
   return edge && { type: 'room.unprotected', roomId, edge, by: sender, ...(sender === guardian ? { actor: 'guardian' } : {}) };
 }
 
-function bodyOf({ guardian, ownUsers, policy }: IntakeParts, event: RoomEvent): FactBody | undefined {
+function bodyOf({ guardian, ownUsers, policy, standbys = () => [] }: IntakeParts, event: RoomEvent): FactBody | undefined {
   const { event_id: eventId, room_id: roomId, sender } = event;
   const membership = membershipOf(event);
   const actor = sender === guardian ? { actor: 'guardian' as const } : {};
   if (membership && event.state_key === policy?.userId) return undefined;
+  // Nobody's colleagues: that they are in the room is part of how it must be.
+  if (membership && standbys().some(({ theirs }) => theirs.guardian === event.state_key || theirs.policyServer.userId === event.state_key)) return membership === 'leave' || membership === 'ban' ? { type: 'room.changed', roomId, what: 'm.room.member', by: sender, ...actor } : undefined;
   if (membership) return { type: 'room.member', roomId, userId: as<UserId>(event.state_key ?? ''), ...(ownUsers.some((own) => own === event.state_key) ? { of: 'ours' as const } : {}), membership, sender, ...actor, eventId };
   if (event.type === 'm.room.tombstone' && event.state_key === '') {
     const { replacement_room: successor } = event.content;

@@ -111,7 +111,9 @@ async function looked(parts: SweepParts, due: readonly Named[]): Promise<readonl
     const rules = (state.ok ? findingsIn(room, state.value, ours()) : [{ rule: 'guardian' as const }]).filter((finding) => !isKnown(room, finding));
     if (rules.length === 0) return;
     log.warn('room.drifted', { room: roomId, rules: [...new Set(rules.map(({ rule }) => rule))].join(' ') });
-    facts.push({ source: 'operator', key: `sweep:${now()}:${roomId}`, aggregate: named, at: now(), body: { type: 'room.changed', roomId, what: 'sweep', by: 'aceso' } });
+    // Whoever is to stand by may be away for long.
+    const isStandby = rules.every(({ rule }) => rule === 'standby');
+    facts.push({ source: 'operator', key: isStandby ? `sweep:standby:${Math.floor(now() / EDGE_MS)}:${roomId}` : `sweep:${now()}:${roomId}`, aggregate: named, at: now(), body: { type: 'room.changed', roomId, what: 'sweep', by: 'aceso' } });
   };
   for (let at = 0; at < due.length; at += AT_ONCE) await Promise.all(due.slice(at, at + AT_ONCE).map(look));
   return facts;

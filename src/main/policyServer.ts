@@ -21,11 +21,12 @@ import { createWriters } from './policy/writers.ts';
 import type { KeyRing } from '../ports/keys.ts';
 import type { PolicyServer } from '../ports/policyServer.ts';
 import type { Store } from '../ports/store.ts';
+import { standbyWanted } from '../loop/intake.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 import type { Problem } from './health.ts';
 import { VERSION } from './version.ts';
 
-export type PolicyParts = { readonly store: Store; readonly keys: KeyRing; readonly log: Log; readonly metrics: Metrics; readonly now: () => Millis; readonly guardian: UserId; readonly courier: UserId; readonly homeserver: HomeserverOptions; readonly templates: () => RoomTemplates; readonly judge: Judge; readonly agreed: Pick<Agreed, 'servers' | 'settings' | 'isInForce' | 'roomTerms'>; readonly nudge: () => void };
+export type PolicyParts = { readonly store: Store; readonly keys: KeyRing; readonly log: Log; readonly metrics: Metrics; readonly now: () => Millis; readonly guardian: UserId; readonly courier: UserId; readonly homeserver: HomeserverOptions; readonly templates: () => RoomTemplates; readonly judge: Judge; readonly agreed: Pick<Agreed, 'servers' | 'settings' | 'isInForce' | 'roomTerms' | 'standbys'>; readonly nudge: () => void };
 
 export type Policy = {
   readonly server: RunningPolicyServer;
@@ -53,6 +54,11 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
     serverName, localpart, delegate: settings.delegate ?? (/:\d+$/u.test(serverName) ? serverName : `${serverName}:8448`), displayName: `${organisation.name} (policy)`, version: VERSION,
     ownServer, federationUrl: settings.federation_url ?? url, ...(settings.federation_ca === undefined ? {} : { ca: readAuthority(config.at(settings.federation_ca)) }),
     guardian, courier, servers: agreed.servers, own: () => ownTerms(templates()), agreed: agreed.roomTerms, writer: createWriters({ store, judge, settings: agreed.settings, isInForce: agreed.isInForce, now }),
+    standbys: agreed.standbys,
+    async wanted(partner, roomId, eventId) {
+      await store.receive([standbyWanted(partner, roomId, eventId, now())]);
+      nudge();
+    },
     keys: openServerKeys(config.at(settings.keys_file)), source: createRoomSource(homeserver), now: () => as<Millis>(Date.now()), failed, refused,
     answered({ verdict: { allowed, rules: [rule = ''], by }, seconds, origin, roomId, eventId, about, leftOver }) {
       if (about) witness.note({ ...about, origin, rule, ...(eventId === undefined ? {} : { event: eventId }) });

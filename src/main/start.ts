@@ -150,10 +150,10 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
       ...parts, homeserver, sourceFiles: createSourceFiles(() => reload.inForce().config), couriers: couriers ?? { at: () => undefined }, keys, template: () => reload.inForce().template, templates: () => reload.inForce().templates, aliasPrefix: config.appservice.prefix,
       ...(policyServer === undefined ? {} : { policyServer: policyServer.server }),
       strangerAmong: agreed.strangerAmong,
-      people: () => peopleOf(reload.inForce().config, homeserver.guardian),
+      people: () => peopleOf(reload.inForce().config, homeserver.guardian, agreed.standbys()),
     }), (id) => keys.pseudonym('txn', id)),
   });
-  const ours = (): Ours => oursOf(reload.inForce(), homeserver);
+  const ours = (): Ours => oursOf(reload.inForce(), homeserver, agreed.standbys());
   async function wake(code: string, people?: readonly string[]): Promise<void> {
     try {
       await loop.wake(code, people);
@@ -162,7 +162,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
       throw error;
     }
   }
-  const take = createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge, ...(policyServer === undefined ? {} : { policy: policyServer.server }) });
+  const take = createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge, ...(policyServer === undefined ? {} : { policy: policyServer.server, standbys: agreed.standbys }) });
   late.take = take;
   const came = { devices: createGathered((people) => wake('no-device', people)), 'room-keys': createGathered((people) => wake('keys-missing', people)) };
   couriers?.onKeys(({ kind, userIds }) => came[kind](userIds));

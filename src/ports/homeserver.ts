@@ -35,6 +35,8 @@ export type Homeserver = {
   remove(roomId: RoomId, userId: UserId, reason: string): Promise<Outcome<void, HomeserverFailure>>;
   /** Joins as the courier. */
   joinAsCourier(roomId: RoomId): Promise<Outcome<void, HomeserverFailure>>;
+  /** Joins, as the guardian, a room of another hospital that it is invited to. */
+  joinAsGuardian(roomId: RoomId): Promise<Outcome<void, HomeserverFailure>>;
   /** Redacts as the guardian. `id` is the transaction id; redacting twice changes nothing more. */
   redact(roomId: RoomId, eventId: EventId, id: string, reason: string): Promise<Outcome<void, HomeserverFailure>>;
   /** Sets a state event as the guardian. */

@@ -27,6 +27,7 @@ describe('A successor of a results room', () => {
     guardian, courier,
     state: async (roomId: RoomId) => ok(rooms.get(roomId) ?? []),
     invite: async (roomId: RoomId, userId: UserId) => { calls.push(`invite ${userId}`); return put(roomId, 'm.room.member', userId, { membership: 'invite' }); },
+    joinAsGuardian: async () => { calls.push('guardian joins'); return ok(undefined); },
     joinAsCourier: async () => { calls.push('courier joins'); return ok(undefined); },
     setState: async (roomId: RoomId, { type, stateKey, content }: { readonly type: string; readonly stateKey: string; readonly content: Readonly<Record<string, unknown>> }) => { calls.push(type); return type === 'm.room.policy' && !refused.ok ? refused : put(roomId, type, stateKey, content); },
   } as unknown as Homeserver;

@@ -40,7 +40,7 @@ function toolsOf(partner: Partner, change: Partial<Tools> = {}): Tools {
     source: { state: async () => ok(state()), event: async () => fail('not-found', 'none') },
     homeserver: {
       serverName: as('mercy.example'), guardian: as('@guardian:mercy.example'), courier: as('@courier:mercy.example'),
-      createRoom: async () => ok(ROOM), invite: async () => ok(undefined), remove: async () => ok(undefined), joinAsCourier: async () => ok(undefined), ping: async () => ok({ versions: [] }),
+      createRoom: async () => ok(ROOM), invite: async () => ok(undefined), remove: async () => ok(undefined), joinAsCourier: async () => ok(undefined), joinAsGuardian: async () => ok(undefined), ping: async () => ok({ versions: [] }),
       shows: async () => ok(true), membership: async () => ok(undefined),
       redact: async () => { isRedacted = true; return ok(undefined); },
       setState: async (_, { content }) => { ({ marker } = content); return ok(undefined); },

@@ -135,8 +135,8 @@ const isHashes = (value: unknown): boolean => isObject(value) && Object.keys(val
 const MOST_SIGNATURES = 4;
 
 /** Signatures of servers that are known, and nothing that reads like words. */
-function isSignatures(value: unknown, sender: UserId, { servers, policyUser }: AdmissionTerms): boolean {
-  const names = [serverOf(sender), serverOf(policyUser), ...servers];
+function isSignatures(value: unknown, sender: UserId, { servers, policyUsers }: AdmissionTerms): boolean {
+  const names = [serverOf(sender), ...policyUsers.map(serverOf), ...servers];
   return isObject(value) && Object.entries(value).every(([name, ofName]) => names.includes(name) && isObject(ofName) && Object.keys(ofName).length <= MOST_SIGNATURES
     && Object.entries(ofName).every(([id, signature]) => /^ed25519:[A-Za-z0-9_]{1,32}$/u.test(id) && typeof signature === 'string' && /^[A-Za-z0-9+/]{86}(?:==)?$/u.test(signature)));
 }

@@ -1,4 +1,4 @@
-import type { RoomId } from '../../domain/brand.ts';
+import { as, type EventId, type RoomId } from '../../domain/brand.ts';
 import { fail, ok, type Outcome } from '../../domain/outcome.ts';
 import type { HomeserverFailure } from '../../ports/homeserver.ts';
 import { canonicalFields } from './canonicalJson.ts';
@@ -13,8 +13,12 @@ export type MembershipParts = {
   readonly ask: Ask; readonly keys: Pick<OriginKeys, 'find'>; readonly now: () => number;
   readonly serverName: string; readonly userId: string; readonly displayName: string;
   readonly signingKeyId: string; readonly signing: Signer;
-  /** The only server that it joins through, and the only one whose guardian may invite it. */
+  /** The only server that it joins through. */
   readonly ownServer: string; readonly guardian: string;
+  /** Guardians of partners in whose rooms it stands by. */
+  readonly partners: () => readonly string[];
+  /** One of them invites it to a room. Once this is written down, the invitation is taken: whoever joins then, may do so at any time. */
+  readonly wanted: (guardian: string, roomId: RoomId, eventId: EventId) => Promise<void>;
 };
 
 export type Membership = {
@@ -52,22 +56,26 @@ export function createMembership(parts: MembershipParts): Membership {
     },
 
     async invited({ event, room_version: version }, origin) {
-      if (origin !== ownServer) return FORBIDDEN('Only the homeserver of this policy server invites it.');
+      const guardian = [parts.guardian, ...parts.partners()].find((each) => serverOf(each) === origin);
+      if (guardian === undefined) return FORBIDDEN('Only the homeserver of this policy server invites it, and those of partners for whom it stands by.');
       if (!isRoomVersion(version)) return { status: 400, body: { errcode: 'M_INCOMPATIBLE_ROOM_VERSION', error: 'This version of room is not supported here.', room_version: String(version) } };
       if (!isObject(event) || !isObject(event['content'])) return { status: 400, body: { errcode: 'M_INVALID_PARAM', error: 'The body holds no invitation.' } };
-      if (event['type'] !== 'm.room.member' || event['state_key'] !== userId || event['content']['membership'] !== 'invite' || event['sender'] !== parts.guardian) return FORBIDDEN('Only Aceso\'s guardian invites, and only the policy server\'s own user.');
+      if (event['type'] !== 'm.room.member' || event['state_key'] !== userId || event['content']['membership'] !== 'invite' || event['sender'] !== guardian || typeof event['room_id'] !== 'string') return FORBIDDEN('Only Aceso\'s guardian invites, and only the policy server\'s own user.');
       const signable = signableBytes(version, event);
-      if (!isHashRight(event, contentHash(canonicalFields(event))) || !await isSignedByHomeserver(parts, event, signable)) return FORBIDDEN('The invitation is not signed by the homeserver, or was changed.');
+      if (!isHashRight(event, contentHash(canonicalFields(event))) || !await isSignedByServer(parts, origin, event, signable)) return FORBIDDEN('The invitation is not signed by the homeserver, or was changed.');
+      if (guardian !== parts.guardian) await parts.wanted(guardian, as<RoomId>(event['room_id']), eventIdOf(signable));
       const signatures = isObject(event['signatures']) ? event['signatures'] : {};
       return { status: 200, body: { event: { ...event, signatures: { ...signatures, [serverName]: { [signingKeyId]: signing.sign(signable) } } } } };
     },
   };
 }
 
-async function isSignedByHomeserver({ keys, ownServer, now }: MembershipParts, event: JsonObject, signable: Buffer): Promise<boolean> {
-  for (const keyId of keyIdsIn(event, ownServer).slice(0, 4)) {
-    const key = await keys.find(ownServer, keyId, now());
-    if (key && isSignedBy(key, signable, signatureIn(event, ownServer, keyId))) return true;
+const serverOf = (userId: string): string => userId.slice(userId.indexOf(':') + 1);
+
+async function isSignedByServer({ keys, now }: MembershipParts, server: string, event: JsonObject, signable: Buffer): Promise<boolean> {
+  for (const keyId of keyIdsIn(event, server).slice(0, 4)) {
+    const key = await keys.find(server, keyId, now());
+    if (key && isSignedBy(key, signable, signatureIn(event, server, keyId))) return true;
   }
   return false;
 }

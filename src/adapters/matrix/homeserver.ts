@@ -124,6 +124,10 @@ export function createHomeserver(options: HomeserverOptions): Homeserver {
       const joined = await attempt('join as the courier', () => request(asCourier, Method.Post, `/join/${encode(roomId)}`, {}));
       return joined.ok ? ok(undefined) : joined;
     },
+    async joinAsGuardian(roomId) {
+      const joined = await attempt('join as the guardian', () => request(asGuardian, Method.Post, `/join/${encode(roomId)}`, {}));
+      return joined.ok ? ok(undefined) : joined;
+    },
     async redact(roomId, eventId, id, reason) {
       const redacted = await attempt('redact an event', () => request(asGuardian, Method.Put, `/rooms/${encode(roomId)}/redact/${encode(eventId)}/${encode(id)}`, { reason }));
       return redacted.ok ? ok(undefined) : redacted;

@@ -27,7 +27,7 @@ export type Inspection = {
   courierDevices(): Answer<readonly PublishedDevice[]>;
   /** Whether that server answers through federation: asked for the profile of somebody who needn't exist. */
   reaches(server: string): Answer<void>;
-  /** The guardian's rooms, so many at most: whether they leave the server, which policy server they name, and what this user of it is there. */
+  /** The rooms that the guardian made, so many at most: whether they leave the server, which policy server they name, and what this user of it is there. */
   rooms(most: number, policyUser: UserId): Answer<readonly InspectedRoom[]>;
   /** Sends, as the guardian, an empty event that the policy server must refuse, and sees whether it does; else why that wasn't seen. */
   probePolicyServer(roomId: string): Promise<'asks' | 'does-not-ask' | (string & {})>;
@@ -82,6 +82,9 @@ export function createInspection(options: HomeserverOptions): Inspection {
       if (!joined.ok) return joined;
       const looked: InspectedRoom[] = [];
       for (const roomId of joined.value.joined_rooms.slice(0, most)) {
+        // Where the homeserver says who made it: in rooms of partners the guardian only stands by.
+        const made = await attempt('read who made a room', () => asGuardian.authedRequest<{ readonly sender?: unknown }>(Method.Get, `/rooms/${encodeURIComponent(roomId)}/state/m.room.create/`, { format: 'event' }));
+        if (made.ok && typeof made.value.sender === 'string' && made.value.sender !== guardian) continue;
         const state: StateEvent[] = [];
         for (const [type, stateKey] of [['m.room.create', ''], ['m.room.policy', ''], ['m.room.member', policyUser]] as const) {
           const content = await attempt('read a room', () => asGuardian.authedRequest<StateEvent['content']>(Method.Get, `/rooms/${encodeURIComponent(roomId)}/state/${type}/${encodeURIComponent(stateKey)}`));

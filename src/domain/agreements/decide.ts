@@ -1,7 +1,8 @@
 import type { AuditEntry, Context, Decision, Timer } from '../decision.ts';
 import type { Fact, FactOf, RaisedFact } from '../fact.ts';
-import type { Millis } from '../brand.ts';
+import { as, type EffectId, type Millis, type RoomId } from '../brand.ts';
 import { COUNTS_MS, isOutweighed, knownOf, type Seen, type Trait } from './conduct.ts';
+import { standbyOf } from './demands.ts';
 import { endingSoon, NOTICES, noticeAt, type Entry, type Register } from './register.ts';
 import { beginOf, endOf, partnerIn, type Terms } from './terms.ts';
 
@@ -20,6 +21,12 @@ export function decideAgreement(state: Register | undefined, fact: Fact, { setti
       return revoked(state, body, at);
     case 'agreement.used':
       return state === undefined || state.rooms.includes(body.party) ? { state, audit: [] } : { state: { ...state, rooms: [...state.rooms, body.party] }, audit: [] };
+    case 'standby.invited':
+      return invited(state, body.roomId, fact);
+    case 'effect.done':
+      return { state, audit: body.result.type === 'room.standBy' ? [{ action: 'standby.joined', because: 'guardian and policy server stand by in a room of the partner', detail: { partner: aggregate.id, room: body.result.roomId } }] : [] };
+    case 'effect.failed':
+      return { state, audit: [{ action: 'standby.not-joined', because: body.message, detail: { partner: aggregate.id, effect: body.effect, final: body.final } }] };
     case 'partner.seen':
       return seen(state, body, at, aggregate.id);
     case 'timer.due':
@@ -46,6 +53,12 @@ function revoked(state: Register | undefined, { agreement, by, reason }: FactOf<
   if (!state || !entry || entry.revoked) return { state, audit: [{ action: 'agreement.unchanged', because: entry ? 'revoked before' : 'not in the register', detail: { agreement, by } }] };
   const next: Register = { ...state, agreements: state.agreements.map((each) => (each === entry ? { ...each, revoked: { at, by, reason } } : each)) };
   return { state: next, clearTimers: timersOf(entry.terms).map(({ name }) => name), raise: toRooms(next, `agreement ${entry.terms.id}`), audit: [{ action: 'agreement.revoked', because: reason, detail: { ...detailOf(entry.terms), by } }] };
+}
+
+/** Both go in, in the order in which the one brings the other's server there. */
+function invited(state: Register | undefined, roomId: RoomId, { id, at, aggregate }: Fact): RegisterDecision {
+  if (!state || !standbyOf(state, at)) return { state, audit: [{ action: 'standby.refused', because: 'no agreement in force says that this hospital stands by', detail: { partner: aggregate.id, room: roomId } }] };
+  return { state, effects: [{ id: as<EffectId>(`standby:${id}`), lane: `standby:${roomId}`, body: { type: 'room.standBy', roomId } }], audit: [{ action: 'standby.invited', because: 'as the agreement says', detail: { partner: aggregate.id, room: roomId } }] };
 }
 
 const OF_TRAIT: Readonly<Record<Trait, Readonly<Record<Seen['honoured'], string>>>> = {

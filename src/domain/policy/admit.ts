@@ -42,7 +42,8 @@ export type Writer = { readonly roles: readonly string[]; readonly verdict: Verd
 export type AdmissionTerms = {
   readonly guardian: UserId;
   readonly courier: UserId;
-  readonly policyUser: UserId;
+  /** Of policy servers: the own one, and those that stand by for it or that it stands by for. */
+  readonly policyUsers: readonly UserId[];
   /** Servers with an agreement; the own one is among them. */
   readonly servers: readonly string[];
   /** What the hospital asks of its rooms today. */
@@ -66,10 +67,10 @@ export function targetOf({ type, content, redacts }: Pdu, { version }: Pick<Room
   return type === 'm.room.redaction' && typeof target === 'string' ? (target as EventId) : undefined;
 }
 
-/** Whether a sender's server has an agreement and is let into the room; the guardian and the policy server's own user are of no partner. */
-export function isServerAdmitted(sender: UserId, room: RoomView, { guardian, policyUser, servers }: AdmissionTerms): boolean {
+/** Whether a sender's server has an agreement and is let into the room; the guardian and policy servers' own users are of no partner. */
+export function isServerAdmitted(sender: UserId, room: RoomView, { guardian, policyUsers, servers }: AdmissionTerms): boolean {
   const server = serverOf(sender);
-  return sender === guardian || sender === policyUser || (servers.includes(server) && admits(room.admitted, server));
+  return sender === guardian || policyUsers.includes(sender) || (servers.includes(server) && admits(room.admitted, server));
 }
 
 /** Whether another look at the room might turn the refusal. */
@@ -99,7 +100,7 @@ export function admit(pdu: Pdu, asked: Asked, terms: AdmissionTerms): Verdict {
   if (pdu.type === 'm.room.member') return membership(pdu, asked, room, terms);
   if (pdu.state_key !== undefined) return refuse('state-guardian-only');
   const isHeard = asked.accepted || maySpeak(room, pdu.sender, terms);
-  if (!isHeard && (room.members.has(pdu.sender) || pdu.sender === terms.policyUser)) return refuse('not-a-member');
+  if (!isHeard && (room.members.has(pdu.sender) || terms.policyUsers.includes(pdu.sender))) return refuse('not-a-member');
   if (asked.hash === 'redacted') return allow('redacted');
   const verdict = spoken(pdu, asked, terms);
   if (!verdict.allowed) return verdict;
@@ -134,7 +135,7 @@ function membership({ sender, state_key: user = '', content }: Pdu, { accepted }
   if (user !== sender || (kind !== 'join' && kind !== 'leave')) return refuse('state-guardian-only');
   if (reason !== undefined && reason !== '') return refuse('reason');
   if (Object.keys(more).length > 0 || !isShortName(displayname) || !isPicture(avatar)) return refuse('profile-text');
-  if (sender === terms.policyUser) return allow('policy-server');
+  if (terms.policyUsers.includes(sender)) return allow('policy-server');
   if (kind === 'leave') return allow('leave');
   return accepted || maySpeak(room, sender, terms) ? allow('invited-member') : refuse('not-invited');
 }

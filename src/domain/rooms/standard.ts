@@ -3,7 +3,7 @@ import type { GovernedRoom } from '../governed/governed.ts';
 import { serversOf } from '../people/party.ts';
 import type { Standard, StateOfRoom } from './assess.ts';
 import type { RoomState } from './room.ts';
-import { planFor, templateFor, type RoomPeople, type RoomTemplates } from './template.ts';
+import { planFor, standingBy, templateFor, type RoomPeople, type RoomTemplates } from './template.ts';
 
 /** A room of ours, as Aceso knows it. */
 export type OurRoom = { readonly kind: 'room'; readonly state: RoomState } | { readonly kind: 'governed'; readonly state: GovernedRoom };
@@ -18,14 +18,17 @@ export function standardFor(room: OurRoom, state: StateOfRoom, { templates, peop
   const as = { roomVersion: typeof version === 'string' ? version : '1' };
   // Whatever we think we made: no homeserver takes the access list off a room that federates.
   const made = federates === false ? 'local' : 'federated';
+  const servers = room.kind === 'room' && room.state.servers.length === 0 ? serversOf(room.state.party) : room.state.servers;
+  // Its guardian first: through it the policy server's own homeserver is in the room, by which it joins.
+  const standBy = made === 'local' ? [] : standingBy(servers, people).flatMap(({ theirs }) => [theirs.guardian, theirs.policyServer.userId]);
   switch (room.kind) {
     case 'room': return {
-      plan: planFor({ ...templateFor(templates, 'results'), ...as }, { servers: room.state.servers.length > 0 ? room.state.servers : serversOf(room.state.party), speakers: [], made }, asMade),
-      federation: templateFor(templates, 'results').federation, guardian: people.guardian, mayBe: [...own, courier, ...room.state.party.members], strangers: 'told', aliasPrefix,
+      plan: planFor({ ...templateFor(templates, 'results'), ...as }, { servers, speakers: [], made }, asMade),
+      federation: templateFor(templates, 'results').federation, guardian: people.guardian, mayBe: [...own, ...standBy, courier, ...room.state.party.members], standBy, strangers: 'told', aliasPrefix,
     };
     case 'governed': return {
       plan: planFor({ ...templateFor(templates, room.state.template), ...as }, { ...room.state, made }, asMade),
-      federation: templateFor(templates, room.state.template).federation, guardian: people.guardian, mayBe: [...own, ...room.state.admitted], strangers: 'removed', aliasPrefix,
+      federation: templateFor(templates, room.state.template).federation, guardian: people.guardian, mayBe: [...own, ...standBy, ...room.state.admitted], standBy, strangers: 'removed', aliasPrefix,
     };
   }
 }

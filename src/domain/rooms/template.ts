@@ -1,3 +1,4 @@
+import type { Standby } from '../agreements/demands.ts';
 import type { UserId } from '../brand.ts';
 import type { RoomKind } from '../policy/words.ts';
 import { serversOf, type Party } from '../people/party.ts';
@@ -45,6 +46,8 @@ export type RoomPeople = {
   readonly guardian: UserId;
   /** Aceso's policy server, where there is one: it is let into the rooms that leave the hospital. */
   readonly policyServer?: string;
+  /** What is agreed with partners for when it is away: theirs stand by in the rooms that have their people. */
+  readonly standbys?: readonly Standby[];
   /** Room version a partner's server can join at most, where it says so. */
   readonly partnerVersions: Readonly<Record<string, string>>;
 };
@@ -75,12 +78,17 @@ export function planFor(template: RoomTemplate, { servers: theirs, speakers, mad
       state('m.room.join_rules', { join_rule: 'invite' }),
       state('m.room.history_visibility', { history_visibility: template.history }),
       state('m.room.guest_access', { guest_access: 'forbidden' }),
-      ...(isFederated ? [state('m.room.server_acl', { allow: admitted(people.policyServer === undefined ? servers : [...servers, people.policyServer].sort()), deny: [], allow_ip_literals: false })] : []),
+      ...(isFederated ? [state('m.room.server_acl', { allow: admitted([...servers, ...policyServersIn(servers, people)].sort()), deny: [], allow_ip_literals: false })] : []),
       state('org.aceso.template', { id: template.id }),
     ],
     powerLevels: template.senders === 'members' ? powerLevels(version, people.guardian) : spokenLevels(version, people.guardian, speakers),
   };
 }
+
+/** Those that stand by in a room of these servers: where there is no policy server of one's own, none does. */
+export const standingBy = (servers: readonly string[], { policyServer, standbys = [] }: Pick<RoomPeople, 'policyServer' | 'standbys'>): readonly Standby[] => (policyServer === undefined ? [] : standbys.filter(({ partner }) => servers.includes(partner)));
+
+const policyServersIn = (servers: readonly string[], people: RoomPeople): readonly string[] => (people.policyServer === undefined ? [] : [people.policyServer, ...standingBy(servers, people).map(({ theirs }) => theirs.policyServer.serverName)]);
 
 /** Of a room in which only some may write: they stand above the rest by just that. */
 const SPEAKER = 10;

@@ -3,7 +3,7 @@ import { hasAgreementKey, readAgreementKey } from '../../adapters/auth/agreement
 import type { LoadedConfig } from '../../config/load.ts';
 import { isAgreed, organisationsNow } from '../../domain/agreements/agreed.ts';
 import { knownOf, TRAITS } from '../../domain/agreements/conduct.ts';
-import { agreedTermsOf, driftOf } from '../../domain/agreements/demands.ts';
+import { agreedTermsOf, driftOf, standbyOf, type Standby } from '../../domain/agreements/demands.ts';
 import { endingSoon, type Entry, type Register } from '../../domain/agreements/register.ts';
 import type { Millis } from '../../domain/brand.ts';
 import type { RoomDemands } from '../../domain/agreements/terms.ts';
@@ -30,6 +30,8 @@ export type Agreed = {
   isInForce(server: string): boolean;
   /** What the agreements ask of rooms that partners are let into, as they were read last. */
   roomTerms(): readonly AgreedTerms[];
+  /** Whose policy servers stand by for ours, and ours for theirs, as they were read last. */
+  standbys(): readonly Standby[];
   /** Reads the register anew. */
   look(): Promise<void>;
   problem(): Omit<Problem, 'since'> | undefined;
@@ -77,12 +79,12 @@ export function createAgreed({ store, config, settings, demands, now, log }: Agr
     return [...new Set([ownServer, ...agreedServers, ...registers.map(({ server }) => server)])].filter((server) => isAgreed(server, { found, settings: settings(), now: now() }) || registers.some((register) => register.server === server && register.rooms.length > 0));
   }
 
-  let last: { readonly registers: readonly Register[]; readonly of: Settings; readonly at: Millis; readonly settings: Settings; readonly roomTerms: readonly AgreedTerms[] } | undefined;
+  let last: { readonly registers: readonly Register[]; readonly of: Settings; readonly at: Millis; readonly settings: Settings; readonly roomTerms: readonly AgreedTerms[]; readonly standbys: readonly Standby[] } | undefined;
   /** Asked about each event of each room: worked out anew when something was read, and for what begins and ends by the clock. */
   function current(): NonNullable<typeof last> {
     const [of, at] = [settings(), now()];
     if (last?.registers !== registers || last.of !== of || Math.abs(at - last.at) >= CURRENT_MS) {
-      last = { registers, of, at, settings: { ...of, agreedServers: serversNow(), organisations: organisationsNow({ found: foundIn(registers), settings: of }) }, roomTerms: registers.flatMap((register) => agreedTermsOf(register, at)) };
+      last = { registers, of, at, settings: { ...of, agreedServers: serversNow(), organisations: organisationsNow({ found: foundIn(registers), settings: of }) }, roomTerms: registers.flatMap((register) => agreedTermsOf(register, at)), standbys: registers.flatMap((register) => standbyOf(register, at) ?? []) };
     }
     return last;
   }
@@ -92,6 +94,7 @@ export function createAgreed({ store, config, settings, demands, now, log }: Agr
     servers: () => current().settings.agreedServers,
     isInForce: (server) => isAgreed(server, { found: foundIn(registers), settings: settings(), now: now() }),
     roomTerms: () => current().roomTerms,
+    standbys: () => current().standbys,
     settings: () => current().settings,
     async strangerAmong(servers) {
       const others = [...new Set(servers)].filter((server) => server !== settings().ownServer);

@@ -14,7 +14,7 @@ import type { Store } from '../../ports/store.ts';
 import { organisationsOf } from '../compose.ts';
 import { conductWords } from '../partners/words.ts';
 import { instant, table, type Printed } from '../print.ts';
-import { driftOf } from '../../domain/agreements/demands.ts';
+import { driftOf, standbyOf, type Standby } from '../../domain/agreements/demands.ts';
 import { keyPath, partnerOf, readSigned, signedByUs, termsWords, withOurDemands } from './document.ts';
 import { configuredDemands } from './roomDemands.ts';
 
@@ -126,6 +126,9 @@ async function genuineness(config: LoadedConfig, { server, key = '' }: Register,
 const registerOf = async (store: Store, server: string): Promise<Register | undefined> => (await store.load({ kind: 'agreement', id: server }))?.state as Register | undefined;
 /** The organisations as rules see them now. */
 export const organisationsIn = async (store: Pick<Store, 'states'>, config: LoadedConfig): Promise<readonly Organisation[]> => (await registersOf(store)).reduce(withRegister, organisationsOf(config));
+
+/** Whose policy servers stand by, as agreed. */
+export const standbysIn = async (store: Pick<Store, 'states'>): Promise<readonly Standby[]> => (await registersOf(store)).flatMap((register) => standbyOf(register, as<Millis>(Date.now())) ?? []);
 
 export const registersOf = async (store: Pick<Store, 'states'>): Promise<readonly Register[]> => (await store.states('agreement')) as readonly Register[];
 

@@ -16,7 +16,7 @@ const bob = user('@bob:mercy.example');
 const cyd = user('@cyd:stanne.example');
 const EVENT = `$${'a'.repeat(43)}`;
 const own: RoomTerms = { results: { reactions: ['👍', '❤'], removals: 'own' }, consult: { reactions: ['👍'], removals: 'own' }, shift: { reactions: [], removals: 'never' } };
-const terms: AdmissionTerms = { guardian, courier, policyUser, servers: ['mercy.example', 'stanne.example'], own, agreed: [] };
+const terms: AdmissionTerms = { guardian, courier, policyUsers: [policyUser], servers: ['mercy.example', 'stanne.example'], own, agreed: [] };
 const room: RoomView = {
   version: '12', creator: guardian, template: 'results', current: new Set(),
   admitted: { allow: ['mercy.example', 'stanne.example', 'policy.mercy.example'], deny: [], literals: 'denied' },

@@ -20,6 +20,8 @@ import type { HttpReply } from '../../../src/ports/bridge.ts';
 import type { RoomEvent } from '../../../src/ports/homeserver.ts';
 import { encryptedContent } from '../../support/megolm.ts';
 import { until } from '../../support/until.ts';
+import type { Standby } from '../../../src/domain/agreements/demands.ts';
+import { keepers, standbyWith } from '../../support/agreements.ts';
 
 const NAME = 'policy.mercy.example';
 const ROOM = as<RoomId>(`!${'r'.repeat(43)}`);
@@ -44,6 +46,8 @@ describe('The policy server', () => {
   let written: string[];
   let about: unknown;
   let notarySigner: Signer;
+  let standbys: readonly Standby[];
+  let wanted: string[];
 
   const event = (type: string, content: RoomEvent['content'], key = '', sender: UserId = guardian): RoomEvent => ({ event_id: as(`$${type}${key}`), room_id: ROOM, sender, type, state_key: key, origin_server_ts: 1, content });
   const member = (userId: string, membership: string): RoomEvent => event('m.room.member', { membership }, userId, membership === 'invite' ? guardian : as<UserId>(userId));
@@ -67,7 +71,9 @@ describe('The policy server', () => {
       });
     });
     await new Promise<void>((resolve) => { notary.listen(0, '127.0.0.1', resolve); });
+    [standbys, wanted] = [[], []];
     server = createPolicyServer({
+      standbys: () => standbys, wanted: async (partner, roomId) => { wanted.push(`${partner} ${roomId}`); },
       serverName: NAME, delegate: `${NAME}:443`, displayName: 'Mercy (policy)', version: '0', localpart: 'policy', ownServer: 'mercy.example', federationUrl: `http://127.0.0.1:${(notary.address() as AddressInfo).port}`,
       guardian, courier: as('@aceso_courier:mercy.example'), servers: () => ['mercy.example', 'stanne.example'], own: () => ({ results: { reactions: ['👍'], removals: 'own' }, consult: { reactions: ['👍'], removals: 'own' } }), agreed: () => agreed, writer: async (userId, kind) => { written.push(`${userId} ${kind}`); return writer; },
       keys: openServerKeys(join(folder, 'keys.json')), source: { state: () => source.state(), event: async () => fail('not-found', 'none') }, now: () => as<Millis>(clock),
@@ -340,6 +346,18 @@ describe('The policy server', () => {
       ['stanne.example', invitation()], ['mercy.example', invitation({ sender: ada }, 'stanne.example')], ['mercy.example', invitation({ state_key: '@other:policy.mercy.example' })],
       ['mercy.example', { ...invitation(), room_version: '1' }], ['mercy.example', { room_version: '12' }], ['mercy.example', invitation({ content: { membership: 'join' } })],
     ] as const) expect((await call('PUT', uri, { origin, body: given })).status).to.be.oneOf([400, 403]);
+  });
+
+  it('takes the invitation of a partner\'s guardian whom an agreement names, once it is written down that it stands by there', async () => {
+    const theirs = as<UserId>('@g:stanne.example');
+    const invitation = (sender: UserId = theirs, by: ServerName = 'stanne.example'): JsonObject => ({ room_version: '12', event: signedEvent('12', { type: 'm.room.member', room_id: '!theirs', sender, state_key: server.userId, content: { membership: 'invite' }, depth: 5, prev_events: [], auth_events: [], origin_server_ts: clock }, by, 'ed25519:a', servers[by]), invite_room_state: [] });
+    const invited = async (body: JsonObject, origin: ServerName = 'stanne.example'): Promise<number> => (await call('PUT', '/_matrix/federation/v2/invite/x/y', { origin, body })).status;
+    expect(await invited(invitation()), 'without an agreement that names it').to.equal(403);
+    standbys = [standbyWith(keepers('mercy.example'), { ...keepers('stanne.example'), guardian: theirs })];
+    expect([await invited(invitation(as<UserId>(ada))), await invited(invitation(theirs, 'mercy.example'), 'mercy.example'), await invited(invitation(), 'mercy.example')], 'anybody else, or by another server').to.deep.equal([403, 403, 403]);
+    expect(wanted).to.deep.equal([]);
+    expect(await invited(invitation())).to.equal(200);
+    expect(wanted).to.deep.equal(['stanne.example !theirs']);
   });
 
   it('says how much of a body it takes before anybody has proven themselves, and keeps room for questions to sign', async () => {

@@ -1,0 +1,108 @@
+import { expect } from 'chai';
+import { decideAgreement } from '../../src/domain/agreements/decide.ts';
+import type { Register } from '../../src/domain/agreements/register.ts';
+import { as, type RoomId } from '../../src/domain/brand.ts';
+import type { Context, Decision } from '../../src/domain/decision.ts';
+import type { GovernedRoom } from '../../src/domain/governed/governed.ts';
+import { fail, ok } from '../../src/domain/outcome.ts';
+import type { StateOfRoom } from '../../src/domain/rooms/assess.ts';
+import type { Ours } from '../../src/domain/rooms/standard.ts';
+import { planFor, type RoomPeople, type RoomTemplate } from '../../src/domain/rooms/template.ts';
+import { createIntake } from '../../src/loop/intake.ts';
+import { repair } from '../../src/loop/repairing.ts';
+import { noFaults } from '../../src/ports/faults.ts';
+import type { Homeserver, RoomEvent } from '../../src/ports/homeserver.ts';
+import type { IncomingFact, Store } from '../../src/ports/store.ts';
+import { entry, keepers, register, standbyWith } from '../support/agreements.ts';
+import { T0, allowAll, organisations } from '../support/reports.ts';
+
+const [mercy, stanne] = [keepers('mercy.example'), keepers('stanne.example')];
+const roomId = as<RoomId>('!talk:m');
+const template: RoomTemplate = { id: 'consult', roomVersion: '12', name: 'Consult', topic: '', federation: 'agreed', senders: 'members', history: 'invited', rotation: { periodMs: 3_600_000, messages: 100 } };
+const people: RoomPeople = { ownServer: 'mercy.example', guardian: mercy.guardian, partnerVersions: {}, policyServer: 'policy.mercy.example', standbys: [standbyWith(mercy, stanne)] };
+const [ada, ben] = [as<GovernedRoom['people'][number]>('@ada:stanne.example'), as<GovernedRoom['people'][number]>('@ben:mercy.example')];
+const room: GovernedRoom = { key: 'k', template: 'consult', phase: 'ready', roomId, servers: [as('stanne.example')], made: 'federated', people: [ada, ben], admitted: [ada, ben], refused: [], speakers: [], members: {}, invitations: {} };
+const event = (type: string, content: StateOfRoom[number]['content'], stateKey = ''): StateOfRoom[number] => ({ type, stateKey, content });
+
+describe('A room in which a partner\'s policy server is to stand by', () => {
+  let state: StateOfRoom;
+  let invitations: (user: string) => 'taken' | 'away';
+  const homeserver = { state: async () => ok(state), setState: async (_: RoomId, set: StateOfRoom[number]) => {
+    if (set.content['membership'] === 'invite' && invitations(set.stateKey) === 'away') return fail('unavailable', 'their server is away', { retry: true });
+    state = [...state.filter(({ type, stateKey }) => type !== set.type || stateKey !== set.stateKey), set];
+    return ok(undefined);
+  } } as unknown as Homeserver;
+  const look = (with_: RoomPeople = people, servers = room.servers): ReturnType<typeof repair> => {
+    const ours: Ours = { templates: new Map([['consult', template]]), people: with_, courier: mercy.courier, policyUser: mercy.policyServer.userId, aliasPrefix: 'aceso_' };
+    return repair(homeserver, roomId, async () => ({ kind: 'governed', state: { ...room, servers } }), ours);
+  };
+  const membership = (user: string): unknown => state.find(({ type, stateKey }) => type === 'm.room.member' && stateKey === user)?.content['membership'];
+  const allowed = (): unknown => state.find(({ type }) => type === 'm.room.server_acl')?.content['allow'];
+  const moved = (user: string, to: string): void => { state = [...state.filter(({ stateKey }) => stateKey !== user), event('m.room.member', { membership: to }, user)]; };
+
+  beforeEach(() => {
+    const plan = planFor(template, { servers: room.servers, speakers: [] }, { ...people, standbys: [] });
+    state = [event('m.room.create', { room_version: '12' }), event('m.room.power_levels', plan.powerLevels), ...plan.initialState, event('m.room.name', { name: 'Consult' }), event('m.room.topic', { topic: '' }), ...[mercy.guardian, mercy.policyServer.userId, ada, ben].map((user) => event('m.room.member', { membership: 'join' }, user))];
+    invitations = () => 'taken';
+  });
+
+  it('admits its server, and invites first the partner\'s guardian and then its policy server; then it is as it must be', async () => {
+    expect(await look()).to.deep.include(ok({ findings: [{ rule: 'admitted-servers', type: 'm.room.server_acl' }, { rule: 'standby', type: 'm.room.member', user: stanne.guardian }, { rule: 'standby', type: 'm.room.member', user: stanne.policyServer.userId }], repaired: ['admitted-servers', 'standby', 'standby'] }));
+    expect(allowed()).to.deep.equal(['mercy.example', 'policy.mercy.example', 'policy.stanne.example', 'stanne.example']);
+    for (const to of ['invite', 'join']) {
+      for (const user of [stanne.guardian, stanne.policyServer.userId]) if (to === 'join') moved(user, to);
+      expect(await look(), to).to.deep.equal(ok({ findings: [], repaired: [] }));
+    }
+  });
+
+  it('calls back which of the two has left', async () => {
+    await look();
+    moved(stanne.policyServer.userId, 'leave');
+    await look();
+    expect([membership(stanne.guardian), membership(stanne.policyServer.userId)]).to.deep.equal(['invite', 'invite']);
+  });
+
+  it('is put back in all else while the partner is away, and says that it doesn\'t stand by', async () => {
+    invitations = () => 'away';
+    state = [...state.filter(({ type }) => type !== 'm.room.name'), event('m.room.name', { name: 'Another' })];
+    expect(await look()).to.deep.nested.include({ ok: true, 'value.repaired': ['admitted-servers', 'name'] });
+    expect((await look()).ok).to.equal(true);
+    expect(membership(stanne.guardian)).to.equal(undefined);
+  });
+
+  it('has none of them where its people are of other servers, where there is no policy server, and once the agreement says it no more: then they are taken out', async () => {
+    await look();
+    for (const with_ of [{ ...people, standbys: [] }, { ...people, standbys: [standbyWith(mercy, keepers('clinic.example'))] }]) {
+      moved(stanne.guardian, 'join');
+      await look(with_);
+      expect([membership(stanne.guardian), allowed()], JSON.stringify(with_.standbys)).to.deep.equal(['leave', ['mercy.example', 'policy.mercy.example', 'stanne.example']]);
+    }
+    const { policyServer: _, ...without } = people;
+    await look(without);
+    expect([membership(stanne.guardian), allowed()]).to.deep.equal(['leave', ['mercy.example', 'stanne.example']]);
+  });
+});
+
+describe('A policy server that stands by for a partner\'s', () => {
+  const context: Context = { now: T0, judge: allowAll, found: new Map(), settings: { organisations, organisation: 'St. Anne', recipientOrder: [], ownServer: 'stanne.example', courierSeats: 1, agreedServers: [], invitationPatienceMs: 1 } };
+  const demands = (server: string, named: object) => ({ server, policy: 'p', kinds: {}, ...named });
+  const agreed = (named: boolean): Register => ({ ...register(entry({ rooms: [demands('mercy.example', named ? { keepers: mercy } : {}), demands('stanne.example', named ? { keepers: stanne } : {})] })), server: 'mercy.example' });
+  const invited = (state: Register | undefined): Decision<Register | undefined> => decideAgreement(state, { id: as('f'), aggregate: { kind: 'agreement', id: 'mercy.example' }, at: T0, body: { type: 'standby.invited', roomId } }, context);
+
+  it('goes into the room that it was invited to, as an agreement in force says, and into none else', () => {
+    expect(invited(agreed(true)).effects).to.deep.equal([{ id: 'standby:f', lane: `standby:${roomId}`, body: { type: 'room.standBy', roomId } }]);
+    for (const state of [undefined, agreed(false)]) {
+      expect(invited(state).effects ?? []).to.deep.equal([]);
+      expect(invited(state).audit.map(({ action }) => action)).to.deep.equal(['standby.refused']);
+    }
+  });
+
+  it('hears of it when the partner\'s guardian invites the hospital\'s, and of nobody else\'s invitation', async () => {
+    const received: IncomingFact[] = [];
+    const store = { lookup: async () => new Map(), receive: async (facts: readonly IncomingFact[]) => { received.push(...facts); return []; } } as unknown as Store;
+    const take = createIntake({ store, guardian: stanne.guardian, ownUsers: [stanne.guardian, stanne.courier], policy: stanne.policyServer, standbys: () => [standbyWith(stanne, mercy)], now: () => T0, log: { info: () => undefined, warn: () => undefined, error: () => undefined }, metrics: { count: () => undefined, observe: () => undefined }, faults: noFaults, nudge: () => undefined });
+    const invitation = (id: string, user: string, sender: string, what = 'invite'): RoomEvent => ({ event_id: as(id), room_id: roomId, sender: as(sender), type: 'm.room.member', state_key: user, origin_server_ts: 1, content: { membership: what } });
+    await take({ events: [invitation('$a', stanne.guardian, mercy.guardian), invitation('$b', stanne.guardian, '@eve:mercy.example'), invitation('$c', stanne.courier, mercy.guardian), invitation('$d', stanne.guardian, mercy.guardian, 'leave')], ephemeral: [] });
+    expect(received).to.deep.equal([{ source: 'matrix', key: 'standby:$a', aggregate: { kind: 'agreement', id: 'mercy.example' }, at: T0, body: { type: 'standby.invited', roomId } }]);
+  });
+});
