@@ -195,7 +195,7 @@ addPolicy(program, { config, print });
 addAgreements(program, { config, withStore, operator, print });
 addPartners(program, { config, withStore, operator, print });
 addRooms(program, { withStore, operator });
-addUpkeep(program, { config, configFile: () => program.opts<{ readonly config: string }>().config, print });
+addUpkeep(program, { config, configFile: () => program.opts<{ readonly config: string }>().config, print, withStore, operator });
 
 program.command('registration').description('the registration file that the homeserver loads').option('--renew', 'make new tokens').action(({ renew }: { readonly renew?: true }) => print(registration(config(), renew)));
 

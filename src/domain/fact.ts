@@ -1,5 +1,5 @@
 import type { Seen, Trait } from './agreements/conduct.ts';
-import type { RevocationReason } from './agreements/register.ts';
+import type { HandOverReason, RevocationReason } from './agreements/register.ts';
 import type { Signatures, Terms } from './agreements/terms.ts';
 import type { BlobId, DeliveryId, EffectId, EventId, FactId, Millis, PartyId, ReportId, RoomId, SourceId, SubjectId, UserId } from './brand.ts';
 import type { Care } from './care/care.ts';
@@ -146,6 +146,8 @@ export type FactBody =
   | { readonly type: 'agreement.revoked'; readonly agreement: string; readonly by: string; readonly reason: RevocationReason }
   /** What a partner's homeserver did, or didn't do, when it was looked at. `rooms`: those its people are in, where they may not be known yet. */
   | { readonly type: 'partner.seen'; readonly trait: Trait; readonly honoured: Seen['honoured']; readonly source: Seen['source']; readonly by?: string; readonly event?: EventId; readonly rooms: readonly PartyId[] }
+  /** A room of ours is to be judged by the partner's policy server, or by our own again. */
+  | ({ readonly type: 'operator.hand-over' } & Handing) | ({ readonly type: 'operator.take-back' } & Handing)
   /** The partner's guardian invites ours, or our policy server, to stand by in a room of theirs. */
   | { readonly type: 'standby.invited'; readonly roomId: RoomId }
   /** A room relies on it: it is told of what changes. */
@@ -165,6 +167,9 @@ export type FactBody =
   /** A person was called, and the identity they have now is theirs. */
   | { readonly type: 'operator.accept'; readonly by: string; readonly userId: UserId }
   | { readonly type: 'operator.assign'; readonly by: string; readonly party: Party };
+
+/** `policyUser`: our own policy server's. */
+type Handing = { readonly by: string; readonly reason: HandOverReason; readonly roomId: RoomId; readonly room: { readonly kind: 'room' | 'governed'; readonly id: string }; readonly policyUser: UserId };
 
 export type FactType = FactBody['type'];
 export type FactOf<T extends FactType> = Extract<FactBody, { readonly type: T }>;

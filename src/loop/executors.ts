@@ -1,4 +1,4 @@
-import { as, type Millis, type SubjectId, type UserId } from '../domain/brand.ts';
+import { as, type Millis, type RoomId, type SubjectId, type UserId } from '../domain/brand.ts';
 import { relatedTo } from '../domain/encryptedEvent.ts';
 import { noAgreement } from '../domain/agreements/agreed.ts';
 import { fail, ok, type Outcome } from '../domain/outcome.ts';
@@ -6,6 +6,7 @@ import { serverOf } from '../domain/people/party.ts';
 import { keyHolders, type RoomState } from '../domain/rooms/room.ts';
 import type { Ours } from '../domain/rooms/standard.ts';
 import { planFor, planRoom, templateFor, type RoomPeople, type RoomTemplate, type RoomTemplates } from '../domain/rooms/template.ts';
+import type { PolicyIdentity } from '../domain/rooms/protection.ts';
 import { UNPROTECTED } from '../domain/rooms/underPolicy.ts';
 import { Sealed } from '../domain/sealed.ts';
 import { blobId } from './blobs.ts';
@@ -33,6 +34,8 @@ export type ExecutorParts = {
   readonly template: () => RoomTemplate; readonly templates: () => RoomTemplates; readonly people: () => RoomPeople;
   /** The first of these servers without an agreement in force. */
   readonly strangerAmong: (servers: readonly string[]) => Promise<string | undefined>;
+  /** The partner's policy server that judges in a room for now, as the database says. */
+  readonly handedTo: (roomId: RoomId) => Promise<PolicyIdentity | undefined>;
   /** Absent where none is configured. */
   readonly policyServer?: PolicyServer;
   /** Beginning of every alias that Aceso makes, e.g. `aceso_`. */
@@ -48,7 +51,7 @@ const PASSING: ReadonlySet<string> = new Set(['no-device', 'server-away', 'ident
 
 /** ACT: one function per kind of effect. */
 export function createExecutors(parts: ExecutorParts): Executors {
-  const { homeserver, couriers, sourceFiles, store, keys, metrics, now, faults, template, templates, people, strangerAmong, policyServer, aliasPrefix } = parts;
+  const { homeserver, couriers, sourceFiles, store, keys, metrics, now, faults, template, templates, people, strangerAmong, handedTo, policyServer, aliasPrefix } = parts;
   const ours = (): Ours => ({ templates: templates(), people: people(), courier: homeserver.courier, aliasPrefix, ...(policyServer === undefined ? {} : { policyUser: policyServer.userId }) });
   return {
     async 'room.create'({ id, body: { party } }) {
@@ -96,7 +99,7 @@ export function createExecutors(parts: ExecutorParts): Executors {
     },
 
     async 'room.protect'({ body: { roomId, template: kind = 'results' } }) {
-      const guarded = policyServer === undefined ? ok(0) : await protect(homeserver, policyServer, kind, roomId);
+      const guarded = policyServer === undefined ? ok(0) : await protect(homeserver, policyServer, kind, roomId, await handedTo(roomId));
       return guarded.ok ? ok({ type: 'room.protect', roomId, steps: guarded.value }) : guarded;
     },
 

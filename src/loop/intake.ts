@@ -11,7 +11,7 @@ import type { MatrixTransaction, RoomEvent } from '../ports/homeserver.ts';
 import type { IncomingFact, Store } from '../ports/store.ts';
 import type { Log, Metrics } from '../ports/telemetry.ts';
 
-export type IntakeParts = { readonly store: Store; readonly guardian: UserId; readonly ownUsers: readonly UserId[]; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly nudge: () => void; /** Absent where none is configured. */ readonly policy?: PolicyIdentity; /** Policy servers that stand by. */ readonly standbys?: () => readonly Standby[] };
+export type IntakeParts = { readonly store: Store; readonly guardian: UserId; readonly ownUsers: readonly UserId[]; readonly now: () => Millis; readonly log: Log; readonly metrics: Metrics; readonly faults: Faults; readonly nudge: () => void; /** Absent where none is configured. */ readonly policy?: PolicyIdentity; /** Policy servers that stand by. */ readonly standbys?: () => readonly Standby[]; /** The partner's that judges in a room for now. */ readonly handed?: (roomId: RoomId) => PolicyIdentity | undefined };
 
 /**
  * RECEIVE, from the homeserver: what happens in results rooms becomes facts. Returns once they are committed: only then may the transaction
@@ -85,8 +85,8 @@ function claimedBy(guardian: UserId, { event_id: eventId, room_id: roomId, sende
 
 const KNOWN = new Set(['m.room.member', 'm.room.encrypted', 'm.reaction', 'm.room.message', 'm.room.redaction', 'm.room.create', 'm.room.encryption', 'm.room.power_levels', 'm.room.tombstone']);
 
-function unprotectedBy({ policy, guardian }: IntakeParts, { type, state_key: stateKey, content, room_id: roomId, sender }: RoomEvent): FactOf<'room.unprotected'> | undefined {
-  const edge = policy && stateKey !== undefined ? opens({ type, stateKey, content }, guardian, policy) : undefined;
+function unprotectedBy({ policy, guardian, handed = () => undefined }: IntakeParts, { type, state_key: stateKey, content, room_id: roomId, sender }: RoomEvent): FactOf<'room.unprotected'> | undefined {
+  const edge = policy && stateKey !== undefined ? opens({ type, stateKey, content }, guardian, policy, handed(roomId)) : undefined;
   return edge && { type: 'room.unprotected', roomId, edge, by: sender, ...(sender === guardian ? { actor: 'guardian' } : {}) };
 }
 

@@ -1,6 +1,6 @@
 import type { RoomId } from '../domain/brand.ts';
 import { fail, ok, type Outcome } from '../domain/outcome.ts';
-import { nextStep, type ProtectionStep } from '../domain/rooms/protection.ts';
+import { nextStep, type PolicyIdentity, type ProtectionStep } from '../domain/rooms/protection.ts';
 import type { Homeserver, HomeserverFailure } from '../ports/homeserver.ts';
 import type { PolicyServer } from '../ports/policyServer.ts';
 
@@ -8,11 +8,11 @@ import type { PolicyServer } from '../ports/policyServer.ts';
 const MOST_STEPS = 8;
 
 /** Puts a room under the policy server, or back under it; gives how many steps that took. Repeated, or broken off anywhere, it goes on from what is there. */
-export async function protect(homeserver: Homeserver, policy: PolicyServer, template: string, roomId: RoomId): Promise<Outcome<number, HomeserverFailure>> {
+export async function protect(homeserver: Homeserver, policy: PolicyServer, template: string, roomId: RoomId, handedTo?: PolicyIdentity): Promise<Outcome<number, HomeserverFailure>> {
   for (let steps = 0; steps < MOST_STEPS; steps += 1) {
     const state = await homeserver.state(roomId);
     if (!state.ok) return state;
-    const step = nextStep(state.value, template, homeserver.guardian, policy);
+    const step = nextStep(state.value, template, homeserver.guardian, policy, handedTo);
     if (!step) return ok(steps);
     const done = await take(homeserver, policy, roomId, step);
     if (!done.ok) return done;

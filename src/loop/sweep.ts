@@ -19,7 +19,7 @@ import { findingsIn, loadRoom } from './repairing.ts';
 export type SweepParts = {
   readonly store: Pick<Store, 'states' | 'load' | 'lookup' | 'receive' | 'lease'>; readonly notes: Pick<Notes, 'read' | 'write'>; readonly homeserver: Pick<Homeserver, 'state'>; readonly log: Log; readonly now: () => Millis; readonly worker: string; readonly nudge: () => void;
   readonly judge: Judge; /** As for decisions. */ readonly vouched: (found: ReadonlyMap<string, FoundAggregate>) => Promise<ReadonlyMap<string, FoundAggregate>>; readonly settings: () => Settings; readonly ours: () => Ours;
-  readonly metrics: Pick<Metrics, 'count'>; /** Absent where none is configured. */ readonly policy?: PolicyIdentity;
+  readonly metrics: Pick<Metrics, 'count'>; /** Absent where none is configured. */ readonly policy?: PolicyIdentity; /** The partner's that judges in a room for now. */ readonly handed?: (roomId: RoomId) => PolicyIdentity | undefined;
   /** Rooms whose whole state is read in one round. */
   readonly looks: number;
 };
@@ -120,8 +120,8 @@ async function looked(parts: SweepParts, due: readonly Named[]): Promise<readonl
 }
 
 /** That homeservers don't ask the policy server: an event told it, as a rule, but events can be lost, and state that rides in where a room's graph forks is told by none. */
-function opened({ policy, metrics, log, now }: SweepParts, aggregate: Named, roomId: RoomId, state: StateOfRoom): readonly IncomingFact[] {
-  const edge = policy && openEdge(state, policy);
+function opened({ policy, handed = () => undefined, metrics, log, now }: SweepParts, aggregate: Named, roomId: RoomId, state: StateOfRoom): readonly IncomingFact[] {
+  const edge = policy && openEdge(state, policy, handed(roomId));
   if (!policy || edge === undefined) return [];
   if (edge !== 'start') {
     metrics.count('policy_edges', { edge });

@@ -150,6 +150,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
       ...parts, homeserver, sourceFiles: createSourceFiles(() => reload.inForce().config), couriers: couriers ?? { at: () => undefined }, keys, template: () => reload.inForce().template, templates: () => reload.inForce().templates, aliasPrefix: config.appservice.prefix,
       ...(policyServer === undefined ? {} : { policyServer: policyServer.server }),
       strangerAmong: agreed.strangerAmong,
+      handedTo: agreed.handedTo,
       people: () => peopleOf(reload.inForce().config, homeserver.guardian, agreed.standbys()),
     }), (id) => keys.pseudonym('txn', id)),
   });
@@ -162,7 +163,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
       throw error;
     }
   }
-  const take = createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge, ...(policyServer === undefined ? {} : { policy: policyServer.server, standbys: agreed.standbys }) });
+  const take = createIntake({ ...parts, guardian: homeserver.guardian, ownUsers: [homeserver.guardian, homeserver.courier], nudge: loop.nudge, ...(policyServer === undefined ? {} : { policy: policyServer.server, standbys: agreed.standbys, handed: agreed.handed }) });
   late.take = take;
   const came = { devices: createGathered((people) => wake('no-device', people)), 'room-keys': createGathered((people) => wake('keys-missing', people)) };
   couriers?.onKeys(({ kind, userIds }) => came[kind](userIds));
@@ -186,7 +187,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
   const catchingUp = repeat(CATCH_UP_MS, () => catchUp.run());
   const agreeing = repeat(AGREEMENTS_MS, agreed.look);
   const reloading = repeat(RELOAD_MS, () => reload.look().catch((error: unknown) => log.warn('config.not-looked', { error: errorCode(error) })));
-  const sweeping = roles.includes('janitor') ? startSweep(createSweep({ ...parts, notes, homeserver, worker, nudge: loop.nudge, vouched: agreed.vouched, judge: (question) => reload.inForce().policy.judge(question), settings: () => reload.inForce().settings, ours, looks: LOOKS, ...(policyServer === undefined ? {} : { policy: policyServer.server }) })) : undefined;
+  const sweeping = roles.includes('janitor') ? startSweep(createSweep({ ...parts, notes, homeserver, worker, nudge: loop.nudge, vouched: agreed.vouched, judge: (question) => reload.inForce().policy.judge(question), settings: () => reload.inForce().settings, ours, looks: LOOKS, ...(policyServer === undefined ? {} : { policy: policyServer.server, handed: agreed.handed }) })) : undefined;
   const sharing = isDecider ? repeat(POLICY_MS, () => sharePolicy(applying, reload.inForce().policy.revision, reload.inForce().settings.organisations).then(() => undefined, (error: unknown) => log.warn('rules.not-shared', { error: errorCode(error) }))) : undefined;
   const pruning = setInterval(() => void couriers?.prune(now() - config.courier.keep_days * 86_400_000), HOURLY_MS).unref();
   const leave = keepPresent(store, clock, log, { id: worker, roles, address: `${config.operations.host}:${operations.port}` });

@@ -10,13 +10,14 @@ import { catchUpSince } from './catchUp.ts';
 import { diagnose } from './doctor/doctor.ts';
 import { checkKeys, listKeys, retireKey, rotateKeys } from './keys.ts';
 import { openServerKeys, rotateServerKeys } from '../adapters/federation/keyFile.ts';
+import { addHandOver, type HandOverParts } from './handOver.ts';
 import { migrateDatabase } from './migrate.ts';
 import type { Printed } from './print.ts';
 
-export type UpkeepParts = { readonly config: () => LoadedConfig; readonly configFile: () => string; readonly print: (printed: Printed) => void };
+export type UpkeepParts = HandOverParts & { readonly config: () => LoadedConfig; readonly configFile: () => string; readonly print: (printed: Printed) => void };
 
 /** The commands by which a hospital keeps Aceso running over the years. */
-export function addUpkeep(program: Command, { config, configFile, print }: UpkeepParts): void {
+export function addUpkeep(program: Command, { config, configFile, print, ...handing }: UpkeepParts): void {
   const backups = program.command('backup').description('one sealed file of the database, configuration, templates and registration, while Aceso runs')
     .argument('<file>', 'a new file')
     .option('--passphrase-file <file>', 'seal it under the passphrase in this file, in place of the key ring')
@@ -42,7 +43,8 @@ export function addUpkeep(program: Command, { config, configFile, print }: Upkee
     .option('--postgres-url-file <file>', 'restore into this PostgreSQL database, whatever it was before').option('--sqlite', 'restore into SQLite, whatever it was before')
     .action(async (file: string, options: RestoreOptions) => print(await restore(file, configFile(), options, progress())));
 
-  const policyServer = program.command('policy-server').description('the policy server\'s keys');
+  const policyServer = program.command('policy-server').description('the policy server: its keys, and handing rooms to a partner\'s');
+  addHandOver(policyServer, handing);
   policyServer.command('keys').description('the public keys by which it is known; made when there are none, for where the server itself can\'t write its configuration folder').action(() => {
     const { policy_server: settings, at } = config();
     if (settings === undefined) throw new Error('There is no policy_server in the configuration.');

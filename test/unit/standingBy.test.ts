@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { decideAgreement } from '../../src/domain/agreements/decide.ts';
+import { handedTo } from '../../src/domain/agreements/demands.ts';
 import type { Register } from '../../src/domain/agreements/register.ts';
 import { as, type RoomId } from '../../src/domain/brand.ts';
 import type { Context, Decision } from '../../src/domain/decision.ts';
@@ -95,6 +96,29 @@ describe('A policy server that stands by for a partner\'s', () => {
       expect(invited(state).effects ?? []).to.deep.equal([]);
       expect(invited(state).audit.map(({ action }) => action)).to.deep.equal(['standby.refused']);
     }
+  });
+
+  describe('to which a room is handed', () => {
+    const ours = (named: boolean): Register => ({ ...agreed(named), server: 'stanne.example' });
+    const handing = (state: Register | undefined, type: 'operator.hand-over' | 'operator.take-back', reason: 'outage' | 'recovered'): Decision<Register | undefined> =>
+      decideAgreement(state, { id: as('f'), aggregate: { kind: 'agreement', id: 'stanne.example' }, at: T0, body: { type, by: 'eve', reason, roomId, room: { kind: 'governed', id: 'k' }, policyUser: mercy.policyServer.userId } }, { ...context, settings: { ...context.settings, ownServer: 'mercy.example' } });
+    const told = [{ aggregate: { kind: 'governed', id: 'k' }, body: { type: 'room.unprotected', roomId, edge: 'start', by: mercy.policyServer.userId } }];
+
+    it('is written down with who, why and when, and the room is put under it', () => {
+      const { state, raise, audit } = handing(ours(true), 'operator.hand-over', 'outage');
+      expect(state?.handed).to.deep.equal({ [roomId]: { at: T0, by: 'eve', reason: 'outage' } });
+      expect([raise, audit]).to.deep.equal([told, [{ action: 'policy.handed-over', because: 'outage', detail: { partner: 'stanne.example', room: roomId, by: 'eve', to: 'policy.stanne.example' } }]]);
+      expect(state && handedTo(state, roomId, T0)).to.deep.equal(stanne.policyServer);
+      expect(state && handedTo(state, as('!other'), T0)).to.equal(undefined);
+      const back = handing(state, 'operator.take-back', 'recovered');
+      expect([back.state?.handed, back.raise, back.audit.map(({ action }) => action)]).to.deep.equal([{}, told, ['policy.taken-back']]);
+    });
+
+    it('is refused where no agreement in force names it, and comes back when that ends', () => {
+      for (const state of [undefined, ours(false)]) expect(handing(state, 'operator.hand-over', 'outage').audit.map(({ action }) => action)).to.deep.equal(['policy.not-handed-over']);
+      const { state } = handing(ours(true), 'operator.hand-over', 'outage');
+      expect(state && handedTo(state, roomId, as(Date.parse('2099-01-01')))).to.equal(undefined);
+    });
   });
 
   it('hears of it when the partner\'s guardian invites the hospital\'s, and of nobody else\'s invitation', async () => {

@@ -1,5 +1,7 @@
 import { as, type EventId, type Millis, type RoomId, type UserId } from '../../domain/brand.ts';
 import { admit, dependsOnRoom, isHistory, isServerAdmitted, LARGEST_BYTES, maySpeak, mayBeToldSoon, refuse, targetOf, type AdmissionTerms, type Asked, type Pdu, type Writer } from '../../domain/policy/admit.ts';
+import type { Standby } from '../../domain/agreements/demands.ts';
+import { termsIn } from '../../domain/policy/handed.ts';
 import type { RoomView } from '../../domain/policy/roomView.ts';
 import type { Verdict } from '../../domain/policy/verdict.ts';
 import { isRoomKind, type RoomKind } from '../../domain/policy/words.ts';
@@ -18,15 +20,15 @@ export type Judgement = { readonly verdict: Verdict; readonly roomId?: RoomId; r
 export type About = { readonly sender: UserId; readonly type: string; readonly sentAt: Millis; readonly room: RoomView };
 
 export type JudgeParts = {
-  readonly views: Views; readonly keys: Pick<OriginKeys, 'find'>; readonly terms: () => AdmissionTerms; readonly now: () => Millis;
-  /** What the policy says to somebody's writing in rooms of a kind. */
-  readonly writer: (userId: UserId, kind: RoomKind, roomId: RoomId) => Promise<Writer | 'unknown' | 'not-asked'>;
+  readonly views: Views; readonly keys: Pick<OriginKeys, 'find'>; readonly terms: () => AdmissionTerms; /** Partners in whose rooms it stands by. */ readonly standbys: () => readonly Standby[]; readonly now: () => Millis;
+  /** What the policy says to somebody's writing in rooms of a kind. Whose patients a partner's room is about, that hospital knows: it is asked about no room. */
+  readonly writer: (userId: UserId, kind: RoomKind, roomId: RoomId | undefined) => Promise<Writer | 'unknown' | 'not-asked'>;
   /** Events that were let pass before. */
   readonly passed: { has(eventId: EventId): boolean };
 };
 
 /** Finds out what the rules ask about an event, and asks them; what isn't found out by the deadline is `too-slow`. Never throws for what the event says. */
-export async function judge({ passed, terms: termsNow, now, writer, ...parts }: JudgeParts, { event, fields }: WrittenEvent, deadline: Deadline): Promise<Judgement> {
+export async function judge({ passed, terms: termsNow, standbys, now, writer, ...parts }: JudgeParts, { event, fields }: WrittenEvent, deadline: Deadline): Promise<Judgement> {
   const [views, keys] = [viewsBy(deadline, parts.views), keysBy(deadline, parts.keys)];
   try {
     const terms = termsNow();
@@ -54,9 +56,11 @@ export async function judge({ passed, terms: termsNow, now, writer, ...parts }: 
       ...(target === undefined ? {} : await senderOf(views, roomId, target)),
     };
     const decide = async (seen: RoomView | undefined): Promise<Verdict> => {
-      const isSigned = seen !== undefined && isServerAdmitted(pdu.sender, seen, terms) && await isSignedByOrigin(keys, event, pdu, signable);
-      const kind = isSigned && !asked.accepted ? writtenIn(pdu, seen, terms) : undefined;
-      return admit(pdu, { ...asked, room: seen, signature: isSigned ? 'right' : 'wrong', writer: kind === undefined ? 'not-asked' : await by(deadline, writer(pdu.sender, kind, roomId)) }, terms);
+      const asIn = seen === undefined ? terms : termsIn(seen, terms, standbys());
+      if (asIn === 'not-named') return refuse('not-named');
+      const isSigned = seen !== undefined && isServerAdmitted(pdu.sender, seen, asIn) && await isSignedByOrigin(keys, event, pdu, signable);
+      const kind = isSigned && !asked.accepted ? writtenIn(pdu, seen, asIn) : undefined;
+      return admit(pdu, { ...asked, room: seen, signature: isSigned ? 'right' : 'wrong', writer: kind === undefined ? 'not-asked' : await by(deadline, writer(pdu.sender, kind, asIn.guardian === terms.guardian ? roomId : undefined)) }, asIn);
     };
     const anew = async (): Promise<Verdict> => {
       const again = await views.fresh(roomId);
@@ -79,6 +83,8 @@ export async function judge({ passed, terms: termsNow, now, writer, ...parts }: 
 /** In what kind of room a person who may be there writes or reacts; undefined: nothing of that. */
 function writtenIn({ type, sender }: Pdu, room: RoomView, terms: AdmissionTerms): RoomKind | undefined {
   if ((type !== 'm.room.encrypted' && type !== 'm.reaction') || sender === terms.guardian || sender === terms.courier || !maySpeak(room, sender, terms)) return undefined;
+  // Whose room it is judges its own people itself, at its own server: their roles are not in our directory.
+  if (serverOf(terms.guardian) !== terms.ownServer && serverOf(sender) === serverOf(terms.guardian)) return undefined;
   return room.template !== undefined && isRoomKind(room.template) ? room.template : undefined;
 }
 

@@ -37,9 +37,9 @@ export function createPolicyServer(options: PolicyServerOptions): RunningPolicyS
   const origins = createOriginKeys({ ask, ownServer, now });
   const keys: OriginKeys = { find: async (server, keyId, at) => (server === serverName ? verifying(keyId, at) : origins.find(server, keyId, at)) };
   const views = createViews(options.source, now);
-  const terms = (): AdmissionTerms => ({ guardian, courier, policyUsers: [userId, ...standbys().map(({ theirs }) => theirs.policyServer.userId)], servers: servers(), own: own(), agreed: agreed() });
+  const terms = (): AdmissionTerms => ({ guardian, courier, ownServer, policyUsers: [userId, ...standbys().map(({ theirs }) => theirs.policyServer.userId)], servers: servers(), own: own(), agreed: agreed() });
   const membership = createMembership({ ask, keys, now, serverName, userId, displayName, signingKeyId, signing, ownServer, guardian, partners: () => standbys().map(({ theirs }) => theirs.guardian), wanted: (by, roomId, eventId) => options.wanted(serverOf(as(by)), roomId, eventId) });
-  const sign = createSigning({ views, keys, terms, writer, now, serverName, policy, answered: options.answered });
+  const sign = createSigning({ views, keys, terms, standbys, writer, now, serverName, policy, answered: options.answered });
   return {
     serverName: as<ServerName>(serverName), userId, publicKey: policy.publicKey,
     join: membership.join,

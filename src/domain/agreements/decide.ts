@@ -21,6 +21,8 @@ export function decideAgreement(state: Register | undefined, fact: Fact, { setti
       return revoked(state, body, at);
     case 'agreement.used':
       return state === undefined || state.rooms.includes(body.party) ? { state, audit: [] } : { state: { ...state, rooms: [...state.rooms, body.party] }, audit: [] };
+    case 'operator.hand-over': case 'operator.take-back':
+      return handed(state, body, fact);
     case 'standby.invited':
       return invited(state, body.roomId, fact);
     case 'effect.done':
@@ -53,6 +55,17 @@ function revoked(state: Register | undefined, { agreement, by, reason }: FactOf<
   if (!state || !entry || entry.revoked) return { state, audit: [{ action: 'agreement.unchanged', because: entry ? 'revoked before' : 'not in the register', detail: { agreement, by } }] };
   const next: Register = { ...state, agreements: state.agreements.map((each) => (each === entry ? { ...each, revoked: { at, by, reason } } : each)) };
   return { state: next, clearTimers: timersOf(entry.terms).map(({ name }) => name), raise: toRooms(next, `agreement ${entry.terms.id}`), audit: [{ action: 'agreement.revoked', because: reason, detail: { ...detailOf(entry.terms), by } }] };
+}
+
+/** From then on the guardian sees to it that the room names whom it is to name, whoever changes it. */
+function handed(state: Register | undefined, { type, roomId, room, reason, by, policyUser }: FactOf<'operator.hand-over'> | FactOf<'operator.take-back'>, { at, aggregate }: Fact): RegisterDecision {
+  const standby = state && standbyOf(state, at);
+  const detail = { partner: aggregate.id, room: roomId, by };
+  if (!state || (type === 'operator.hand-over' && !standby)) return { state, audit: [{ action: 'policy.not-handed-over', because: 'no agreement in force says that the partner stands by', detail }] };
+  const { [roomId]: before, ...others } = state.handed ?? {};
+  const raise: readonly RaisedFact[] = [{ aggregate: room, body: { type: 'room.unprotected', roomId, edge: 'start', by: policyUser } }];
+  if (type === 'operator.take-back') return { state: { ...state, handed: others }, raise, audit: [{ action: before ? 'policy.taken-back' : 'policy.not-taken-back', because: before ? reason : 'it was not handed over', detail }] };
+  return { state: { ...state, handed: { ...others, [roomId]: { at, by, reason } } }, raise, audit: [{ action: 'policy.handed-over', because: reason, detail: { ...detail, to: standby?.theirs.policyServer.serverName ?? '' } }] };
 }
 
 /** Both go in, in the order in which the one brings the other's server there. */

@@ -1,6 +1,7 @@
-import type { Millis } from '../brand.ts';
+import type { Millis, RoomId } from '../brand.ts';
 import { inOrder, type AgreedTerms } from '../policy/roomTerms.ts';
 import type { RoomKind } from '../policy/words.ts';
+import type { PolicyIdentity } from '../rooms/protection.ts';
 import { isInForce, statusOf, type Entry, type Register } from './register.ts';
 import { endOf, keepersInOrder, type Keepers, type RoomDemands } from './terms.ts';
 
@@ -46,6 +47,9 @@ export function standbyOf(register: Agreements, at: Millis): Standby | undefined
   });
   return named[0];
 }
+
+/** Whose policy server is to judge in a room that was handed to that partner; undefined: the own one's, also where the agreement says it no more. */
+export const handedTo = (register: Register, roomId: RoomId, at: Millis): PolicyIdentity | undefined => (register.handed?.[roomId] ? standbyOf(register, at)?.theirs.policyServer : undefined);
 
 function counting({ agreements }: Agreements, at: Millis): readonly Entry[] {
   const inForce = agreements.filter((entry) => isInForce(entry, at));

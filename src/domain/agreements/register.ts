@@ -1,4 +1,4 @@
-import type { Millis, PartyId } from '../brand.ts';
+import type { Millis, PartyId, RoomId } from '../brand.ts';
 import type { Agreement } from '../policy/agreement.ts';
 import type { Conduct } from './conduct.ts';
 import { beginOf, endOf, type Signatures, type Terms } from './terms.ts';
@@ -25,7 +25,14 @@ export type Register = {
   /** Parties whose rooms its people are in: they are asked again when something begins or ends. */
   readonly rooms: readonly PartyId[];
   readonly conduct?: Conduct;
+  /** Our rooms in which the partner's policy server judges, until they are taken back. */
+  readonly handed?: Readonly<Record<RoomId, Handed>>;
 };
+
+/** Why a room goes to the partner's policy server, or comes back. Codes only: a text could name a patient. */
+export const HAND_OVER_REASONS = ['outage', 'maintenance', 'exercise', 'recovered', 'mistake'] as const;
+export type HandOverReason = (typeof HAND_OVER_REASONS)[number];
+export type Handed = { readonly at: Millis; readonly by: string; readonly reason: HandOverReason };
 
 export type Status = 'offered' | 'in-force' | 'expiring' | 'expired' | 'revoked';
 

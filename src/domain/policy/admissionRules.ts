@@ -37,6 +37,7 @@ export const ADMISSION_RULES = {
   'profile-text': { cite: CLEAR, say: 'Names and pictures of people are not encrypted. Use your plain name, at most 64 characters, and no other fields.' },
   'server-not-admitted': { cite: '45 CFR 164.308(b)(1), 164.506(c)', say: 'Your organisation\'s server has no agreement for this room. Ask the privacy office.' },
   'room-unknown': { cite: ACCESS, say: 'This room is not one of Aceso\'s, or is not known yet. Wait a moment, and try again; then ask your IT department.' },
+  'not-named': { cite: '45 CFR 164.308(a)(7)(ii)(C)', say: 'The policy server of the other hospital judges in this room, or did until a moment ago: your message was not sent. Send it again in a moment; if that does not help, ask your IT department.' },
   'room-version': { cite: `${MATRIX}; room versions 10 to 12`, say: 'This version of room is not supported here. Ask your IT department.' },
   oversized: { cite: 'Matrix client-server API §Size limits', say: 'The event is larger than 64 KiB. Send it as a file, or in parts.' },
   malformed: { cite: `${MATRIX} §PDUs`, say: 'Your server sent an event that is none. Ask your IT department to look at it.' },
@@ -52,7 +53,7 @@ export const ADMISSION_RULES = {
 export type AdmissionRuleId = keyof typeof ADMISSION_RULES;
 
 /** Refusals of the moment: the same event may pass a moment later. */
-export const PASSING_REFUSALS: ReadonlySet<string> = new Set<AdmissionRuleId>(['too-slow', 'homeserver-away', 'sender-unknown', 'member-unknown']);
+export const PASSING_REFUSALS: ReadonlySet<string> = new Set<AdmissionRuleId>(['too-slow', 'homeserver-away', 'sender-unknown', 'member-unknown', 'not-named']);
 
 /** Names this text of the rules: change it with them. */
-export const ADMISSION_REVISION = 'admission-4';
+export const ADMISSION_REVISION = 'admission-5';

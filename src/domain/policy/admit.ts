@@ -44,6 +44,8 @@ export type AdmissionTerms = {
   readonly courier: UserId;
   /** Of policy servers: the own one, and those that stand by for it or that it stands by for. */
   readonly policyUsers: readonly UserId[];
+  /** Whose directory says who is who. */
+  readonly ownServer: string;
   /** Servers with an agreement; the own one is among them. */
   readonly servers: readonly string[];
   /** What the hospital asks of its rooms today. */
@@ -75,10 +77,10 @@ export function isServerAdmitted(sender: UserId, room: RoomView, { guardian, pol
 
 /** Whether another look at the room might turn the refusal. */
 export const dependsOnRoom = ({ allowed, rules }: Verdict): boolean => !allowed && rules.some((rule) => ROOM_RULES.has(rule));
-const ROOM_RULES: ReadonlySet<string> = new Set<AdmissionRuleId>(['room-unknown', 'server-not-admitted', 'not-a-member', 'member-unknown', 'not-invited']);
+const ROOM_RULES: ReadonlySet<string> = new Set<AdmissionRuleId>(['room-unknown', 'not-named', 'server-not-admitted', 'not-a-member', 'member-unknown', 'not-invited']);
 /** Whether the homeserver may be about to store what would turn it: another server can be ahead of it. */
 export const mayBeToldSoon = ({ allowed, rules }: Verdict): boolean => !allowed && rules.some((rule) => SOON_RULES.has(rule));
-const SOON_RULES: ReadonlySet<string> = new Set<AdmissionRuleId>(['member-unknown', 'not-invited']);
+const SOON_RULES: ReadonlySet<string> = new Set<AdmissionRuleId>(['not-named', 'member-unknown', 'not-invited']);
 
 /**
  * What passes in a room for PHI, before any other server has it: ciphertext, and what Matrix leaves in clear as far as it says nothing (45 CFR
@@ -190,14 +192,14 @@ function redaction({ sender, content }: Pdu, { target }: Asked): Verdict {
  * What the hospitals that share the room have against it: the own one, by its policy and its templates as they are now, and each partner that the room lets in, by what
  * their agreement says of both. It passes when none has anything against it. What was accepted before is history: later terms don't reach it.
  */
-function refusedByTerms(pdu: Pdu, { accepted, writer }: Asked, room: RoomView, { guardian, own, agreed }: AdmissionTerms): Verdict | undefined {
+function refusedByTerms(pdu: Pdu, { accepted, writer }: Asked, room: RoomView, { ownServer, own, agreed }: AdmissionTerms): Verdict | undefined {
   const act = actOf(pdu, writer);
   if (!act || room.template === undefined || accepted) return undefined;
   if (act.type !== 'removal' && writer === 'unknown') return refuse('sender-unknown');
   if (act.type !== 'removal' && typeof writer === 'object' && !writer.verdict.allowed) return writer.verdict;
   const ours = objectionTo(act, room.template, own);
   if (ours) return refuse(ours);
-  const servers = { server: serverOf(pdu.sender), own: serverOf(guardian) };
+  const servers = { server: serverOf(pdu.sender), own: ownServer };
   for (const { whose, partner, kinds } of agreed) {
     const theirs = admits(room.admitted, partner) ? objectionTo(seenBy(whose, act, servers), room.template, kinds) : undefined;
     if (theirs) return refusedFor(whose, theirs);

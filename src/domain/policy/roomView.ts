@@ -10,6 +10,8 @@ export type RoomView = {
   readonly admitted: ServerAcl | undefined;
   /** Ids of the events that are its state. */
   readonly current: ReadonlySet<EventId>;
+  /** Whom its homeservers ask. */
+  readonly policyServer?: string;
   /** Since when homeservers ask the policy server that it names: they do once that has a member. */
   readonly guardedSince?: Millis;
 };
@@ -28,6 +30,7 @@ export function viewOf(state: readonly StateEvent[]): RoomView | undefined {
   const template = the('org.aceso.template');
   const { id } = template?.content ?? {};
   const acl = the('m.room.server_acl');
+  const { via } = the('m.room.policy')?.content ?? {};
   const guardedSince = guarded(state, the('m.room.policy'));
   return {
     version: typeof create.content['room_version'] === 'string' ? create.content['room_version'] : '1',
@@ -36,6 +39,7 @@ export function viewOf(state: readonly StateEvent[]): RoomView | undefined {
     members: new Map(state.filter(({ type }) => type === 'm.room.member').map(({ state_key: user = '', sender, content, origin_server_ts: at }) => [user, { membership: String(content['membership']), by: sender, ...(at === undefined ? {} : { at: at as Millis }) }])),
     admitted: acl && { allow: texts(acl.content['allow']), deny: texts(acl.content['deny']), literals: acl.content['allow_ip_literals'] === false ? 'denied' : 'allowed' },
     current: new Set(state.map(({ event_id: id_ }) => id_)),
+    ...(typeof via === 'string' ? { policyServer: via } : {}),
     ...(guardedSince === undefined ? {} : { guardedSince }),
   };
 }

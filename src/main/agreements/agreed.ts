@@ -3,12 +3,13 @@ import { hasAgreementKey, readAgreementKey } from '../../adapters/auth/agreement
 import type { LoadedConfig } from '../../config/load.ts';
 import { isAgreed, organisationsNow } from '../../domain/agreements/agreed.ts';
 import { knownOf, TRAITS } from '../../domain/agreements/conduct.ts';
-import { agreedTermsOf, driftOf, standbyOf, type Standby } from '../../domain/agreements/demands.ts';
+import { agreedTermsOf, driftOf, handedTo, standbyOf, type Standby } from '../../domain/agreements/demands.ts';
 import { endingSoon, type Entry, type Register } from '../../domain/agreements/register.ts';
-import type { Millis } from '../../domain/brand.ts';
+import type { Millis, RoomId } from '../../domain/brand.ts';
 import type { RoomDemands } from '../../domain/agreements/terms.ts';
 import type { FoundAggregate, Settings } from '../../domain/decision.ts';
 import type { AgreedTerms } from '../../domain/policy/roomTerms.ts';
+import type { PolicyIdentity } from '../../domain/rooms/protection.ts';
 import type { Store } from '../../ports/store.ts';
 import { errorCode, type Log } from '../../ports/telemetry.ts';
 import type { Problem } from '../health.ts';
@@ -32,6 +33,10 @@ export type Agreed = {
   roomTerms(): readonly AgreedTerms[];
   /** Whose policy servers stand by for ours, and ours for theirs, as they were read last. */
   standbys(): readonly Standby[];
+  /** The partner's policy server that judges in a room of ours for now, as it was read last. */
+  handed(roomId: RoomId): PolicyIdentity | undefined;
+  /** The same, as the database says now. */
+  handedTo(roomId: RoomId): Promise<PolicyIdentity | undefined>;
   /** Reads the register anew. */
   look(): Promise<void>;
   problem(): Omit<Problem, 'since'> | undefined;
@@ -89,8 +94,18 @@ export function createAgreed({ store, config, settings, demands, now, log }: Agr
     return last;
   }
 
+  const handed = (roomId: RoomId): PolicyIdentity | undefined => registers.flatMap((register) => handedTo(register, roomId, now()) ?? [])[0];
+
   return {
     vouched,
+    handed,
+    async handedTo(roomId) {
+      const stored = (await store.states('agreement')) as readonly Register[];
+      if (!stored.some(({ handed: rooms }) => rooms?.[roomId])) return undefined;
+      // Who is asked about what comes of it hears of it no later.
+      registers = await Promise.all(stored.map(genuine));
+      return handed(roomId);
+    },
     servers: () => current().settings.agreedServers,
     isInForce: (server) => isAgreed(server, { found: foundIn(registers), settings: settings(), now: now() }),
     roomTerms: () => current().roomTerms,
@@ -115,6 +130,8 @@ export function createAgreed({ store, config, settings, demands, now, log }: Agr
     },
     problem() {
       if (rotten > 0) return { part: 'agreements', code: 'not-genuine', message: `${rotten} agreement(s) don't count: they are not signed by both with the keys that are theirs. \`aceso agreements verify\` says why; is agreements.key_file there?` };
+      const away = registers.filter(({ handed: rooms = {} }) => Object.keys(rooms).length > 0);
+      if (away.length > 0) return { part: 'agreements', code: 'handed-over', message: `the policy server of ${away.map(({ server, handed: rooms = {} }) => `${server} judges in ${Object.keys(rooms).length} room(s)`).join(', ')} of this hospital: \`aceso policy-server take-back\` once its own is back` };
       const amiss = seenAs('no');
       if (amiss.length > 0) return { part: 'agreements', code: 'not-honoured', message: `the homeserver of ${amiss.join(', ')} doesn't do what rooms rely on: \`aceso partner list\` says what. Call its administrators, then \`aceso partner check\`` };
       const soon = registers.flatMap((register) => endingSoon(register, now()).map(({ terms }) => `${register.server} (${terms.kind}, ${terms.until})`));

@@ -123,6 +123,14 @@ async function genuineness(config: LoadedConfig, { server, key = '' }: Register,
   return checkGenuine(terms, signatures, { ownServer: config.homeserver.server_name, ownKey: thumbprint, partner: server, partnerKey: key });
 }
 
+/** Each with the agreements that are signed by both, and no others. */
+export async function genuineRegisters(store: Pick<Store, 'states'>, config: LoadedConfig): Promise<readonly Register[]> {
+  return Promise.all((await registersOf(store)).map(async (register) => {
+    const good = await Promise.all(register.agreements.map(async (entry) => (await genuineness(config, register, entry)).ok));
+    return { ...register, agreements: register.agreements.filter((_, index) => good[index]) };
+  }));
+}
+
 const registerOf = async (store: Store, server: string): Promise<Register | undefined> => (await store.load({ kind: 'agreement', id: server }))?.state as Register | undefined;
 /** The organisations as rules see them now. */
 export const organisationsIn = async (store: Pick<Store, 'states'>, config: LoadedConfig): Promise<readonly Organisation[]> => (await registersOf(store)).reduce(withRegister, organisationsOf(config));

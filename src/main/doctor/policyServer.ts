@@ -28,7 +28,7 @@ export async function lookAtPolicyServer({ policy_server: settings, at }: Loaded
 
 const KEYS = 'policy server\'s keys';
 
-const WHY = { policy: 'another policy server is named, or none', member: 'its user is not in the room', start: 'it was never put under it, or names another key' } as const;
+const WHY = { policy: 'another policy server is named (were they handed over?), or none', member: 'its user is not in the room', start: 'it was never put under it, or names another key' } as const;
 
 /** How many of the rooms that leave the hospital are under it: they name it with its own key, and its user is in them; else homeservers don't ask. `under`: one of them. */
 export function roomsUnder(rooms: readonly InspectedRoom[], policy: PolicyIdentity): { readonly found: Finding; readonly under?: string } {

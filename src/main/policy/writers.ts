@@ -12,7 +12,7 @@ import { createKept } from './kept.ts';
 export type WriterParts = { readonly store: Pick<Store, 'lookup'>; readonly judge: Judge; readonly settings: () => Pick<Settings, 'organisations' | 'ownServer'>; /** Whether an agreement with a server is in force. */ readonly isInForce: (server: string) => boolean; readonly now: () => Millis };
 
 /** What the policy says to somebody's writing in a room of a kind. */
-export type AskWriter = (userId: UserId, kind: RoomKind, roomId: RoomId) => Promise<Writer | 'unknown' | 'not-asked'>;
+export type AskWriter = (userId: UserId, kind: RoomKind, roomId: RoomId | undefined) => Promise<Writer | 'unknown' | 'not-asked'>;
 
 type Entry = { readonly party: Party | undefined };
 
@@ -31,7 +31,7 @@ export function createWriters({ store, judge, settings, isInForce, now }: Writer
     const { organisations, ownServer } = settings();
     const server = serverOf(userId);
     if (server !== ownServer && !isInForce(server)) return 'not-asked';
-    const read = (agesMs?: number): Promise<readonly [Entry | 'away', RoomCare | 'away']> => Promise.all([entries(userId, agesMs), isOfPatients(kind) ? rooms(roomId, agesMs) : OF_NO_PATIENT]);
+    const read = (agesMs?: number): Promise<readonly [Entry | 'away', RoomCare | 'away']> => Promise.all([entries(userId, agesMs), isOfPatients(kind) && roomId !== undefined ? rooms(roomId, agesMs) : OF_NO_PATIENT]);
     let [entry, care] = await read();
     if (entry !== 'away' && care !== 'away' && !hasInCare(care, entry.party, now())) [entry, care] = await read(NAMED_WITHIN_MS);
     if (entry === 'away' || care === 'away') return 'unknown';

@@ -40,10 +40,10 @@ export async function createTalk(store: Store, config: LoadedConfig, template: s
 }
 
 const membersOf = (room: OurRoom): Readonly<Record<string, string>> => room.state.members;
-const keyOf = (room: OurRoom): string => (room.kind === 'room' ? room.state.party.id : room.state.key);
+export const keyOf = (room: OurRoom): string => (room.kind === 'room' ? room.state.party.id : room.state.key);
 const kindOf = (room: OurRoom): string => (room.kind === 'room' ? 'results' : room.state.template);
 
-async function allRooms(store: Store): Promise<readonly OurRoom[]> {
+export async function allRooms(store: Store): Promise<readonly OurRoom[]> {
   const [results, governed] = await Promise.all([store.states('room'), store.states('governed')]);
   return [...(governed as readonly GovernedRoom[]).map((state) => ({ kind: 'governed', state } as const)), ...(results as readonly RoomState[]).map((state) => ({ kind: 'room', state } as const))];
 }

@@ -16,7 +16,7 @@ const bob = user('@bob:mercy.example');
 const cyd = user('@cyd:stanne.example');
 const EVENT = `$${'a'.repeat(43)}`;
 const own: RoomTerms = { results: { reactions: ['👍', '❤'], removals: 'own' }, consult: { reactions: ['👍'], removals: 'own' }, shift: { reactions: [], removals: 'never' } };
-const terms: AdmissionTerms = { guardian, courier, policyUsers: [policyUser], servers: ['mercy.example', 'stanne.example'], own, agreed: [] };
+const terms: AdmissionTerms = { guardian, courier, ownServer: 'mercy.example', policyUsers: [policyUser], servers: ['mercy.example', 'stanne.example'], own, agreed: [] };
 const room: RoomView = {
   version: '12', creator: guardian, template: 'results', current: new Set(),
   admitted: { allow: ['mercy.example', 'stanne.example', 'policy.mercy.example'], deny: [], literals: 'denied' },
@@ -155,7 +155,7 @@ describe('In a room for PHI, the policy server', () => {
 
   it('has a case for every rule but those that need no event', () => {
     const told = new Set(CASES.map(([, , answer]) => answer.split(': ')[1]));
-    expect(Object.keys(ADMISSION_RULES).filter((rule) => !told.has(rule))).to.deep.equal(['sender-role', 'room-version', 'malformed', 'too-slow', 'homeserver-away']);
+    expect(Object.keys(ADMISSION_RULES).filter((rule) => !told.has(rule))).to.deep.equal(['sender-role', 'not-named', 'room-version', 'malformed', 'too-slow', 'homeserver-away']);
   });
 
   it('cites a regulation or a specification for every rule, and tells no PHI', () => {

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { as, type UserId } from '../../../src/domain/brand.ts';
-import { nextStep, openEdge, opens, type PolicyIdentity } from '../../../src/domain/rooms/protection.ts';
+import { nextStep, notStandingBy, openEdge, opens, type PolicyIdentity } from '../../../src/domain/rooms/protection.ts';
 import { powerLevels } from '../../../src/domain/rooms/template.ts';
+import { keepers } from '../../support/agreements.ts';
 
 type StateEvent = { readonly type: string; readonly stateKey: string; readonly content: Readonly<Record<string, unknown>> };
 const guardian = as<UserId>('@aceso_guardian:mercy.example');
@@ -87,4 +88,41 @@ describe('A room that was read, whatever was told of it', () => {
     ['never leaves its server', [state('m.room.create', { 'm.federate': false }), levels], undefined],
     ['isn\'t there', [], undefined],
   ] as const) it(`is open at ${edge ?? 'no edge'} when it ${given}`, () => expect(openEdge(events, policy)).to.equal(edge));
+});
+
+describe('A room that was handed to a partner\'s policy server', () => {
+  const partner = keepers('stanne.example');
+  const theirs = partner.policyServer;
+  const aclOfBoth = state('m.room.server_acl', { allow: [...(acl.content['allow'] as readonly string[]), theirs.serverName], deny: [] });
+  const theirMember = (membership: string): StateEvent => state('m.room.member', { membership }, theirs.userId);
+  const namesTheirs = state('m.room.policy', { via: theirs.serverName, public_keys: { ed25519: theirs.publicKey } });
+  const room = (...events: readonly StateEvent[]): readonly StateEvent[] => [create, kind, levels, aclOfBoth, member('join'), ...events];
+  const asked = (events: readonly StateEvent[], to?: PolicyIdentity): unknown => { const step = nextStep(events, 'results', guardian, policy, to); return step?.kind === 'set' ? step.content['via'] : step?.kind; };
+
+  for (const [given, events, to, names] of [
+    ['handed over, and names the own one', room(theirMember('join'), named), theirs, theirs.serverName],
+    ['handed over, and names the partner\'s', room(theirMember('join'), namesTheirs), theirs, undefined],
+    ['handed over, and the partner\'s has another key by now', room(theirMember('join'), namesTheirs), { ...theirs, publicKey: 'another' }, theirs.serverName],
+    ['handed over, where the partner\'s has left: the own one refuses, no one would let all pass', room(theirMember('leave'), namesTheirs), theirs, policy.serverName],
+    ['handed over, where the partner\'s was only invited', room(theirMember('invite'), named), theirs, undefined],
+    ['not handed over, and names the partner\'s', room(theirMember('join'), namesTheirs), undefined, policy.serverName],
+  ] as const) it(`is to name ${names ?? 'whom it names'} when it is ${given}`, () => expect(asked(events, to)).to.equal(names));
+
+  it('is open where the partner\'s leaves it, or names a third; not where it names either of the two', () => {
+    expect([theirMember('leave'), member('leave'), named, namesTheirs, state('m.room.policy', { via: 'third.example' })].map((event) => opens(event, guardian, policy, theirs))).to.deep.equal(['member', 'member', undefined, undefined, 'policy']);
+    expect([theirMember('leave'), namesTheirs].map((event) => opens(event, guardian, policy)), 'not handed over').to.deep.equal([undefined, 'policy']);
+    expect(openEdge(room(theirMember('join'), namesTheirs), policy, theirs)).to.equal(undefined);
+    expect(openEdge(room(theirMember('leave'), namesTheirs), policy, theirs)).to.equal('policy');
+    expect(openEdge(room(theirMember('join'), named), policy, theirs), 'it only is to be told').to.equal('start');
+    expect(openEdge(room(theirMember('join'), namesTheirs), policy)).to.equal('policy');
+  });
+
+  it('can be handed over only where the partner\'s guardian and policy server are both in it, and admitted', () => {
+    const itsGuardian = state('m.room.member', { membership: 'join' }, partner.guardian);
+    expect(notStandingBy(room(itsGuardian, theirMember('join')), partner)).to.equal(undefined);
+    expect(notStandingBy(room(itsGuardian, theirMember('invite')), partner)).to.include(`${theirs.userId} is not in it (invite)`);
+    expect(notStandingBy(room(theirMember('join')), partner)).to.include(`${partner.guardian} is not in it (never invited)`);
+    expect(notStandingBy([create, kind, levels, acl, member('join'), itsGuardian, theirMember('join')], partner)).to.include('access list');
+    expect(notStandingBy([], partner)).to.be.a('string');
+  });
 });

@@ -360,6 +360,50 @@ describe('The policy server', () => {
     expect(wanted).to.deep.equal(['stanne.example !theirs']);
   });
 
+  describe('in the room of a partner for whose policy server it stands by', () => {
+    const theirs = { ...keepers('stanne.example'), guardian: as<UserId>('@g:stanne.example') };
+    const bob = as<UserId>('@bob:mercy.example');
+    const ann = as<UserId>(ada);
+    const by = (sender: UserId, change: JsonObject = {}): JsonObject => message(encryptedContent(), { sender, ...change });
+    const naming = (via: string): RoomEvent => event('m.room.policy', { via, public_keys: {} }, '', theirs.guardian);
+    beforeEach(() => {
+      standbys = [standbyWith({ ...keepers('mercy.example'), policyServer: { serverName: as(NAME), userId: server.userId, publicKey: server.publicKey } }, theirs)];
+      const made = [event('m.room.create', { room_version: '12' }, '', theirs.guardian), event('org.aceso.template', { id: 'results' }, '', theirs.guardian), member(ada, 'join'), member(bob, 'join')];
+      state = [...made, naming(NAME)];
+    });
+
+    it('signs what both let pass, once the room names it, and what their guardian says', async () => {
+      for (const pdu of [by(bob), by(ann), by(theirs.guardian, { type: 'm.room.name', state_key: '', content: { name: 'x' } })]) expect((await sign(pdu)).status, JSON.stringify(answered)).to.equal(200);
+      expect(written, 'their people\'s roles are theirs to look at').to.deep.equal([`${bob} results`]);
+      for (const [sender, change, rule] of [[ann, { type: 'm.room.message', content: { body: 'x' } }, 'clear-text'], [guardian, { type: 'm.room.name', state_key: '', content: { name: 'x' } }, 'state-guardian-only'], [as<UserId>('@eve:mercy.example'), {}, 'member-unknown']] as const) {
+        expect((await sign(by(sender, change))).body['org.aceso.rule']).to.equal(rule);
+      }
+    });
+
+    it('holds everybody to what the two agreed', async () => {
+      const react = (sender: UserId): JsonObject => by(sender, { type: 'm.reaction', content: { 'm.relates_to': { rel_type: 'm.annotation', event_id: `$${'e'.repeat(43)}`, key: '👍' } } });
+      const asks = (senders: readonly string[], reactions: readonly string[]): AgreedTerms['kinds'] => ({ results: { reactions, removals: 'own', senders } });
+      agreed = [{ partner: 'stanne.example', whose: 'stanne.example', kinds: asks(['physician', 'partner-clinician'], ['✅']) }];
+      for (const sender of [ann, bob]) expect((await sign(react(sender))).body).to.include({ 'org.aceso.rule': 'reaction-key', 'org.aceso.rule_of': 'stanne.example' });
+      for (const sender of [ann, bob]) expect((await sign(by(sender))).status, JSON.stringify(answered)).to.equal(200);
+      agreed = [{ partner: 'stanne.example', whose: 'mercy.example', kinds: asks(['physician'], ['👍']) }];
+      expect((await sign(by(bob, { depth: 6 }))).body, 'its own people by the roles that it agreed to ask').to.include({ 'org.aceso.rule': 'sender-role' });
+    });
+
+    it('signs nothing as long as the room names another, or none: to be asked again in a moment', async () => {
+      for (const others of [[naming('policy.stanne.example')], [naming('')], []]) {
+        state = [...state.filter(({ type }) => type !== 'm.room.policy'), ...others];
+        server.heard(state.slice(0, 1));
+        for (const sender of [ann, bob, theirs.guardian]) expect((await sign(by(sender))).body).to.include({ 'org.aceso.rule': 'not-named', errcode: 'M_LIMIT_EXCEEDED' });
+      }
+    });
+
+    it('signs nothing where no agreement says so any more', async () => {
+      standbys = [];
+      expect((await sign(by(bob))).body['org.aceso.rule']).to.equal('room-unknown');
+    });
+  });
+
   it('says how much of a body it takes before anybody has proven themselves, and keeps room for questions to sign', async () => {
     const admitted = (method: string, uri: string): { readonly maxBytes: number; readonly room: string | undefined } => {
       const admission = server.route.admit({ method, path: uri, uri, query: new URLSearchParams(), headers: { authorization: xMatrix({ method, uri }, 'stanne.example', NAME, 'ed25519:a', servers['stanne.example']) }, peer: { address: '127.0.0.1' } });

@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { createInspection, type Inspection } from '../adapters/matrix/inspect.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import { HAND_OVER_REASONS, type HandOverReason } from '../domain/agreements/register.ts';
+import type { Keepers } from '../domain/agreements/terms.ts';
+import { as, type RoomId } from '../domain/brand.ts';
+import { naming, notStandingBy, type PolicyIdentity } from '../domain/rooms/protection.ts';
+import type { Homeserver } from '../ports/homeserver.ts';
+import type { Store } from '../ports/store.ts';
+import { genuineRegisters } from './agreements/register.ts';
+import { keepersOf } from './agreements/roomDemands.ts';
+import { standbyOf } from '../domain/agreements/demands.ts';
+import { courierLocalpart, guardianLocalpart, readRegistration } from './compose.ts';
+import { table, type Printed } from './print.ts';
+import { allRooms, homeserverOf, keyOf, roomNamed } from './rooms/rooms.ts';
+
+type Asked = { readonly room?: string; readonly all?: true; readonly reason: string; readonly dryRun?: true; readonly by: string };
+type Result = { readonly room: string; readonly roomId: RoomId; readonly outcome: 'done' | 'would' | 'refused'; readonly why: string };
+type Tried = Printed & { readonly failed: boolean };
+
+export type HandOverParts = { readonly withStore: (run: (store: Store, config: LoadedConfig) => Promise<Printed>) => Promise<void>; readonly operator: () => string };
+
+/** Has the policy server of a partner judge in rooms of ours, and takes them back. */
+export function addHandOver(policyServer: Command, { withStore, operator }: HandOverParts): void {
+  const exit = async (tried: Promise<Tried>): Promise<Printed> => {
+    const { failed, ...printed } = await tried;
+    if (failed) process.exitCode = 1;
+    return printed;
+  };
+  policyServer.command('hand-over').description('in an emergency: have the partner\'s policy server, which stands by, judge in rooms of ours; works also while Aceso is down. Exit 1 when a room was refused')
+    .argument('[room]', 'key, party or room id').option('--all', 'every room that has people of that partner')
+    .requiredOption('--to <server>', 'the partner\'s server name').requiredOption('--reason <code>', HAND_OVER_REASONS.join(', ')).option('--dry-run', 'only say what would be done')
+    .action((room: string | undefined, options: Omit<Asked, 'by' | 'room'> & { readonly to: string }) => withStore((store, config) => exit(handOver(store, config, { ...options, ...(room === undefined ? {} : { room }), by: operator() }))));
+  policyServer.command('take-back').description('have our own policy server, which must be back, judge in rooms that were handed over')
+    .argument('[room]', 'key, party or room id').option('--all', 'every one of them').requiredOption('--reason <code>', HAND_OVER_REASONS.join(', ')).option('--dry-run', 'only say what would be done')
+    .action((room: string | undefined, options: Omit<Asked, 'by' | 'room'>) => withStore((store, config) => exit(takeBack(store, config, { ...options, ...(room === undefined ? {} : { room }), by: operator() }))));
+}
+
+/** Each room by itself: one in which the partner doesn't stand by is refused, since to name who isn't there opens it. */
+export async function handOver(store: Store, config: LoadedConfig, { to, ...asked }: Asked & { readonly to: string }): Promise<Tried> {
+  const reason = reasonOf(asked.reason);
+  const own = ownKeepers(config);
+  const register = (await genuineRegisters(store, config)).find(({ server }) => server === to);
+  const standby = register && standbyOf(register, as(Date.now()));
+  if (!standby) throw new Error(`No agreement in force with ${to} says that its policy server stands by: see \`aceso agreements list\`. Until there is one (\`aceso agreements draft --stand-by\`), bring your own back.`);
+  const rooms = (await chosen(store, asked)).filter(({ servers }) => asked.room !== undefined || servers.includes(to));
+  const reached = await inspectionOf(config).reaches(standby.theirs.policyServer.serverName);
+  if (!reached.ok) throw new Error(`The homeserver doesn't reach ${standby.theirs.policyServer.serverName}, so nothing is handed to it: nobody could send. Call ${to}.`);
+  const homeserver = homeserverOf(config);
+  return carryOut(store, homeserver, rooms, { ...asked, reason, type: 'operator.hand-over', partnerOf: () => to, own, named: standby.theirs.policyServer, unfit: (roomId) => unfit(homeserver, roomId, standby.theirs) });
+}
+
+export async function takeBack(store: Store, config: LoadedConfig, asked: Asked): Promise<Tried> {
+  const reason = reasonOf(asked.reason);
+  const own = ownKeepers(config);
+  const handed = new Map((await genuineRegisters(store, config)).flatMap(({ server, handed: rooms = {} }) => Object.keys(rooms).map((roomId) => [roomId, server] as const)));
+  const rooms = (await chosen(store, asked)).filter(({ roomId }) => handed.has(roomId));
+  if (rooms.length === 0) throw new Error('Nothing is handed over there.');
+  const reached = await inspectionOf(config).reaches(own.policyServer.serverName);
+  if (!reached.ok) throw new Error(`The homeserver doesn't reach ${own.policyServer.serverName} yet, so nothing is taken back: nobody could send. \`aceso doctor\` says more.`);
+  const homeserver = homeserverOf(config);
+  return carryOut(store, homeserver, rooms, { ...asked, reason, type: 'operator.take-back', partnerOf: (roomId) => handed.get(roomId) ?? '', own, named: own.policyServer, unfit: (roomId) => unfit(homeserver, roomId, own) });
+}
+
+type Chosen = { readonly room: { readonly kind: 'room' | 'governed'; readonly id: string }; readonly roomId: RoomId; readonly servers: readonly string[] };
+type Task = Asked & {
+  readonly reason: HandOverReason; readonly type: 'operator.hand-over' | 'operator.take-back'; readonly partnerOf: (roomId: RoomId) => string; readonly own: Keepers; readonly named: PolicyIdentity;
+  /** Why it can't be; undefined: it can. */
+  readonly unfit: (roomId: RoomId) => Promise<string | undefined>;
+};
+
+const AT_ONCE = 8;
+/** So long the running Aceso has to do it; then it is done from here, for it may be what is down. */
+const WAITS_MS = 5000;
+const EVERY_MS = 200;
+
+/** It is written down first: whatever runs then, or starts later, holds the room to it. */
+async function carryOut(store: Store, homeserver: Homeserver, rooms: readonly Chosen[], task: Task): Promise<Tried> {
+  const results: Result[] = [];
+  const one = async ({ room, roomId }: Chosen): Promise<Result> => {
+    const about = { room: room.id, roomId };
+    const why = await task.unfit(roomId);
+    if (why !== undefined) return { ...about, outcome: 'refused', why };
+    if (task.dryRun) return { ...about, outcome: 'would', why: `${task.named.serverName} would judge there` };
+    const { type, by, reason, own: { policyServer: { userId: policyUser } } } = task;
+    await store.receive([{ source: 'operator', key: randomUUID(), aggregate: { kind: 'agreement', id: task.partnerOf(roomId) }, at: as(Date.now()), body: { type, by, reason, roomId, room, policyUser } }]);
+    const until = Date.now() + WAITS_MS;
+    while (Date.now() < until) {
+      if (await names(homeserver, roomId, task.named)) return { ...about, outcome: 'done', why: `${task.named.serverName} judges there` };
+      await pause(EVERY_MS);
+    }
+    // It may have changed while it was waited for.
+    const later = await task.unfit(roomId);
+    const set = later === undefined ? await homeserver.setState(roomId, naming(task.named)) : undefined;
+    return set?.ok ? { ...about, outcome: 'done', why: `${task.named.serverName} judges there` } : { ...about, outcome: 'refused', why: `${later ?? set?.error.message ?? ''}: it is written down, and done once Aceso runs and it can be` };
+  };
+  for (let from = 0; from < rooms.length; from += AT_ONCE) results.push(...await Promise.all(rooms.slice(from, from + AT_ONCE).map(one)));
+  return { failed: results.some(({ outcome }) => outcome === 'refused'), json: results, text: table(['ROOM', '', 'WHY'], results.map(({ room, outcome, why }) => [room, outcome, why]), 'No room has people of that partner.') };
+}
+
+async function names(homeserver: Homeserver, roomId: RoomId, { serverName }: PolicyIdentity): Promise<boolean> {
+  const state = await homeserver.state(roomId);
+  return state.ok && state.value.some(({ type, stateKey, content }) => type === 'm.room.policy' && stateKey === '' && content['via'] === serverName);
+}
+
+async function unfit(homeserver: Homeserver, roomId: RoomId, keepers: Keepers): Promise<string | undefined> {
+  const state = await homeserver.state(roomId);
+  return state.ok ? notStandingBy(state.value, keepers) : state.error.message;
+}
+
+async function chosen(store: Store, { room, all }: Asked): Promise<readonly Chosen[]> {
+  if ((room === undefined) === (all === undefined)) throw new Error('Name a room, or give --all.');
+  const rooms = room === undefined ? await allRooms(store) : [await roomNamed(store, room)];
+  return rooms.flatMap((each): readonly Chosen[] => (each.state.roomId === undefined ? [] : [{ room: { kind: each.kind, id: keyOf(each) }, roomId: each.state.roomId, servers: each.state.servers }]));
+}
+
+function ownKeepers(config: LoadedConfig): Keepers {
+  const own = keepersOf(config);
+  if (!own) throw new Error('There is no policy_server in the configuration, or it has no keys: no room is under it.');
+  return own;
+}
+
+function reasonOf(text: string): HandOverReason {
+  const known = HAND_OVER_REASONS.find((each) => each === text);
+  if (known === undefined) throw new Error(`${text} is no reason: it is one of ${HAND_OVER_REASONS.join(', ')}.`);
+  return known;
+}
+
+function inspectionOf(config: LoadedConfig): Inspection {
+  const { url, server_name: serverName } = config.homeserver;
+  return createInspection({ url, serverName, asToken: readRegistration(config).asToken, guardianLocalpart: guardianLocalpart(config), courierLocalpart: courierLocalpart(config), names: { guardian: '', courier: '' } });
+}
