@@ -34,8 +34,10 @@ export const openBundle = (config: FhirPushConfig, source: SourceConfig, kind: B
   const parts = partsOf(members, scope);
   // Beside anything else they explain it, and may say no more than that needs.
   const types = kind === 'message' ? [] : members.map(({ node }) => resourceType(node));
-  const isOfStaff = types.length > 0 && types.every(isAboutStaff);
-  const isOfCare = types.some(isOfPatient) && types.every((type) => isAboutStaff(type) || type === 'Patient');
+  // Sources that send results send encounters to explain them: of those that may not, they are nothing else.
+  const explains = (type: string): boolean => type === 'Encounter' && source.directory?.types.includes(type) !== true;
+  const isOfStaff = types.length > 0 && types.every((type) => isAboutStaff(type) && type !== 'Encounter');
+  const isOfCare = types.some(isOfPatient) && types.every((type) => (isAboutStaff(type) && !explains(type)) || type === 'Patient');
   const entries = members.map((member, index): Entry => {
     const request = child(raw[index], 'request');
     const type = resourceType(member.node);

@@ -9,8 +9,8 @@ export type TakenType = (typeof TAKEN_TYPES)[number];
 /** What explains it: taken in with the bundle that holds it, never stored by itself. */
 export const CONTEXT_TYPES = ['Patient', 'Practitioner', 'PractitionerRole', 'ServiceRequest', 'Organization', 'Specimen', 'Encounter', 'Location', 'CareTeam', 'Binary', 'Media', 'DocumentReference'] as const;
 
-/** What changes the directory, of a source that may. A care team says who of its people has whom in care. */
-export const STAFF_TYPES = ['Practitioner', 'PractitionerRole', 'CareTeam'] as const;
+/** What changes the directory, of a source that may. A care team and an encounter say who of their people has whom in care. */
+export const STAFF_TYPES = ['Practitioner', 'PractitionerRole', 'CareTeam', 'Encounter'] as const;
 
 /** What patients consent to, of a source that may say it. */
 export const CONSENT_TYPES = ['Consent'] as const;
@@ -67,7 +67,7 @@ export const DEFAULT_BASE_SYSTEM = 'urn:aceso:source';
 export const isTakenType = (type: string): type is TakenType => (TAKEN_TYPES as readonly string[]).includes(type);
 export const isStaffType = (type: string): type is StaffType => ([...STAFF_TYPES, ...CONSENT_TYPES] as readonly string[]).includes(type);
 /** These come with their patient, and with whom they name, who explain them. */
-export const isOfPatient = (type: string): boolean => type === 'CareTeam' || type === 'Consent';
+export const isOfPatient = (type: string): boolean => type === 'CareTeam' || type === 'Encounter' || type === 'Consent';
 /** What a bundle that changes the directory may hold. */
 export const isAboutStaff = (type: string): boolean => isStaffType(type) || type === 'Organization' || type === 'Location';
 export const isContextType = (type: string): boolean => (CONTEXT_TYPES as readonly string[]).includes(type);

@@ -35,7 +35,7 @@ for (const kind of STORE_KINDS) {
       const parts: DecideParts = { store, settings: () => settings, judge: allowAll, vouched: async (found) => found, now, log: quiet, metrics, faults: noFaults, worker: `w${Math.random()}`, hands: { facts: new Set(), effects: new Set() } };
       deciding = setInterval(() => void decideDue(parts, () => undefined).catch(() => undefined), 20);
       const host = createBridgeHost({ store, keys: open.keys, now, log: quiet, metrics, faults: noFaults, terms: () => ({ owner: 'IT' }), nudge: () => undefined, pace: { wait: async () => undefined }, refusals: { note: () => undefined } });
-      const bridge = createFhirPush({ sources: [{ id: EHR, name: 'EHR', resourceTypes: [], directory: { types: ['Practitioner', 'PractitionerRole', 'CareTeam'] } }] }, { host, validator: await theValidator(), authenticator: { ways: ['token'], authenticate: async () => ok({ source: EHR, way: 'token' }) } });
+      const bridge = createFhirPush({ sources: [{ id: EHR, name: 'EHR', resourceTypes: [], directory: { types: ['Practitioner', 'PractitionerRole', 'CareTeam', 'Encounter'] } }] }, { host, validator: await theValidator(), authenticator: { ways: ['token'], authenticate: async () => ok({ source: EHR, way: 'token' }) } });
       server = await startHttpServer({ host: '127.0.0.1', port: 0, failed: () => undefined, routes: bridge.routes });
     }
     async function end(): Promise<void> {
@@ -92,6 +92,21 @@ for (const kind of STORE_KINDS) {
       await becomes('00481516', true);
       expect(await cares('00481516', as(endsAt))).to.equal(false);
       await put(team('00481516', 2, { status: 'inactive' }));
+      await becomes('00481516', false);
+    });
+
+    it('by an encounter too, beside a team: while it is in progress', async () => {
+      await put(role);
+      const encounter = (status: string, version: number): Parameters<typeof put>[0] => ({
+        resourceType: 'Encounter', id: 'stay-of-rosa-quintana', meta: { versionId: String(version), lastUpdated: new Date(Date.UTC(2026, 0, version)).toISOString() }, status, class: { code: 'IMP' }, subject: { identifier: { system: MRN, value: '00481516' } },
+        participant: [{ individual: { reference: 'PractitionerRole/9' } }],
+      });
+      await put(encounter('in-progress', 1));
+      await becomes('00481516', true);
+      await put(team('00481516', 1, { status: 'inactive' }));
+      await until('the team to be decided', async () => (await audited('care.ended')) === 1, 20_000, 20);
+      expect(await cares('00481516'), 'a team that ends takes nothing from an encounter').to.equal(true);
+      await put(encounter('finished', 2));
       await becomes('00481516', false);
     });
 

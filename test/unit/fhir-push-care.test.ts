@@ -4,7 +4,7 @@ import { NPI } from '../fixtures/fhir/extract.ts';
 
 const MRN = 'urn:mercy:mrn';
 const LOCAL = 'urn:aceso:source:mercy-lab:fhir';
-const DIRECTORY = { directory: { types: ['Practitioner', 'PractitionerRole', 'CareTeam'] } } as const;
+const DIRECTORY = { directory: { types: ['Practitioner', 'PractitionerRole', 'CareTeam', 'Encounter'] } } as const;
 const team = (more: object = {}): Record<string, unknown> => ({ resourceType: 'CareTeam', id: 't1', status: 'active', subject: { reference: 'Patient/7', identifier: { system: MRN, value: '00481516' } }, participant: [{ member: { reference: 'Practitioner/1' } }], ...more });
 const patient = { resourceType: 'Patient', id: '7', identifier: [{ system: MRN, value: '00481516' }], name: [{ family: 'Quintana' }] };
 
@@ -67,6 +67,29 @@ describe('fhir-push takes who has a patient in care', () => {
     const post = { identifiers: [{ system: LOCAL, value: 'PractitionerRole/9' }], post: 'PractitionerRole/9' };
     expect(await carers({ period: { end: '2026-11-24' } })).to.deep.equal([{ ...post, holder: { identifiers: [{ system: LOCAL, value: 'Practitioner/1' }, { system: NPI, value: '1902301225' }], until: Date.UTC(2026, 10, 25) } }]);
     expect(await carers({ active: false }), 'one that ended').to.deep.equal([post]);
+  });
+
+  it('an encounter: its people and their time in it, while it is in progress', async () => {
+    const encounter = (more: object = {}): Record<string, unknown> => ({
+      resourceType: 'Encounter', id: 'e1', status: 'in-progress', class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'IMP' }, subject: { reference: 'Patient/7', identifier: { system: MRN, value: '00481516' } }, period: { start: '2026-11-01' },
+      participant: [{ individual: { reference: 'Practitioner/1' }, period: { end: '2026-11-24' } }, { individual: { reference: 'RelatedPerson/2' } }], reasonCode: [{ text: 'Rosa fell' }], ...more,
+    });
+    const say = (resource: Record<string, unknown>): ReturnType<Endpoint['send']> => door.send({ method: 'PUT', path: '/Encounter/e1', body: resource });
+    expect((await say(encounter())).status).to.equal(200);
+    expect(door.care.map(({ key: _, ...each }) => each)).to.deep.equal([{
+      team: 'Encounter/e1', patientKeys: [`${MRN}|00481516`, `${LOCAL}|Patient/7`], care: { source: 'mercy-lab', active: true, from: Date.UTC(2026, 10, 1), carers: [{ identifiers: [{ system: LOCAL, value: 'Practitioner/1' }], until: Date.UTC(2026, 10, 25) }] },
+    }]);
+    for (const status of ['planned', 'arrived', 'onleave', 'finished', 'cancelled', 'entered-in-error', 'unknown', 'active']) await say(encounter({ status }));
+    expect(new Set(door.care.slice(1).map(({ care }) => care.active))).to.deep.equal(new Set([false]));
+
+    const bundle = (...resources: readonly object[]): object => ({ resourceType: 'Bundle', type: 'batch', entry: resources.map((resource, n) => ({ fullUrl: `urn:uuid:0000000${n}-0000-4000-8000-000000000000`, resource, request: { method: 'PUT', url: `${(resource as { readonly resourceType: string }).resourceType}/x` } })) });
+    const before = door.care.length;
+    expect((await door.send({ body: bundle(encounter(), patient, { resourceType: 'Practitioner', id: '1' }) })).status).to.equal(200);
+    expect([door.care.length - before, door.news.length]).to.deep.equal([1, 0]);
+    door = await endpoint();
+    expect((await say(encounter())).status).to.equal(403);
+    const answered = await door.send({ body: bundle(encounter(), patient) });
+    expect([answered.status, JSON.stringify(answered.json).match(/\d{3} OK/gu), door.care], 'of any other source it explains, as before').to.deep.equal([200, ['200 OK', '200 OK'], []]);
   });
 
   it('a bundle with its patient and its people, who explain it; beside a result it only explains that', async () => {

@@ -65,6 +65,15 @@ describe('What other rules would change for the people of today', function () {
       expect(await join('@eve:mercy.example')).to.include('NO').and.include('none: the directory doesn\'t know them').and.include('default-deny');
     });
 
+    it('with what sources say of the patient: in whose care they are, which consents cover them, or that none does', async () => {
+      const question = questionFrom(await whoNamed(open.store, 'dr-ruiz', organisations), 'read-result', 'results', { given: ['responsible'], label: ['part2'] }, T0);
+      const says = (grants: Parameters<typeof explain>[2] & object): string => explain(policy, question, grants).text;
+      const scope = { to: 'person', purposes: ['TREAT'] } as const;
+      expect(says({ careBy: [as('ehr')], consents: { known: 2, grants: [{ consent: 'c1', scope: { ...scope, until: T0 } }, { consent: 'c2', scope }] } })).to.include('yes, by a care team or encounter of ehr').and.match(/consent\s+yes, by c1 \(until 2026-11-24 13:15.*\), c2 \(without an end\)/u);
+      expect(says({ careBy: [], consents: { known: 2, grants: [] } })).to.match(/consent\s+no: none of the 2 that sources sent/u);
+      expect(says({ careBy: [], consents: { known: 0, grants: [] } })).to.match(/consent\s+no: no source sent one/u);
+    });
+
     const WRONG: readonly (readonly [args: Parameters<typeof questionFrom>[1 | 2][], options: object, says: string])[] = [
       [['jion', 'results'], given, 'There are create, join'], [['join', 'result'], given, 'There are rooms (results'], [['join', 'audit'], given, 'audit is nothing to join'],
       [['join', 'results'], { given: ['consent', 'consnet'] }, 'consnet is no circumstance'], [['read-result', 'results'], { ...given, label: ['part3'] }, 'There are part2, restricted'],

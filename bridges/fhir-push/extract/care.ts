@@ -1,4 +1,4 @@
-/** CareTeam as who has a patient in care, and until when. Nothing is concluded that it doesn't say. */
+/** CareTeam and Encounter as who has a patient in care, and until when. Nothing is concluded that they don't say. */
 import type { Carer } from '../../../src/domain/care/care.ts';
 import type { Identifier } from '../../../src/domain/people/recipient.ts';
 import type { CareNews } from '../../../src/ports/bridge.ts';
@@ -12,6 +12,9 @@ import type { Located, Scope } from '../reference.ts';
 import { patientKeys } from './patient.ts';
 import { hasNul, identifiersIn, instant, keyOf, LONGEST, ownName, writtenAt } from './staff.ts';
 
+/** While they say so themselves, these people care for the patient (FHIR R4 CareTeam.participant.member, Encounter.participant.individual). */
+const TELLING = { CareTeam: { status: 'active', person: 'member' }, Encounter: { status: 'in-progress', person: 'individual' } } as const;
+
 /** More would be a hospital, not a team; each is read whenever the patient's rooms and results are. */
 const MOST_PEOPLE = 500;
 
@@ -20,13 +23,14 @@ export const careOf = (located: Located, scope: Scope): { readonly news: CareNew
   const refused = (code: Issue['code'], diagnostics: string, at = path): { readonly issues: readonly Issue[] } => ({ issues: [problem(code, diagnostics, at)] });
   const team = ownName(located, scope);
   if (team === undefined) return refused('required', 'An id or an identifier is required: nothing else could name it again.');
+  const { status, person } = TELLING[resourceType(node) === 'Encounter' ? 'Encounter' : 'CareTeam'];
   const participants = children(node, 'participant');
-  if (participants.length > MOST_PEOPLE) return refused('too-costly', `A care team has at most ${MOST_PEOPLE} participants.`, `${path}.participant`);
+  if (participants.length > MOST_PEOPLE) return refused('too-costly', `It has at most ${MOST_PEOPLE} participants.`, `${path}.participant`);
   const patients = patientsOf(located, scope);
   if (patients === undefined) return refused('required', 'The patient has no identification: give an identifier, or a reference that names it.', `${path}.subject`);
   const care: CareNews['care'] = {
-    source: scope.source.id, active: text(node, 'status') === 'active', ...periodOf(node),
-    carers: participants.flatMap((participant) => carerIn(participant, located, scope)),
+    source: scope.source.id, active: text(node, 'status') === status, ...periodOf(node),
+    carers: participants.flatMap((participant) => carerIn(participant, child(participant, person), located, scope)),
   };
   const isStorable = care.carers.every(({ identifiers, holder }) => [...identifiers, ...(holder?.identifiers ?? [])].every(({ system, value }) => system.length + value.length < LONGEST)) && !hasNul(care);
   if (!isStorable) return refused('value', `Identifiers and references are at most ${LONGEST} characters long, with their system, and no text has a NUL character.`);
@@ -44,8 +48,7 @@ const patientsOf = (located: Located, scope: Scope): readonly string[] | undefin
 };
 
 /** Practitioners and their roles. Not a team that is part of this one, an organisation, or the patient's family. */
-const carerIn = (participant: Node, team: Located, scope: Scope): readonly Carer[] => {
-  const member = child(participant, 'member');
+const carerIn = (participant: Node, member: Node | undefined, team: Located, scope: Scope): readonly Carer[] => {
   const target = scope.resolve(member, team);
   const type = referencedType(member, target);
   if (member === undefined || (type !== undefined && type !== 'Practitioner' && type !== 'PractitionerRole')) return [];

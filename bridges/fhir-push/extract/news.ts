@@ -12,7 +12,7 @@ export const newsOf = (located: Located, scope: Scope): { readonly news: StaffNe
   const unsound = unsoundParts(located, scope);
   if (unsound.length > 0) return { issues: unsound };
   switch (resourceType(located.node)) {
-    case 'CareTeam': return careOf(located, scope);
+    case 'CareTeam': case 'Encounter': return careOf(located, scope);
     case 'Consent': return consentOf(located, scope);
     default: return staffOf(located, scope);
   }

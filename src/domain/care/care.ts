@@ -13,7 +13,7 @@ export type Carer = Period & { readonly identifiers: readonly Identifier[]; read
 
 type Period = { readonly from?: Millis; readonly until?: Millis };
 
-/** Who cares for a patient together, as one source has it: a FHIR CareTeam. Nothing in it names the patient, or why they need care. */
+/** Who cares for a patient together, as one source has it: a FHIR CareTeam, or the people of an Encounter. Nothing in it names the patient, or why they need care. */
 export type Care = { readonly source: SourceId; readonly active: boolean; readonly from?: Millis; readonly until?: Millis; readonly carers: readonly Carer[] };
 
 /** One CareTeam, with the patients it is about: keyed pseudonyms, one for each name by which results may have the same patient. */

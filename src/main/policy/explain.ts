@@ -43,7 +43,7 @@ function factsOf({ roles, organisation, department, trainedAt, mfa, posture }: W
 
 function ofPatient({ careBy, consents: { grants, known } }: OfPatient): readonly (readonly [string, string])[] {
   return [
-    ['in care', careBy.length === 0 ? 'no: no care team of any source that is in force now has them and the patient' : `yes, by a care team of ${careBy.join(', ')}`],
+    ['in care', careBy.length === 0 ? 'no: no care team or encounter of any source that is in force now has them and the patient' : `yes, by a care team or encounter of ${careBy.join(', ')}`],
     ['consent', grants.length === 0 ? `no: ${known === 0 ? 'no source sent one of the patient that is active' : `none of the ${known} that sources sent of the patient lets them read what is labelled Part 2 now, or one denies it`}` : `yes, by ${grants.map(({ consent, scope: { until } }) => `${consent} (${until === undefined ? 'without an end' : `until ${instant(until)}`})`).join(', ')}`],
   ];
 }
