@@ -1,4 +1,5 @@
 import { as, type Millis, type RoomId, type SubjectId, type UserId } from '../domain/brand.ts';
+import type { DeliveryState } from '../domain/delivery/delivery.ts';
 import { relatedTo } from '../domain/encryptedEvent.ts';
 import { noAgreement } from '../domain/agreements/agreed.ts';
 import { fail, ok, type Outcome } from '../domain/outcome.ts';
@@ -142,6 +143,7 @@ export function createExecutors(parts: ExecutorParts): Executors {
       // It may have ended since this was decided.
       const stranger = await strangerAmong(members.map(serverOf));
       if (stranger !== undefined) return fail(noAgreement(stranger).code, noAgreement(stranger).message, { retry: true });
+      if (body.byConsent !== undefined && ((await store.load({ kind: 'delivery', id: body.byConsent }))?.state as DeliveryState | undefined)?.held?.code === 'policy') return fail('policy', 'the rules keep it back by now');
       // What the homeserver told of its members counts before the keys go out, whichever effect's turn came first.
       for (const { userId, membership } of room?.untold ?? []) await courier.memberChanged(body.roomId, userId, membership);
       const file = body.blob === undefined ? undefined : await store.blob(body.blob);

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { as, type EventId, type RoomId } from '../../src/domain/brand.ts';
+import { as, type DeliveryId, type EventId, type RoomId } from '../../src/domain/brand.ts';
 import { ok } from '../../src/domain/outcome.ts';
 import type { RoomState } from '../../src/domain/rooms/room.ts';
 import { Sealed } from '../../src/domain/sealed.ts';
@@ -60,6 +60,14 @@ describe('An effect that needs a device', () => {
     const outcome = await executors(2, room({ unprotected: { message: 'not under it', final: true } }))['room.send'](send);
     expect(outcome).to.deep.equal({ ok: false, error: { code: 'room-unprotected', message: 'not under it', retry: true } });
     expect(calls).to.deep.equal([]);
+  });
+
+  it('sends nothing that a consent let pass once the rules keep its delivery back, and makes way for what comes after it', async () => {
+    const byConsent = { ...send, body: { ...send.body, byConsent: as<DeliveryId>('d1') } };
+    const outcome = await executors(2, { ...room(), ...{ held: { code: 'policy' } } })['room.send'](byConsent);
+    expect(outcome.ok || [outcome.error.code, outcome.error.retry]).to.deep.equal(['policy', false]);
+    expect(calls).to.deep.equal([]);
+    expect((await executors(2, { ...room(), ...{ held: { code: 'waiting' } } })['room.send'](byConsent)).ok).to.equal(true);
   });
 
   it('is not taken for told when the device was stopped meanwhile', async () => {

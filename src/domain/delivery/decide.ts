@@ -2,7 +2,9 @@ import { as, type EffectId, type EventId, type Millis } from '../brand.ts';
 import type { Context, Lookup, Settings, Timer } from '../decision.ts';
 import { lookupsOfPatient, type Patient } from '../care/care.ts';
 import { versionOf } from '../care/patient.ts';
+import type { Grant } from '../consent/consent.ts';
 import { withScope } from '../consent/scope.ts';
+import type { Effect } from '../effect.ts';
 import { NO_AGREEMENT, noAgreement, strangersAmong } from '../agreements/agreed.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import type { Party } from '../people/party.ts';
@@ -10,7 +12,7 @@ import { lookupsOfMembers, mayRead, refusalWords } from '../policy/members.ts';
 import { fileFailed, fileFetched, fileNoticed, fileSent, refusedNotices } from './decideFiles.ts';
 import { eventNames, fetchedFile, fetchEffects, fileEffects, fileLanes, fileOf, isFileHold, noticedFile } from './files.ts';
 import { AGREEMENT_ENDED, roomEnding, roomKept, takenOver, untilClosed } from './ending.ts';
-import { isIn, reaching, reachOf, sendEffect, sendLane } from './send.ts';
+import { isIn, reaching, reachOf, sendEffect, sendLane, type Reach } from './send.ts';
 import { ANSWER_LIMIT, type DeliveryPhase, type DeliveryState, type Evidence } from './delivery.ts';
 import { hold, kept, released, releasedUnlessUnread, went, type DeliveryDecision } from './steps.ts';
 
@@ -48,7 +50,10 @@ function decided(state: DeliveryState | undefined, fact: Fact, context: Context)
     case 'effect.failed': {
       const file = fileOf(state, body.effect) ?? fetchedFile(state, body.effect);
       if (file) return fileFailed(state, file, body, context, now);
-      return state.eventId ? kept(state, 'already sent') : hold(state, { code: body.code, reason: body.message }, now);
+      if (state.eventId) return kept(state, 'already sent');
+      // It was stopped because the rules kept it back, and they let it go meanwhile.
+      const isFree = body.code === POLICY && !state.held && state.party;
+      return { ...hold(state, { code: body.code, reason: body.message }, now), ...(isFree ? { raise: [wantRoom(state.id, isFree)] } : {}) };
     }
     case 'reply.received':
       return answered(state, body, now);
@@ -72,7 +77,7 @@ function decided(state: DeliveryState | undefined, fact: Fact, context: Context)
     case 'operator.retry':
       return retry(state, { what: 'tried again by hand', by: body.by }, now);
     case 'patient.changed':
-      return state.held?.code === POLICY && state.eventId === undefined ? retry(state, { what: 'asked again: something that is known of the patient has changed' }, now) : { state, audit: [] };
+      return askedAgain(state, now);
     case 'operator.close':
       return close(state, body.by, now);
     case 'operator.assign':
@@ -114,8 +119,14 @@ function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, context: C
     return { ...held, raise: [waits(before, context)], audit: [...held.audit, ...asked.audit] };
   }
   const state: DeliveryState = { ...released(addressedTo(before, party)), phase: 'sending', roomId: body.roomId, seat: reach.seat, members: body.members };
-  const decision = went(state, { at, what: `its results room can be used; in it: ${present(body.members)}`, proof: body.roomId }, { effects: [sendEffect({ ...state, content: state.content.map((content) => withScope(content, asked.grants)) }, reach)], timers: [sendingTimer(at)], clearTimers: [INVITATION] });
+  const decision = went(state, { at, what: `its results room can be used; in it: ${present(body.members)}`, proof: body.roomId }, { effects: [sendEffectBy(asked.grants, state, reach)], ...(asked.grants.length === 0 ? {} : { raise: [waits(before, context)] }), timers: [sendingTimer(at)], clearTimers: [INVITATION] });
   return { ...decision, audit: [...decision.audit, ...asked.audit] };
+}
+
+/** By a consent it says how far that goes, and can be stopped as long as it hasn't left. */
+function sendEffectBy(grants: readonly Grant[], state: DeliveryState, reach: Reach): Effect {
+  const effect = sendEffect({ ...state, content: state.content.map((content) => withScope(content, grants)) }, reach);
+  return grants.length === 0 || effect.body.type !== 'room.send' ? effect : { ...effect, body: { ...effect.body, byConsent: state.id } };
 }
 
 /** What is known of its patient may change: then it is asked again. */
@@ -260,6 +271,14 @@ function retry(state: DeliveryState, { what, by }: Pick<Evidence, 'what' | 'by'>
   if (state.held.code === UNREADABLE) return went(state, evidence, { wake: (state.unread ?? []).map((eventId) => `decrypt:${eventId}`) });
   if (!party) return kept(state, 'nobody is addressed yet: assign it to somebody');
   return went(state, evidence, { raise: [wantRoom(state.id, party)], wake: [sendLane(party), ...fileLanes(state)] });
+}
+
+/** A consent or care team of its patient came, changed or ended: the rules may let it go now, or keep it back before it has left. */
+function askedAgain(state: DeliveryState, at: Millis): DeliveryDecision {
+  const evidence = { what: 'asked again: something that is known of the patient has changed' };
+  if (state.eventId !== undefined || !state.party) return { state, audit: [] };
+  if (state.held?.code === POLICY) return retry(state, evidence, at);
+  return state.phase === 'sending' ? went(state, { at, ...evidence }, { raise: [wantRoom(state.id, state.party)] }) : { state, audit: [] };
 }
 
 function assign(before: DeliveryState, body: FactOf<'operator.assign'>, at: Millis): DeliveryDecision {

@@ -167,7 +167,16 @@ describe('Who may read a result, by the policy', () => {
     expect(sent.audit.at(-1)).to.deep.equal({ action: 'rules.allowed', because: 'allowed by consented', detail: { user: adaId, asked: 'read-result', rules: 'consented', revision: 'r7', delivery: 'x', consent: 'c9' } });
     const [send] = sent.effects ?? [];
     expect(send?.body.type === 'room.send' && send.body.content.reveal()['body']).to.equal('Text\n\nDisclosed to you with the patient\'s written consent, which names you, for treatment; it has no date of expiry.');
-    expect(deliver([[written, after], [ready, after], [{ type: 'patient.changed' }, before]]).raise ?? [], 'what is on its way is not asked again').to.deep.equal([]);
+    expect(sent.raise, 'until it has left, it is told of changes too').to.deep.equal([{ aggregate: patient, body: { type: 'patient.waits', delivery: 'x', version: 3 } }]);
+    expect(send?.body).to.have.property('byConsent', 'x');
+    const takenBack: readonly Step[] = [[written, after], [ready, after], [{ type: 'patient.changed' }, before]];
+    expect(seen(deliver(takenBack)), 'on its way, it is asked again').to.deep.equal(['room.wanted']);
+    expect(deliver([...takenBack, [ready, before]]).state?.held?.code).to.equal('policy');
+    const stopped: FactBody = { type: 'effect.failed', effect: as('send:x'), kind: 'room.send', code: 'policy', message: 'the rules keep it back by now', final: true };
+    expect(seen(deliver([...takenBack, [ready, before], [stopped, before]])), 'stopped, it waits').to.deep.equal([]);
+    expect(seen(deliver([...takenBack, [ready, before], [{ type: 'patient.changed' }, after], [ready, after], [stopped, after]])), 'given again while it was being stopped, it asks again').to.deep.equal(['room.wanted']);
+    const gone: FactBody = { type: 'effect.done', effect: as('send:x'), kind: 'room.send', result: { type: 'room.send', eventId: as('$e'), devices: 1, withheld: 0 } };
+    expect(deliver([...takenBack.slice(0, 2), [gone, after], [{ type: 'patient.changed' }, before]]).raise ?? [], 'what has left is not').to.deep.equal([]);
     const { labels: _, ...plain } = written as FactBody & { readonly labels?: unknown };
     expect(deliver([[plain, after], [ready, after]]).audit.at(-1)?.detail, 'consent is asked of what is labelled alone').not.to.have.property('consent');
   });
