@@ -1,5 +1,5 @@
 import type { Seen, Trait } from './agreements/conduct.ts';
-import type { HandOverReason, RevocationReason } from './agreements/register.ts';
+import type { Handed, RevocationReason } from './agreements/register.ts';
 import type { Signatures, Terms } from './agreements/terms.ts';
 import type { BlobId, DeliveryId, EffectId, EventId, FactId, Millis, PartyId, ReportId, RoomId, SourceId, SubjectId, UserId } from './brand.ts';
 import type { Care } from './care/care.ts';
@@ -168,8 +168,7 @@ export type FactBody =
   | { readonly type: 'operator.accept'; readonly by: string; readonly userId: UserId }
   | { readonly type: 'operator.assign'; readonly by: string; readonly party: Party };
 
-/** `policyUser`: our own policy server's. */
-type Handing = { readonly by: string; readonly reason: HandOverReason; readonly roomId: RoomId; readonly room: { readonly kind: 'room' | 'governed'; readonly id: string }; readonly policyUser: UserId };
+type Handing = Omit<Handed, 'at'> & { readonly roomId: RoomId };
 
 export type FactType = FactBody['type'];
 export type FactOf<T extends FactType> = Extract<FactBody, { readonly type: T }>;

@@ -30,6 +30,8 @@ const LEASE_MS = 30_000;
 const AT_ONCE = 4;
 /** An edge that stays open is on its way to be closed: it isn't told anew with each round. */
 const EDGE_MS = 600_000;
+/** A partner that is away, or hasn't taken the agreement into its register yet, is asked again after this long. */
+const STANDBY_MS = 60_000;
 
 type Named = { readonly kind: OurRoom['kind']; readonly id: string };
 
@@ -111,9 +113,8 @@ async function looked(parts: SweepParts, due: readonly Named[]): Promise<readonl
     const rules = (state.ok ? findingsIn(room, state.value, ours()) : [{ rule: 'guardian' as const }]).filter((finding) => !isKnown(room, finding));
     if (rules.length === 0) return;
     log.warn('room.drifted', { room: roomId, rules: [...new Set(rules.map(({ rule }) => rule))].join(' ') });
-    // Whoever is to stand by may be away for long.
     const isStandby = rules.every(({ rule }) => rule === 'standby');
-    facts.push({ source: 'operator', key: isStandby ? `sweep:standby:${Math.floor(now() / EDGE_MS)}:${roomId}` : `sweep:${now()}:${roomId}`, aggregate: named, at: now(), body: { type: 'room.changed', roomId, what: 'sweep', by: 'aceso' } });
+    facts.push({ source: 'operator', key: isStandby ? `sweep:standby:${Math.floor(now() / STANDBY_MS)}:${roomId}` : `sweep:${now()}:${roomId}`, aggregate: named, at: now(), body: { type: 'room.changed', roomId, what: 'sweep', by: 'aceso' } });
   };
   for (let at = 0; at < due.length; at += AT_ONCE) await Promise.all(due.slice(at, at + AT_ONCE).map(look));
   return facts;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseConfig, type LoadedConfig } from '../../src/config/load.ts';
 import type { Register } from '../../src/domain/agreements/register.ts';
-import { as } from '../../src/domain/brand.ts';
+import { as, type RoomId } from '../../src/domain/brand.ts';
 import { inForce } from '../../src/domain/policy/agreement.ts';
 import { decide } from '../../src/domain/decide.ts';
 import { settingsOf } from '../../src/main/compose.ts';
@@ -110,6 +110,26 @@ describe('aceso agreements', function () {
       expect(await refusal(sign(other.config, file, undefined))).to.include('than its rules, templates and policy server do now');
     });
 
+    it('has rooms handed to the partner\'s until they are taken back, or it ends, and that is a problem meanwhile', async () => {
+      await drafted(one.config);
+      await sign(other.config, file, undefined);
+      await addAgreement(open.store, one.config, file, { confirmKey: other.key, by: 'eve' });
+      await settle();
+      const made = await agreed(one, configuredDemands(one.config));
+      const roomId = as<RoomId>('!r');
+      expect([await made.handedTo(roomId), made.problem()]).to.deep.equal([undefined, undefined]);
+      await open.store.receive([{ source: 'operator', key: 'h', aggregate: { kind: 'agreement', id: 'stanne.example' }, at: as(Date.now()), body: { type: 'operator.hand-over', by: 'eve', reason: 'outage', roomId, room: { kind: 'room', id: 'ada' }, policyUser: as('@policy:policy.mercy.example') } }]);
+      await settle();
+      expect(made.handed(roomId), 'not read yet').to.equal(undefined);
+      expect(await made.handedTo(roomId)).to.deep.equal(keepersOf(other.config)?.policyServer);
+      expect(made.handed(roomId)?.serverName).to.equal('policy.stanne.example:8449');
+      expect(made.problem()).to.include({ part: 'agreements', code: 'handed-over' });
+      await revokeAgreement(open.store, 'ag_', { reason: 'breach', by: 'eve' });
+      await settle();
+      await made.look();
+      expect([made.handed(roomId), await made.handedTo(roomId)]).to.deep.equal([undefined, undefined]);
+    });
+
     it('is not there where an agreement doesn\'t say so', async () => {
       await add();
       await settle();
@@ -197,8 +217,8 @@ describe('aceso agreements', function () {
   it('takes none between others', async () => expect(await refusal(addAgreement(open.store, (await hospital('other.example')).config, file, { by: 'eve', confirmKey: stanne.key }))).to.include('other.example is none of them'));
 
   let ours: RoomDemands;
-  const agreed = async (hospital_ = mercy): Promise<Agreed> => {
-    const made = createAgreed({ store: open.store, config: () => hospital_.config, settings: () => settingsOf(hospital_.config), demands: () => ours, now: () => as(Date.now()), log: { info: () => undefined, warn: () => undefined, error: () => undefined } });
+  const agreed = async (hospital_ = mercy, demands = ours): Promise<Agreed> => {
+    const made = createAgreed({ store: open.store, config: () => hospital_.config, settings: () => settingsOf(hospital_.config), demands: () => demands, now: () => as(Date.now()), log: { info: () => undefined, warn: () => undefined, error: () => undefined } });
     await made.look();
     return made;
   };

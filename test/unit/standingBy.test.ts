@@ -106,7 +106,7 @@ describe('A policy server that stands by for a partner\'s', () => {
 
     it('is written down with who, why and when, and the room is put under it', () => {
       const { state, raise, audit } = handing(ours(true), 'operator.hand-over', 'outage');
-      expect(state?.handed).to.deep.equal({ [roomId]: { at: T0, by: 'eve', reason: 'outage' } });
+      expect(state?.handed).to.deep.equal({ [roomId]: { at: T0, by: 'eve', reason: 'outage', room: { kind: 'governed', id: 'k' }, policyUser: mercy.policyServer.userId } });
       expect([raise, audit]).to.deep.equal([told, [{ action: 'policy.handed-over', because: 'outage', detail: { partner: 'stanne.example', room: roomId, by: 'eve', to: 'policy.stanne.example' } }]]);
       expect(state && handedTo(state, roomId, T0)).to.deep.equal(stanne.policyServer);
       expect(state && handedTo(state, as('!other'), T0)).to.equal(undefined);
@@ -118,6 +118,11 @@ describe('A policy server that stands by for a partner\'s', () => {
       for (const state of [undefined, ours(false)]) expect(handing(state, 'operator.hand-over', 'outage').audit.map(({ action }) => action)).to.deep.equal(['policy.not-handed-over']);
       const { state } = handing(ours(true), 'operator.hand-over', 'outage');
       expect(state && handedTo(state, roomId, as(Date.parse('2099-01-01')))).to.equal(undefined);
+      const id = ours(true).agreements[0]?.terms.id ?? '';
+      for (const body of [{ type: 'agreement.revoked', agreement: id, by: 'eve', reason: 'breach' }, { type: 'timer.due', name: `ends:${id}` }] as const) {
+        const over = decideAgreement(state, { id: as('g'), aggregate: { kind: 'agreement', id: 'stanne.example' }, at: body.type === 'timer.due' ? as(Date.parse('2028-01-01')) : T0, body }, context);
+        expect([over.state?.handed, over.raise, over.audit.map(({ action }) => action).at(-1)], body.type).to.deep.equal([undefined, told, 'policy.taken-back']);
+      }
     });
   });
 

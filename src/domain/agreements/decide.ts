@@ -3,7 +3,7 @@ import type { Fact, FactOf, RaisedFact } from '../fact.ts';
 import { as, type EffectId, type Millis, type RoomId } from '../brand.ts';
 import { COUNTS_MS, isOutweighed, knownOf, type Seen, type Trait } from './conduct.ts';
 import { standbyOf } from './demands.ts';
-import { endingSoon, NOTICES, noticeAt, type Entry, type Register } from './register.ts';
+import { endingSoon, NOTICES, noticeAt, type Entry, type Handed, type Register } from './register.ts';
 import { beginOf, endOf, partnerIn, type Terms } from './terms.ts';
 
 type RegisterDecision = Decision<Register | undefined>;
@@ -54,7 +54,7 @@ function revoked(state: Register | undefined, { agreement, by, reason }: FactOf<
   const entry = state?.agreements.find(({ terms }) => terms.id === agreement);
   if (!state || !entry || entry.revoked) return { state, audit: [{ action: 'agreement.unchanged', because: entry ? 'revoked before' : 'not in the register', detail: { agreement, by } }] };
   const next: Register = { ...state, agreements: state.agreements.map((each) => (each === entry ? { ...each, revoked: { at, by, reason } } : each)) };
-  return { state: next, clearTimers: timersOf(entry.terms).map(({ name }) => name), raise: toRooms(next, `agreement ${entry.terms.id}`), audit: [{ action: 'agreement.revoked', because: reason, detail: { ...detailOf(entry.terms), by } }] };
+  return returning({ state: next, clearTimers: timersOf(entry.terms).map(({ name }) => name), raise: toRooms(next, `agreement ${entry.terms.id}`), audit: [{ action: 'agreement.revoked', because: reason, detail: { ...detailOf(entry.terms), by } }] }, at);
 }
 
 /** From then on the guardian sees to it that the room names whom it is to name, whoever changes it. */
@@ -63,9 +63,19 @@ function handed(state: Register | undefined, { type, roomId, room, reason, by, p
   const detail = { partner: aggregate.id, room: roomId, by };
   if (!state || (type === 'operator.hand-over' && !standby)) return { state, audit: [{ action: 'policy.not-handed-over', because: 'no agreement in force says that the partner stands by', detail }] };
   const { [roomId]: before, ...others } = state.handed ?? {};
-  const raise: readonly RaisedFact[] = [{ aggregate: room, body: { type: 'room.unprotected', roomId, edge: 'start', by: policyUser } }];
+  const raise = [toGuardian(roomId, { room, policyUser })];
   if (type === 'operator.take-back') return { state: { ...state, handed: others }, raise, audit: [{ action: before ? 'policy.taken-back' : 'policy.not-taken-back', because: before ? reason : 'it was not handed over', detail }] };
-  return { state: { ...state, handed: { ...others, [roomId]: { at, by, reason } } }, raise, audit: [{ action: 'policy.handed-over', because: reason, detail: { ...detail, to: standby?.theirs.policyServer.serverName ?? '' } }] };
+  return { state: { ...state, handed: { ...others, [roomId]: { at, by, reason, room, policyUser } } }, raise, audit: [{ action: 'policy.handed-over', because: reason, detail: { ...detail, to: standby?.theirs.policyServer.serverName ?? '' } }] };
+}
+
+const toGuardian = (roomId: RoomId, { room, policyUser }: Pick<Handed, 'room' | 'policyUser'>): RaisedFact => ({ aggregate: room, body: { type: 'room.unprotected', roomId, edge: 'start', by: policyUser } });
+
+/** What was handed over comes back when no agreement says any more that the partner stands by; another agreement, later, doesn't hand it over again. */
+function returning(decision: RegisterDecision & { readonly state: Register }, at: Millis): RegisterDecision {
+  const { state: { handed: rooms = {}, ...rest }, raise = [], audit } = decision;
+  if (Object.keys(rooms).length === 0 || standbyOf(rest, at)) return decision;
+  const back = Object.entries(rooms).map(([room, handedOver]) => [as<RoomId>(room), handedOver] as const);
+  return { ...decision, state: rest, raise: [...raise, ...back.map(([roomId, handedOver]) => toGuardian(roomId, handedOver))], audit: [...audit, ...back.map(([room]): AuditEntry => ({ action: 'policy.taken-back', because: 'the agreement is over', detail: { partner: rest.server, room } }))] };
 }
 
 /** Both go in, in the order in which the one brings the other's server there. */
@@ -106,7 +116,7 @@ function due(state: Register | undefined, name: string, at: Millis): RegisterDec
     case 'begins':
       return { state, raise: toRooms(state, `agreement ${terms.id}`), audit: [{ action: 'agreement.in-force', because: 'its first day has come', detail: detailOf(terms) }] };
     case 'ends':
-      return { state, raise: toRooms(state, `agreement ${terms.id}`), audit: [{ action: 'agreement.expired', because: 'its last day is over', detail: detailOf(terms) }] };
+      return returning({ state, raise: toRooms(state, `agreement ${terms.id}`), audit: [{ action: 'agreement.expired', because: 'its last day is over', detail: detailOf(terms) }] }, at);
     default: {
       const isFollowed = !endingSoon(state, at).includes(entry);
       return { state, audit: [{ action: 'agreement.expiring', because: isFollowed ? 'it ends, and another of its kind goes on' : 'it ends, and no other of its kind goes on: renew it', detail: { ...detailOf(terms), until: terms.until } }] };

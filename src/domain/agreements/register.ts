@@ -1,4 +1,4 @@
-import type { Millis, PartyId, RoomId } from '../brand.ts';
+import type { Millis, PartyId, RoomId, UserId } from '../brand.ts';
 import type { Agreement } from '../policy/agreement.ts';
 import type { Conduct } from './conduct.ts';
 import { beginOf, endOf, type Signatures, type Terms } from './terms.ts';
@@ -32,7 +32,8 @@ export type Register = {
 /** Why a room goes to the partner's policy server, or comes back. Codes only: a text could name a patient. */
 export const HAND_OVER_REASONS = ['outage', 'maintenance', 'exercise', 'recovered', 'mistake'] as const;
 export type HandOverReason = (typeof HAND_OVER_REASONS)[number];
-export type Handed = { readonly at: Millis; readonly by: string; readonly reason: HandOverReason };
+/** `policyUser`: our own policy server's, which judges there again afterwards. */
+export type Handed = { readonly at: Millis; readonly by: string; readonly reason: HandOverReason; readonly room: { readonly kind: 'room' | 'governed'; readonly id: string }; readonly policyUser: UserId };
 
 export type Status = 'offered' | 'in-force' | 'expiring' | 'expired' | 'revoked';
 
