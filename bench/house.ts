@@ -36,11 +36,11 @@ export type House = {
 
 type Home = { readonly baseUrl: string; readonly serverName: string; readonly slot: Awaited<ReturnType<typeof createSlots>>[number]; readonly stub?: Stub; newPerson(index: number): Promise<string>; accept(index: number): Promise<void>; stop(): Promise<void> };
 
-export type HouseOptions = { readonly profile?: string | undefined; readonly keptEvents?: number; /** Of the stub. */ readonly federation?: StubOptions['federation']; readonly policyServer?: NonNullable<AcesoOptions['policyServer']> };
+export type HouseOptions = { readonly profile?: string | undefined; readonly keptEvents?: number; /** Of the stub. */ readonly federation?: StubOptions['federation']; /** Of each of the stub's people (1). */ readonly devices?: number; readonly policyServer?: NonNullable<AcesoOptions['policyServer']> };
 
-export async function openHouse(kind: 'Synapse' | 'stub', { profile: folder, keptEvents = 20, federation = {}, policyServer }: HouseOptions = {}): Promise<House> {
+export async function openHouse(kind: 'Synapse' | 'stub', { profile: folder, keptEvents = 20, federation = {}, devices = 1, policyServer }: HouseOptions = {}): Promise<House> {
   const profile = folder === undefined ? undefined : profiling(folder);
-  const home = kind === 'stub' ? await stubHome(keptEvents, federation) : await synapseHome();
+  const home = kind === 'stub' ? await stubHome(keptEvents, federation, devices) : await synapseHome();
   const aceso = await newAceso({ mercy: home, slot: home.slot, partners: [{ server_name: 'partner.example', name: 'Partner' }], source: UNLIMITED, ...(policyServer === undefined ? {} : { policyServer }) });
   let pid = 0;
   let people = 0;
@@ -65,6 +65,8 @@ export async function openHouse(kind: 'Synapse' | 'stub', { profile: folder, kep
       writeFileSync(file, ['id,name,user_id,npi', ...rows].join('\n'));
       await aceso.cli('people', 'enrol', '--csv', file);
       const accepted = home.stub ? undefined : inParallel(wanted - before, 4, (index) => home.accept(before + index));
+      // At the stub it is seen by who has joined: to ask Aceso takes as long as making dozens of rooms.
+      if (home.stub) await joined(home.stub, wanted, () => usage(pid).rssMb);
       let last = -1;
       await until(`${wanted} rooms`, async () => {
         const listed = await aceso.cli<readonly { readonly room?: { readonly members: Readonly<Record<string, string>> } }[]>('people', 'list');
@@ -101,15 +103,24 @@ export async function openHouse(kind: 'Synapse' | 'stub', { profile: folder, kep
   };
 }
 
+async function joined({ counts }: Stub, wanted: number, rssMb: () => number): Promise<void> {
+  const telling = setInterval(() => say(`  ${counts.joins} of ${wanted} rooms, ${Math.round(rssMb())} MB`), 10_000);
+  try {
+    await until(`${wanted} people to join`, () => counts.joins >= wanted, 3_600_000, 100);
+  } finally {
+    clearInterval(telling);
+  }
+}
+
 async function metricOf(aceso: Aceso, pattern: RegExp): Promise<number> {
   return Number(pattern.exec(await (await fetch(`${aceso.operationsUrl}/metrics`)).text())?.[1] ?? 0);
 }
 
-async function stubHome(keptEvents: number, federation: NonNullable<HouseOptions['federation']>): Promise<Home> {
+async function stubHome(keptEvents: number, federation: NonNullable<HouseOptions['federation']>, devices: number): Promise<Home> {
   const [slot] = await createSlots(temporaryFolder('stub'), 'stub.example', 1);
   if (!slot) throw new Error('no application service');
   const stub = await startStub({ serverName: 'stub.example', appservices: [slot], keptEvents, federation });
-  return { baseUrl: stub.baseUrl, serverName: stub.serverName, slot, stub, newPerson: async (index) => stub.person(`@p${index}:partner.example`), accept: async () => undefined, stop: () => stub.stop() };
+  return { baseUrl: stub.baseUrl, serverName: stub.serverName, slot, stub, newPerson: async (index) => stub.person(`@p${index}:partner.example`, { devices }), accept: async () => undefined, stop: () => stub.stop() };
 }
 
 /** People of Synapse itself: accounts with a device and an identity that nobody uses. */

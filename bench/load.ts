@@ -18,11 +18,12 @@ export async function inParallel(count: number, concurrency: number, task: (inde
 /** Starts `task` for each index below `count` at its time, whatever became of those before (an open load); gives the seconds until all had ended. */
 export async function paced(count: number, perSecond: number, task: (index: number) => Promise<void>): Promise<number> {
   const started = performance.now();
-  const running: Promise<void>[] = [];
+  const running = new Set<Promise<void>>();
   for (let index = 0; index < count; index += 1) {
     const waitMs = started + (index * 1000) / perSecond - performance.now();
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-    running.push(task(index));
+    const ended = task(index).then(() => void running.delete(ended));
+    running.add(ended);
   }
   await Promise.all(running);
   return (performance.now() - started) / 1000;

@@ -45,7 +45,7 @@ ${Object.entries(PARTS).map(([part, what]) => `                       ${part.pad
   --rooms F,M,S      rooms of d: few and many on Synapse, and at the stub (10,1000,10000); policy takes F and S
   --waiting N        results that wait in e while the homeserver is away (100000)
   --soak SECONDS --rate R   instead of the parts: a steady stream against the stub homeserver, with the growth of memory
-  --hold SECONDS --rate R   at the end of policy: so many questions a second (500) for so long
+  --hold SECONDS --rate R   at the end of policy: so many questions a second (500) for so long, each at its time
   --profile FOLDER   a CPU profile of Aceso into FOLDER, summarised, with its transactions and requests counted (a, c, policy and --soak)
   --help`;
 

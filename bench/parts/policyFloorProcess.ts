@@ -28,5 +28,6 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const signable = signableBytes('12', event);
   const isSigned = isProven && isSignedBy(originKey, signable, signatureIn(event, credentials.origin, credentials.key));
   const [status, body] = isSigned ? [200, { [serverName]: { 'ed25519:policy_server': policy.sign(signable) } }] as const : [403, { errcode: 'M_FORBIDDEN', error: 'not signed' }] as const;
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  const text = JSON.stringify(body);
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }).end(text);
 }

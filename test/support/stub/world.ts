@@ -61,7 +61,7 @@ export class Complaint extends Refusal {
   }
 }
 
-export type Counts = { requests: Record<string, number>; encryptedEvents: number; toDevice: number; transactions: number };
+export type Counts = { requests: Record<string, number>; encryptedEvents: number; toDevice: number; transactions: number; /** How often a person joined a room. */ joins: number };
 
 export class World {
   readonly serverName: string;
@@ -74,7 +74,7 @@ export class World {
   readonly deviceChanges: { readonly pos: number; readonly userId: string }[] = [];
   /** The message indexes that each session has used. */
   readonly indexes = new Map<string, Set<number>>();
-  readonly counts: Counts = { requests: {}, encryptedEvents: 0, toDevice: 0, transactions: 0 };
+  readonly counts: Counts = { requests: {}, encryptedEvents: 0, toDevice: 0, transactions: 0, joins: 0 };
   /** Events that each room keeps; older ones are forgotten. */
   readonly keptEvents: number;
   readonly federation: Federation;
@@ -121,6 +121,7 @@ export class World {
 
   #member(room: Room, userId: string, membership: string, pos: number, event: RoomEvent): void {
     const user = this.users.get(userId);
+    if (user?.person && membership === 'join' && room.members.get(userId) !== 'join') this.counts.joins += 1;
     room.members.set(userId, membership);
     if (membership === 'join') user?.joined.add(room);
     else user?.joined.delete(room);
