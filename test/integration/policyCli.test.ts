@@ -3,11 +3,17 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadConfig } from '../../src/config/load.ts';
+import { entryName, partyNames } from '../../src/domain/people/party.ts';
+import { openStore } from '../../src/main/compose.ts';
+import { ben, T0 } from '../support/reports.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
-const run = (cwd: string, ...args: readonly string[]): Promise<Ran> => new Promise((resolve) => {
-  execFile(process.execPath, [MAIN, ...args], { cwd, env: { ...process.env, ACESO_OPERATOR: 'tester' } }, (error, stdout, stderr) => resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr }));
+const run = (cwd: string, ...args: readonly string[]): Promise<Ran> => runWith('', cwd, ...args);
+const runWith = (input: string, cwd: string, ...args: readonly string[]): Promise<Ran> => new Promise((resolve) => {
+  const child = execFile(process.execPath, [MAIN, ...args], { cwd, env: { ...process.env, ACESO_OPERATOR: 'tester' } }, (error, stdout, stderr) => resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr }));
+  child.stdin?.on('error', () => undefined).end(input); // one that reads nothing may have ended
 });
 
 describe('aceso policy', function () {
@@ -44,6 +50,42 @@ describe('aceso policy', function () {
     expect((await run(folder, 'policy', 'roles')).stdout).to.include('partner-clinician');
     expect((await run(folder, 'policy', 'simulate', '--against', 'built-in')).stdout).to.include('0 of 0 people are affected');
     expect((await run(folder, 'policy', 'history')).stdout).to.include('No rules were loaded yet');
+  });
+
+  describe('explain --patient', () => {
+    const PATIENT = 'urn:mercy:mrn|00481516';
+    before(async () => {
+      const { store, keys } = await openStore(loadConfig(join(folder, 'aceso.yaml')), 'migrate');
+      const id = keys.pseudonym('patient', PATIENT);
+      const known: readonly (readonly [kind: 'party' | 'patient', id: string, names: readonly string[], state: unknown])[] = [
+        ['party', ben.id, [entryName(ben.id), ...partyNames(ben)], { ...ben, standing: { roles: ['physician'], trainedAt: T0 } }],
+        ['patient', id, [id], { id, teams: { t: { source: 'ehr', active: true, carers: [{ identifiers: ben.identifiers }] } } }],
+      ];
+      for (const [kind, name, names, state] of known) {
+        await store.receive([{ source: 'operator', key: name, aggregate: { kind, id: name }, at: T0, body: { type: 'timer.due', name: 'any' } }]);
+        const [claim] = await store.claimFacts('w', T0, 1000, 1);
+        if (!claim) throw new Error('nothing came in');
+        await store.commit(claim, 0, { state, names, audit: [] });
+      }
+      await store.close();
+    });
+    const asked = (patient: string, ...more: readonly string[]): Promise<Ran> => runWith(patient, folder, 'policy', 'explain', ben.id, 'join', 'patient', '--patient', ...more);
+
+    it('says by which source somebody has the patient in care, and that they may enter the room for it', async () => {
+      const { code, stdout, stderr } = await asked(`${PATIENT}\n`);
+      expect([code, stderr], stdout).to.deep.equal([0, '']);
+      expect(stdout).to.match(/^YES: /u).and.to.include('clinicians-in-rooms-of-their-patients').and.to.match(/ehr/u);
+      expect(stdout, 'the patient is not named').not.to.include('00481516');
+    });
+    it('says no of a patient who is in nobody\'s care', async () => expect((await asked('urn:mercy:mrn|1')).stdout).to.match(/^NO: /u));
+    it('names neither the patient nor what was given when it is no name that results have', async () => {
+      const { code, stderr } = await asked('Rosa Quintana');
+      expect(code).to.equal(1);
+      expect(stderr).to.include('system|value').and.not.to.include('Quintana');
+    });
+    it('takes no word for the care beside it, and no role in place of a person', async () => {
+      for (const args of [[ben.id, 'join', 'patient', '--patient', '--given', 'in-care'], ['role:nurse', 'join', 'patient', '--patient']]) expect(await runWith(PATIENT, folder, 'policy', 'explain', ...args), args.join(' ')).to.include({ code: 1 }).and.to.have.property('stderr').that.includes('--patient asks what sources say of one person');
+    });
   });
 
   const REFUSALS: readonly (readonly [args: readonly string[], says: string])[] = [
