@@ -28,12 +28,15 @@ export async function close(homeserver: Homeserver, roomId: RoomId, successor: R
   const state = await homeserver.state(roomId);
   if (!state.ok) return state;
   // After the look, as above.
-  const room = await load();
-  const standard = room && standardFor(room, state.value, ours);
-  const strangers = standard ? planRepairs(assess(state.value, standard).filter(({ rule }) => rule === 'member'), standard) : [];
-  const closed = closingOf(state.value, successor, homeserver.guardian).map((setting): Repair => ({ rule: 'power-levels', ...setting }));
-  const set = await setAll(homeserver, roomId, [...closed, ...strangers], () => faults.at('room.closing'));
+  const set = await setAll(homeserver, roomId, openIn(await load(), state.value, successor, ours), () => faults.at('room.closing'));
   return set.ok ? ok(set.value.length) : set;
+}
+
+/** What keeps a room that was replaced from being closed, and from having in it only who is let in. */
+export function openIn(room: OurRoom | undefined, state: StateOfRoom, successor: RoomId, ours: Ours): readonly Repair[] {
+  const standard = room && standardFor(room, state, ours);
+  const strangers = standard ? planRepairs(assess(state, standard).filter(({ rule }) => rule === 'member'), standard) : [];
+  return [...closingOf(state, successor, ours.people.guardian).map((setting): Repair => ({ rule: 'power-levels', ...setting })), ...strangers];
 }
 
 /** One that is refused for good doesn't keep the others from being put back: whoever may not be in the room is taken out. The refusal is told all the same. */

@@ -3,6 +3,7 @@ import type { Register } from '../domain/agreements/register.ts';
 import type { FoundAggregate, Settings } from '../domain/decision.ts';
 import { admission } from '../domain/governed/admission.ts';
 import { lookupsOfPatient } from '../domain/care/care.ts';
+import { successorOf } from '../domain/governed/former.ts';
 import type { GovernedRoom } from '../domain/governed/governed.ts';
 import { personName, type Party } from '../domain/people/party.ts';
 import type { Judge } from '../domain/policy/question.ts';
@@ -14,7 +15,7 @@ import type { Homeserver } from '../ports/homeserver.ts';
 import type { Notes } from '../ports/notes.ts';
 import type { IncomingFact, Store } from '../ports/store.ts';
 import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
-import { findingsIn, loadRoom } from './repairing.ts';
+import { findingsIn, loadRoom, openIn } from './repairing.ts';
 
 export type SweepParts = {
   readonly store: Pick<Store, 'states' | 'load' | 'lookup' | 'receive' | 'lease'>; readonly notes: Pick<Notes, 'read' | 'write'>; readonly homeserver: Pick<Homeserver, 'state'>; readonly log: Log; readonly now: () => Millis; readonly worker: string; readonly nudge: () => void;
@@ -28,8 +29,8 @@ export type SweepParts = {
 const CURSOR = 'rooms.sweep';
 const LEASE_MS = 30_000;
 const AT_ONCE = 4;
-/** An edge that stays open is on its way to be closed: it isn't told anew with each round. */
-const EDGE_MS = 600_000;
+/** What stays open is on its way to be closed, or can't be: it isn't told anew with each round. */
+const AGAIN_MS = 600_000;
 /** A partner that is away, or hasn't taken the agreement into its register yet, is asked again after this long. */
 const STANDBY_MS = 60_000;
 
@@ -106,6 +107,7 @@ async function looked(parts: SweepParts, due: readonly Named[]): Promise<readonl
     const room = await loadRoom(store, named);
     const roomId = room?.state.roomId;
     if (!room || roomId === undefined) return;
+    if (room.kind === 'governed') facts.push(...await reopened(parts, named, room));
     const state = await homeserver.state(roomId);
     // That it is away says nothing of the room.
     if (!state.ok && state.error.code !== 'forbidden' && state.error.code !== 'not-found') return;
@@ -120,6 +122,22 @@ async function looked(parts: SweepParts, due: readonly Named[]): Promise<readonl
   return facts;
 }
 
+/** Rooms that it had before and that somebody opened again, or is in who isn't let in. */
+async function reopened(parts: SweepParts, aggregate: Named, room: Extract<OurRoom, { readonly kind: 'governed' }>): Promise<readonly IncomingFact[]> {
+  const { homeserver, ours, log, now } = parts;
+  const facts: IncomingFact[] = [];
+  for (const roomId of room.state.former ?? []) {
+    const state = await homeserver.state(roomId);
+    // Where the guardian is out, nothing can be put back.
+    if (!state.ok) continue;
+    facts.push(...opened(parts, aggregate, roomId, state.value));
+    if (openIn(room, state.value, successorOf(room.state, roomId), ours()).length === 0) continue;
+    log.warn('room.drifted', { room: roomId, rules: 'former' });
+    facts.push({ source: 'operator', key: `sweep:former:${Math.floor(now() / AGAIN_MS)}:${roomId}`, aggregate, at: now(), body: { type: 'room.changed', roomId, what: 'sweep', by: 'aceso' } });
+  }
+  return facts;
+}
+
 /** That homeservers don't ask the policy server: an event told it, as a rule, but events can be lost, and state that rides in where a room's graph forks is told by none. */
 function opened({ policy, handed = () => undefined, metrics, log, now }: SweepParts, aggregate: Named, roomId: RoomId, state: StateOfRoom): readonly IncomingFact[] {
   const edge = policy && openEdge(state, policy, handed(roomId));
@@ -128,7 +146,7 @@ function opened({ policy, handed = () => undefined, metrics, log, now }: SweepPa
     metrics.count('policy_edges', { edge });
     log.warn('policy.opened', { edge, room: roomId, by: 'sweep' });
   }
-  return [{ source: 'operator', key: `sweep:${edge}:${Math.floor(now() / EDGE_MS)}:${roomId}`, aggregate, at: now(), body: { type: 'room.unprotected', roomId, edge, by: policy.userId } }];
+  return [{ source: 'operator', key: `sweep:${edge}:${Math.floor(now() / AGAIN_MS)}:${roomId}`, aggregate, at: now(), body: { type: 'room.unprotected', roomId, edge, by: policy.userId } }];
 }
 
 /** What was told already and nobody but a person can mend isn't told again with each round. */

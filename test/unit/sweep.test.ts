@@ -7,8 +7,9 @@ import type { Judge } from '../../src/domain/policy/question.ts';
 import type { PolicyIdentity } from '../../src/domain/rooms/protection.ts';
 import type { Ours } from '../../src/domain/rooms/standard.ts';
 import { planFor, type RoomTemplate } from '../../src/domain/rooms/template.ts';
-import { loadRoom, repair } from '../../src/loop/repairing.ts';
+import { close, loadRoom, repair } from '../../src/loop/repairing.ts';
 import { createSweep, type SweepParts } from '../../src/loop/sweep.ts';
+import { noFaults } from '../../src/ports/faults.ts';
 import type { Homeserver } from '../../src/ports/homeserver.ts';
 import type { IncomingFact } from '../../src/ports/store.ts';
 import { temporaryFolder } from '../support/folders.ts';
@@ -95,6 +96,30 @@ describe('The sweep over rooms, on the stub homeserver', function () {
     const look = (): ReturnType<typeof repair> => repair(homeserver, room?.roomId ?? as(''), () => loadRoom({ load: async () => ({ state: room, version: 1 }) }, { kind: 'governed', id: 'k0077' }), ours);
     expect(await look()).to.deep.equal({ ok: true, value: { findings: [{ rule: 'topic', type: 'm.room.topic' }], repaired: ['topic'] } });
     expect(await look()).to.deep.equal({ ok: true, value: { findings: [], repaired: [] } });
+  });
+
+  it('finds a room that was replaced and isn\'t closed, or that somebody came into, in its turn; closed, it leaves no trace', async () => {
+    const [first, second] = [rooms[1]?.roomId, rooms[2]?.roomId];
+    const all = rooms;
+    const entered = as<UserId>(stub.person('@entered:stanne.example'));
+    const known: GovernedRoom = { key: 'replaced', template: 'shift', phase: 'ready', former: [first ?? as('')], servers: [], people: [], admitted: [], refused: [], speakers: [], members: {}, invitations: {}, ...(second === undefined ? {} : { roomId: second }) };
+    const found = async (): Promise<readonly unknown[]> => {
+      told = [];
+      await createSweep(parts())();
+      return told.map(({ key, body }) => [key, body]);
+    };
+    const fact = [`sweep:former:${Math.floor(T0 / 600_000)}:${first}`, { type: 'room.changed', roomId: first, what: 'sweep', by: 'aceso' }];
+    rooms = [known];
+    try {
+      expect(await found(), 'it is open').to.deep.equal([fact]);
+      const closed = await close(homeserver, first ?? as(''), second ?? as(''), async () => ({ kind: 'governed', state: known }), ours, noFaults);
+      expect(closed.ok).to.equal(true);
+      expect(await found(), 'closed').to.deep.equal([]);
+      await homeserver.invite(first ?? as(''), entered);
+      expect(await found(), 'somebody is in it').to.deep.equal([fact]);
+    } finally {
+      rooms = all;
+    }
   });
 
   it('finds that homeservers ask the policy server no more, though no event told it, and tells it once while it is being put back', async () => {
