@@ -10,6 +10,7 @@ export type Taken = { readonly events: readonly Readonly<Record<string, unknown>
 
 export type Subject = {
   readonly serverName: string;
+  readonly baseUrl: string;
   readonly slot: Slot;
   /** Transactions in the order in which they were taken; those that were refused are not among them. */
   readonly transactions: readonly Taken[];
@@ -38,7 +39,7 @@ export async function openSubject(kind: 'Synapse' | 'the stub'): Promise<Subject
   return listening({ serverName: stub.serverName, baseUrl: stub.baseUrl, slot, complaints: stub.complaints, register: stub.register, login: (user, password, device) => stub.login(user, password, 'test', device), stop: stub.stop });
 }
 
-async function listening(subject: Omit<Subject, 'transactions' | 'refused' | 'refuse' | 'call'> & { readonly baseUrl: string }): Promise<Subject> {
+async function listening(subject: Omit<Subject, 'transactions' | 'refused' | 'refuse' | 'call'>): Promise<Subject> {
   const transactions: Taken[] = [];
   const refused: string[] = [];
   let toRefuse = 0;
