@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { grep: { type: 'string', short: 'g' }, lanes: { type: 'string' } } });
 const lanes = Number(values.lanes ?? Math.min(2, availableParallelism()) + 1);
 /** They take longer than 40 s: one of them begun late would leave the other lanes with nothing to do. */
-const LONG = ['talkRooms', 'kills', 'chaos', 'faultsStore', 'policyServer', 'cli', 'courierKills', 'clients', 'attachments', 'agreements', 'failover', 'invitations', 'synapseModule', 'rooms', 'workers', 'canary', 'reload', 'courierRecovery'];
+const LONG = ['talkRooms', 'kills', 'chaos', 'faultsStore', 'policyServer', 'cli', 'courierKills', 'clients', 'federation', 'attachments', 'agreements', 'failover', 'invitations', 'synapseModule', 'rooms', 'workers', 'canary', 'reload', 'courierRecovery'];
 const [heavy, light] = [['e2e', 'integration'], ['contract', 'unit']].map((folders) => folders.flatMap((folder) => globSync(`test/${folder}/**/*.test.ts`).sort()));
 const first = LONG.flatMap((name) => heavy.filter((file) => file.endsWith(`/${name}.test.ts`)));
 let files = positionals.length > 0 ? positionals : [...first, ...heavy.filter((file) => !first.includes(file)), ...light];

@@ -19,10 +19,11 @@ import type { Home } from './person.ts';
 export const DENDRITE = 'v0.13.8';
 
 /** The program; or why there is none. */
-export async function dendriteProgram(say: (line: string) => void): Promise<{ readonly path: string } | { readonly absent: string }> {
+export async function dendriteProgram(which: 'if-it-can-be-built' | 'if-it-is-built', say: (line: string) => void): Promise<{ readonly path: string } | { readonly absent: string }> {
   const cache = dirname(dirname(dirname(python())));
   const path = join(cache, `dendrite-${DENDRITE}`);
   if (existsSync(path)) return { path };
+  if (which === 'if-it-is-built') return { absent: `Dendrite ${DENDRITE} is not built on this machine: npm run federation builds it once, with Go` };
   try {
     execFileSync('go', ['version'], { stdio: 'ignore' });
   } catch {

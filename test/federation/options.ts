@@ -11,7 +11,9 @@ export type FederationOptions = {
   readonly pairs: number;
   /** Whether the hospitals' Synapses carry Aceso's mend (docs/synapse-module.md), or are as they come. */
   readonly synapse: 'mended' | 'as-it-comes';
-  readonly dendrite: 'if-it-can-be-built' | 'left-out';
+  readonly dendrite: 'if-it-can-be-built' | 'if-it-is-built' | 'left-out';
+  /** From when it was sent until a forbidden event may not be shown any more. */
+  readonly shownForMs: number;
   /** Keep logs and databases, whatever comes. */
   readonly keep: boolean;
   readonly progress: 'shown' | 'silent';
@@ -36,7 +38,7 @@ export function readOptions(argv: readonly string[]): FederationOptions {
   const given = program.opts<{ events?: number; seed?: number; lanes: number; rooms: number; pairs: number; dendrite: boolean; mend: boolean; keep?: true; json?: true }>();
   return {
     events: given.events ?? 400, seed: given.seed ?? Math.floor(Date.now() / 1000) % 1_000_000, lanes: given.lanes, rooms: given.rooms, pairs: given.pairs,
-    synapse: given.mend ? 'mended' : 'as-it-comes', dendrite: given.dendrite ? 'if-it-can-be-built' : 'left-out', keep: given.keep ?? false, progress: given.json ? 'silent' : 'shown',
+    synapse: given.mend ? 'mended' : 'as-it-comes', dendrite: given.dendrite ? 'if-it-can-be-built' : 'left-out', shownForMs: 10_000, keep: given.keep ?? false, progress: given.json ? 'silent' : 'shown',
   };
 }
 

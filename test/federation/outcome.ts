@@ -43,10 +43,10 @@ export type Measured = {
   readonly seconds: number;
 };
 
-type Evidence = { readonly stage: Stage; readonly ledger: Ledger; readonly watches: readonly Watch[]; readonly pace: Pace; readonly arrived: readonly Shown[] };
+type Evidence = { readonly stage: Stage; readonly ledger: Ledger; readonly watches: readonly Watch[]; readonly pace: Pace; readonly arrived: readonly Shown[]; readonly shownForMs: number };
 
 /** Of a run that ended early, whoever can't be asked any more is left out. */
-export async function outcomeOf({ stage, ledger, watches, pace, arrived }: Evidence, measured: Measured): Promise<Outcome> {
+export async function outcomeOf({ stage, ledger, watches, pace, arrived, shownForMs }: Evidence, measured: Measured): Promise<Outcome> {
   const { people: { eve }, rooms, dendrite, hospitals: { mercy, stAnne }, eastside } = stage;
   const { attempts, troubles } = ledger;
   const problems: string[] = measured.incomplete === undefined ? [] : [measured.incomplete];
@@ -59,10 +59,10 @@ export async function outcomeOf({ stage, ledger, watches, pace, arrived }: Evide
       return otherwise;
     }
   };
-  const shown = await asked('what the hospitals show', () => shownTo(stage), arrived);
+  const shown = await asked('what the hospitals show', () => shownInTheEnd(stage, ledger, shownForMs), arrived);
   const absent = attempts.flatMap((attempt) => (attempt.allowed && attempt.eventId !== undefined ? missing(attempt, shown, arrived).map(({ server }) => ({ ...attempt, server, eventId: attempt.eventId ?? '' })) : []));
   const lost = await asked('who lost what is missing', () => lostOf(absent, { hospitals: [mercy, stAnne], eastside, overflows: pace.overflows }), []);
-  const verdict = judge({ attempts, shown, arrived, lost, seen: watches.map((each) => each.seen()) });
+  const verdict = judge({ attempts, shown, arrived, lost, seen: watches.map((each) => each.seen()), shownForMs });
   const disks = await asked('what lies on the disks', () => [onDisk(mercy), onDisk(stAnne)], []);
   const forbidden = attempts.filter(({ allowed, kind, eventId }) => !allowed && eventId !== undefined && kind !== 'replay-of-accepted').map(({ eventId }) => eventId ?? '');
   const elsewhere = [
@@ -83,6 +83,16 @@ export async function outcomeOf({ stage, ledger, watches, pace, arrived }: Evide
 }
 
 const idsOf = (rooms: readonly Room[]): readonly string[] => rooms.map(({ roomId }) => roomId);
+
+/** Asked again while something forbidden is shown that still may be taken out in time. */
+async function shownInTheEnd(stage: Stage, { attempts }: Ledger, shownForMs: number): Promise<readonly Shown[]> {
+  const until = Math.max(0, ...attempts.map(({ sentAt }) => sentAt)) + shownForMs;
+  for (;;) {
+    const shown = await shownTo(stage);
+    if (judge({ attempts, shown, seen: [] }).forbiddenAccepted === 0 || Date.now() > until) return shown;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
 
 /** To people at both hospitals. */
 export const shownTo = ({ people: { bob, ada }, rooms, dendrite }: Stage): Promise<readonly Shown[]> =>

@@ -2,7 +2,7 @@
 import type { Ledger } from './ledger.ts';
 import type { FederationOptions } from './options.ts';
 import type { Stage } from './stage.ts';
-import { judge, LONGEST_SHOWN_MS } from './verdict.ts';
+import { judge } from './verdict.ts';
 import type { Watch } from './watch.ts';
 
 export type Progress = { played(): void; count(): number; perSecond(): number; seconds(): number; stop(): void };
@@ -28,11 +28,11 @@ export function startProgress({ options, ledger, watches, stage, say, giveUp }: 
   let played = 0;
 
   function findings(): string {
-    const old = ledger.attempts.filter(({ sentAt }) => Date.now() - sentAt > LONGEST_SHOWN_MS);
-    const { forbiddenAccepted, allowedRefused } = judge({ attempts: old, shown: [], seen: watches.map((each) => each.seen()) });
+    const old = ledger.attempts.filter(({ sentAt }) => Date.now() - sentAt > options.shownForMs);
+    const { forbiddenAccepted, allowedRefused } = judge({ attempts: old, shown: [], seen: watches.map((each) => each.seen()), shownForMs: options.shownForMs });
     const unseen = old.filter(({ allowed, eventId }) => allowed && eventId !== undefined && !watches.every((each) => each.has(eventId))).length;
     const troubles = [...ledger.troubles.all.values()].reduce((sum, { times }) => sum + times, 0);
-    return `forbidden accepted ${forbiddenAccepted}, signed ${ledger.signed.length}; allowed refused ${allowedRefused}, not seen at both after 10 s ${unseen}; troubles ${troubles}`;
+    return `forbidden accepted ${forbiddenAccepted}, signed ${ledger.signed.length}; allowed refused ${allowedRefused}, not seen at both yet ${unseen}; troubles ${troubles}`;
   }
 
   const talk = setInterval(() => say(`${played} of ${options.events} events, ${seconds()} s: ${findings()}`), SAID_EVERY_MS);

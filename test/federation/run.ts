@@ -22,8 +22,11 @@ import { startProgress } from './progress.ts';
 import { sendAllowed } from './sending.ts';
 import { setTheStage, enter, type Stage } from './stage.ts';
 import { createTroubles, type Troubles } from './trouble.ts';
-import { isAsItMustBe, LONGEST_SHOWN_MS } from './verdict.ts';
+import { isAsItMustBe } from './verdict.ts';
 import { watch, type Watch } from './watch.ts';
+
+/** After the last event, before what is shown is looked at: time to be seen for what shouldn't be. */
+const LOOKED_AT_AFTER_MS = 10_000;
 
 export async function run(options: FederationOptions, signal: AbortSignal, say: (line: string) => void, shared?: Hospitals): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'aceso-federation-'));
@@ -76,9 +79,9 @@ async function tried(options: FederationOptions, { stage, watches, troubles }: S
       say('the agreement with Eastside ends');
       await endTheAgreement(stage);
       await afterTheEnd(all, Math.max(4, Math.floor(options.events / 100)));
-      await new Promise((resolve) => setTimeout(resolve, LONGEST_SHOWN_MS));
+      await new Promise((resolve) => setTimeout(resolve, LOOKED_AT_AFTER_MS));
     });
-    return await outcomeOf({ stage, ledger, watches, pace, arrived }, { played: progress.count(), ...(incomplete === undefined ? {} : { incomplete }), allowedLate: late, eventsPerSecond, sendMs, seconds: progress.seconds() });
+    return await outcomeOf({ stage, ledger, watches, pace, arrived, shownForMs: options.shownForMs }, { played: progress.count(), ...(incomplete === undefined ? {} : { incomplete }), allowedLate: late, eventsPerSecond, sendMs, seconds: progress.seconds() });
   } finally {
     progress.stop();
     pace.close();

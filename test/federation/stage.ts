@@ -127,7 +127,7 @@ export const guestsFor = ({ events }: FederationOptions): number => Math.min(10,
 
 async function dendriteOf({ dendrite }: FederationOptions, { tls }: Hospitals, folder: string, say: (line: string) => void): Promise<{ readonly dan: Person; ended(): string | undefined; stop(): Promise<void> } | { readonly absent: string }> {
   if (dendrite === 'left-out') return { absent: 'left out' };
-  const program = await dendriteProgram(say);
+  const program = await dendriteProgram(dendrite, say);
   if ('absent' in program) {
     say(program.absent);
     return program;

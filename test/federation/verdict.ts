@@ -28,12 +28,9 @@ export type Verdict = {
 
 export type Loss = { readonly server: string; readonly cause: Cause | 'unknown' | 'refused'; readonly beside: string; readonly events: number };
 
-/** From when it was sent until it may not be seen any more. */
-export const LONGEST_SHOWN_MS = 10_000;
+export type Evidence = { readonly attempts: readonly Attempt[]; /** Of each server that asks policy servers. */ readonly shown: readonly Shown[]; readonly seen: readonly Seen[]; /** Of each server, what was shown before the agreement ended. */ readonly arrived?: readonly Shown[]; /** Allowed events that a server lost by itself. */ readonly lost?: readonly Lost[]; /** From when it was sent until it may not be seen any more. */ readonly shownForMs?: number };
 
-export type Evidence = { readonly attempts: readonly Attempt[]; /** Of each server that asks policy servers. */ readonly shown: readonly Shown[]; readonly seen: readonly Seen[]; /** Of each server, what was shown before the agreement ended. */ readonly arrived?: readonly Shown[]; /** Allowed events that a server lost by itself. */ readonly lost?: readonly Lost[] };
-
-export function judge({ attempts, shown, seen, arrived = [], lost = [] }: Evidence): Verdict {
+export function judge({ attempts, shown, seen, arrived = [], lost = [], shownForMs = 10_000 }: Evidence): Verdict {
   const causes = new Map(lost.map((each) => [`${each.server} ${each.eventId}`, each]));
   const lostFor: Record<Cause, number> = { synapse: 0, 'full-queue': 0, eastside: 0 };
   const losses = new Map<string, Loss>();
@@ -44,7 +41,7 @@ export function judge({ attempts, shown, seen, arrived = [], lost = [] }: Eviden
     const counts = ((attempt.allowed ? allowed : forbidden)[`${attempt.kind} (${attempt.way})`] ??= { sent: 0, refusedAtSender: 0, takenOut: 0, wrong: 0, lost: 0 });
     counts.sent += 1;
     if (attempt.eventId === undefined) counts.refusedAtSender += 1;
-    const found = attempt.allowed ? missing(attempt, shown, arrived) : accepted(attempt, shown, seen);
+    const found = attempt.allowed ? missing(attempt, shown, arrived) : accepted(attempt, { shown, seen, shownForMs });
     const causeAt = (server: string): Pick<Lost, 'cause' | 'told'> | undefined => causes.get(`${server} ${attempt.eventId ?? ''}`) ?? (isFaultOfEastside(attempt) ? { cause: 'eastside', told: 'its sender\'s own server never took it' } : undefined);
     const wrong = found.filter(({ server }) => causeAt(server) === undefined);
     const [first] = found;
@@ -82,7 +79,7 @@ type Wrong = { readonly server: string; readonly how: string };
 /** By what it would be recognised. What a replay repeats is there already, or has traces of its own. */
 const tracesOf = ({ marker, eventId, kind }: Attempt): readonly string[] => (kind === 'replay-of-accepted' ? [] : [marker, ...(eventId === undefined ? [] : [eventId])]);
 
-function accepted(attempt: Attempt, shown: readonly Shown[], seen: readonly Seen[]): readonly Wrong[] {
+function accepted(attempt: Attempt, { shown, seen, shownForMs }: { readonly shown: readonly Shown[]; readonly seen: readonly Seen[]; readonly shownForMs: number }): readonly Wrong[] {
   const { eventId, marker, removes, kind } = attempt;
   const atTheEnd = shown.flatMap(({ server, events, redacted, state, markers }): readonly Wrong[] => [
     ...(kind !== 'replay-of-accepted' && eventId !== undefined && events.has(eventId) && !redacted.has(eventId) ? [{ server, how: 'in /messages' }] : []),
@@ -92,7 +89,7 @@ function accepted(attempt: Attempt, shown: readonly Shown[], seen: readonly Seen
     ...(removes !== undefined && redacted.has(removes) ? [{ server, how: 'removed what it may not remove' }] : []),
   ]);
   const meanwhile = seen.flatMap(({ server, at, removedAt }): readonly Wrong[] => tracesOf(attempt).some((trace) => at.has(trace))
-    && !(eventId !== undefined && (removedAt.get(eventId) ?? Infinity) - attempt.sentAt <= LONGEST_SHOWN_MS) ? [{ server, how: 'in /sync for longer than 10 s' }] : []);
+    && !(eventId !== undefined && (removedAt.get(eventId) ?? Infinity) - attempt.sentAt <= shownForMs) ? [{ server, how: `in /sync for longer than ${shownForMs / 1000} s` }] : []);
   return [...atTheEnd, ...meanwhile];
 }
 
