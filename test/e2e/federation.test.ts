@@ -25,6 +25,11 @@ describe('Rooms of two hospitals, a homeserver that cheats and a Dendrite', func
     expect(outcome.policyMs.asked).to.be.greaterThan(0);
   });
 
+  it('get nothing forbidden from people at the hospitals at all, but for profiles, which Synapse sends before it asks', () => {
+    const passed = Object.entries(outcome.verdict.forbidden).filter(([name, { sent, refusedAtSender }]) => name.endsWith('(client)') && !name.startsWith('profile-') && refusedAtSender < sent);
+    expect(passed).to.deep.equal([]);
+  });
+
   it('have people at a Dendrite in them, who are held to the same', function () {
     const { verdict: { forbidden, allowed }, dendrite } = outcome;
     if (!dendrite.startsWith('v')) {
