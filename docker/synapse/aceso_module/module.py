@@ -8,7 +8,7 @@ from synapse.module_api import NOT_SPAM, EventBase, ModuleApi, StateMap
 from twisted.internet import reactor
 
 from .client import Aceso
-from .mend import keep_honest_events
+from .mend import keep_honest_events, keep_refused
 from .settings import Settings, read_settings
 from .verdict import OWN_LOGIN
 
@@ -30,6 +30,7 @@ class AcesoModule:
 
     def __init__(self, config: Settings, api: ModuleApi) -> None:
         keep_honest_events()
+        keep_refused()
         self._api = api
         self._guardian = config.guardian
         self._own = {config.guardian, config.courier}

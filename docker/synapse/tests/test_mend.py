@@ -1,13 +1,16 @@
-"""What Synapse loses without the mend, and keeps with it: its own function, with what it is given when it stores events."""
+"""What Synapse loses without the mends, and keeps with them: its own functions, with what they are given when it stores and fetches events."""
 
 from types import SimpleNamespace
 from typing import Any
 
+from synapse.api.room_versions import RoomVersions
+from synapse.events import make_event_from_dict
 from synapse.events.snapshot import EventContext
+from synapse.federation.federation_client import FederationClient
 from synapse.storage.controllers.persist_events import EventsPersistenceStorageController as Controller
 from twisted.trial.unittest import TestCase
 
-from aceso_module.mend import NAME, keep_honest_events
+from aceso_module.mend import FETCH, JUDGED, NAME, keep_honest_events, keep_refused
 
 ROOM, BEFORE = "!r", "$before"
 
@@ -50,3 +53,49 @@ class MendTests(TestCase):
         other = SimpleNamespace()
         keep_honest_events(other)
         self.assertFalse(hasattr(other, NAME))
+
+
+def fetched(*, is_refused: bool) -> Any:
+    written = {"type": "m.room.message", "sender": "@eve:e", "room_id": ROOM, "content": {"body": "in clear"}, "depth": 1, "origin_server_ts": 1}
+    event = make_event_from_dict({**written, "auth_events": [], "prev_events": [], "hashes": {"sha256": ""}, "signatures": {}, "unsigned": {}}, RoomVersions.V11)
+    if is_refused:
+        event.internal_metadata.soft_failed = True
+        event.internal_metadata.policy_server_spammy = True
+    return SimpleNamespace(_get_pdu_cache={"$fetched": (event, "e")}, _clock=None, pdu_destination_tried={})
+
+
+class RefusedTests(TestCase):
+    def setUp(self) -> None:
+        self.addCleanup(setattr, FederationClient, FETCH, FederationClient.get_pdu)
+        setattr(FederationClient, FETCH, getattr(FederationClient.get_pdu, "by_synapse", FederationClient.get_pdu))
+
+    async def metadata(self, client: Any) -> Any:
+        pulled = await FederationClient.get_pdu(client, ["e"], "$fetched", RoomVersions.V11)
+        assert pulled is not None
+        return pulled.pdu.internal_metadata
+
+    async def test_what_the_policy_server_refused_stays_refused_when_it_is_fetched_by_itself(self) -> None:
+        client = fetched(is_refused=True)
+        self.assertFalse((await self.metadata(client)).is_soft_failed())
+        keep_refused()
+        keep_refused()
+        metadata = await self.metadata(client)
+        self.assertTrue(metadata.is_soft_failed())
+        self.assertTrue(metadata.policy_server_spammy)
+
+    async def test_what_it_let_pass_is_as_ever_and_a_copy_still(self) -> None:
+        keep_refused()
+        client = fetched(is_refused=False)
+        metadata = await self.metadata(client)
+        self.assertFalse(metadata.is_soft_failed())
+        metadata.outlier = True
+        self.assertFalse(client._get_pdu_cache["$fetched"][0].internal_metadata.is_outlier())
+
+    async def test_a_synapse_that_keeps_what_it_judged_elsewhere_fetches_as_it_does(self) -> None:
+        async def other(self: Any, destinations: Any, event_id: str) -> str:
+            return event_id
+
+        owner = SimpleNamespace(get_pdu=other)
+        keep_refused(owner)
+        self.assertEqual(await owner.get_pdu(SimpleNamespace(), ["e"], "$fetched"), "$fetched")
+        self.assertFalse(hasattr(owner, JUDGED))
