@@ -151,10 +151,10 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
       ...(policyServer === undefined ? {} : { policyServer: policyServer.server }),
       strangerAmong: agreed.strangerAmong,
       handedTo: agreed.handedTo,
-      people: () => peopleOf(reload.inForce().config, homeserver.guardian, agreed.standbys()),
+      people: () => peopleOf(reload.inForce().config, homeserver.guardian, agreed.standbys(), agreed.keepers()),
     }), (id) => keys.pseudonym('txn', id)),
   });
-  const ours = (): Ours => oursOf(reload.inForce(), homeserver, agreed.standbys());
+  const ours = (): Ours => oursOf(reload.inForce(), homeserver, agreed.standbys(), agreed.keepers());
   async function wake(code: string, people?: readonly string[]): Promise<void> {
     try {
       await loop.wake(code, people);

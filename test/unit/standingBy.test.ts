@@ -1,16 +1,17 @@
 import { expect } from 'chai';
 import { decideAgreement } from '../../src/domain/agreements/decide.ts';
-import { handedTo } from '../../src/domain/agreements/demands.ts';
+import { handedTo, keepersEver } from '../../src/domain/agreements/demands.ts';
 import type { Register } from '../../src/domain/agreements/register.ts';
 import { as, type RoomId } from '../../src/domain/brand.ts';
 import type { Context, Decision } from '../../src/domain/decision.ts';
 import type { GovernedRoom } from '../../src/domain/governed/governed.ts';
 import { fail, ok } from '../../src/domain/outcome.ts';
-import type { StateOfRoom } from '../../src/domain/rooms/assess.ts';
-import type { Ours } from '../../src/domain/rooms/standard.ts';
+import { assess, planRepairs, type Finding, type Repair, type StateOfRoom } from '../../src/domain/rooms/assess.ts';
+import type { RoomState } from '../../src/domain/rooms/room.ts';
+import { standardFor, type Ours } from '../../src/domain/rooms/standard.ts';
 import { planFor, type RoomPeople, type RoomTemplate } from '../../src/domain/rooms/template.ts';
 import { createIntake } from '../../src/loop/intake.ts';
-import { repair } from '../../src/loop/repairing.ts';
+import { openIn, repair } from '../../src/loop/repairing.ts';
 import { noFaults } from '../../src/ports/faults.ts';
 import type { Homeserver, RoomEvent } from '../../src/ports/homeserver.ts';
 import type { IncomingFact, Store } from '../../src/ports/store.ts';
@@ -78,9 +79,45 @@ describe('A room in which a partner\'s policy server is to stand by', () => {
       await look(with_);
       expect([membership(stanne.guardian), allowed()], JSON.stringify(with_.standbys)).to.deep.equal(['leave', ['mercy.example', 'policy.mercy.example', 'stanne.example']]);
     }
+    moved(stanne.guardian, 'join');
+    const ours: Ours = { templates: new Map([['consult', template]]), people: { ...people, standbys: [], keepers: [stanne.guardian] }, courier: mercy.courier, policyUser: mercy.policyServer.userId, aliasPrefix: 'aceso_' };
+    expect(openIn({ kind: 'governed', state: room }, state, as('!next:m'), ours), 'nor is a room that was replaced').to.deep.include({ rule: 'standby', type: 'm.room.member', stateKey: stanne.guardian, content: { membership: 'leave' } });
     const { policyServer: _, ...without } = people;
     await look(without);
     expect([membership(stanne.guardian), allowed()]).to.deep.equal(['leave', ['mercy.example', 'stanne.example']]);
+  });
+});
+
+describe('A results room that a partner\'s policy server stood by in', () => {
+  const results: RoomTemplate = { ...template, id: 'results', name: 'Results' };
+  const keepers_ = [stanne.guardian, stanne.policyServer.userId];
+  /** It was made for both hospitals. */
+  const team = (...members: RoomState['party']['members']): RoomState => ({ party: { id: as('icu'), kind: 'team', name: 'ICU', members, identifiers: [] }, phase: 'ready', roomId, generation: 1, servers: [as('mercy.example'), as('stanne.example')], former: [], members: {}, invitations: {}, waiting: [], open: [] });
+  const allowing = (...servers: readonly string[]): StateOfRoom[number] => event('m.room.server_acl', { allow: servers, deny: [], allow_ip_literals: false });
+  const both = planFor(results, { servers: ['stanne.example'], speakers: [] }, people);
+  const made: StateOfRoom = [event('m.room.create', { room_version: '12' }), event('m.room.power_levels', both.powerLevels), ...both.initialState, event('m.room.name', { name: 'Results' }), event('m.room.topic', { topic: '' }), ...[mercy.guardian, mercy.courier, mercy.policyServer.userId, ben, ...keepers_].map((user) => event('m.room.member', { membership: 'join' }, user))];
+  const look = (room_: RoomState, state: StateOfRoom, with_: RoomPeople): { readonly findings: readonly Finding[]; readonly repairs: readonly Repair[] } => {
+    const standard = standardFor({ kind: 'room', state: room_ }, state, { templates: new Map([['results', results]]), people: { ...with_, keepers: keepers_ }, courier: mercy.courier, policyUser: mercy.policyServer.userId, aliasPrefix: 'aceso_' });
+    const findings = assess(state, standard);
+    return { findings, repairs: planRepairs(findings, standard) };
+  };
+  const out = keepers_.map((user): Repair => ({ rule: 'standby', type: 'm.room.member', stateKey: user, content: { membership: 'leave' } }));
+
+  it('keeps it there for as long as somebody of that partner is of its party', () => expect(look(team(ada, ben), made, people).findings).to.deep.equal([]));
+
+  it('has it, and the partner\'s guardian, taken out once nobody is, though the room admits that partner still, and invites neither again', () => {
+    const { repairs } = look(team(ben), made, people);
+    expect(repairs.map(({ type }) => type)).to.deep.equal(['m.room.server_acl', 'm.room.member', 'm.room.member']);
+    expect(repairs[0]?.content['allow']).to.deep.equal(['mercy.example', 'policy.mercy.example', 'stanne.example']);
+    expect(repairs.slice(1)).to.deep.equal(out);
+    const after = [...made.filter(({ type, stateKey }) => type !== 'm.room.server_acl' && !keepers_.some((user) => user === stateKey)), allowing('mercy.example', 'policy.mercy.example', 'stanne.example')];
+    expect(look(team(ben), after, people).findings).to.deep.equal([]);
+  });
+
+  it('has both taken out when the agreement is over, and tells of any other stranger only, as ever', () => {
+    const { findings, repairs } = look(team(ada, ben), [...made, event('m.room.member', { membership: 'join' }, '@eve:stanne.example')], { ...people, standbys: [] });
+    expect(repairs.filter(({ type }) => type === 'm.room.member')).to.deep.equal(out);
+    expect(findings.filter(({ rule }) => rule === 'member')).to.deep.equal([{ rule: 'member', type: 'm.room.member', user: '@eve:stanne.example' }]);
   });
 });
 
@@ -96,6 +133,12 @@ describe('A policy server that stands by for a partner\'s', () => {
       expect(invited(state).effects ?? []).to.deep.equal([]);
       expect(invited(state).audit.map(({ action }) => action)).to.deep.equal(['standby.refused']);
     }
+  });
+
+  it('is known for a keeper of that partner\'s when the agreement is over, too', () => {
+    const over: Register = { ...agreed(true), agreements: agreed(true).agreements.map((each) => ({ ...each, revoked: { at: T0, by: 'eve', reason: 'breach' } })) };
+    expect(keepersEver(over)).to.deep.equal([mercy.guardian, mercy.policyServer.userId]);
+    expect(keepersEver(agreed(false))).to.deep.equal([]);
   });
 
   describe('to which a room is handed', () => {

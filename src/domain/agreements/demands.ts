@@ -1,4 +1,4 @@
-import type { Millis, RoomId } from '../brand.ts';
+import type { Millis, RoomId, UserId } from '../brand.ts';
 import { inOrder, type AgreedTerms } from '../policy/roomTerms.ts';
 import type { RoomKind } from '../policy/words.ts';
 import type { PolicyIdentity } from '../rooms/protection.ts';
@@ -47,6 +47,10 @@ export function standbyOf(register: Agreements, at: Millis): Standby | undefined
   });
   return named[0];
 }
+
+/** Whom that partner had stand by, by any agreement, over or not. */
+export const keepersEver = ({ server: partner, agreements }: Agreements): readonly UserId[] =>
+  [...new Set(agreements.flatMap(({ terms: { rooms = [] } }) => rooms.flatMap(({ server, keepers }) => (server === partner && keepers ? [keepers.guardian, keepers.policyServer.userId] : []))))];
 
 /** Whose policy server is to judge in a room that was handed to that partner; undefined: the own one's, also where the agreement says it no more. */
 export const handedTo = (register: Register, roomId: RoomId, at: Millis): PolicyIdentity | undefined => (register.handed?.[roomId] ? standbyOf(register, at)?.theirs.policyServer : undefined);

@@ -21,7 +21,7 @@ export const ROOM_RULES = {
   member: { cite: '45 CFR 164.308(a)(4), 164.502(b)', say: 'nobody is in it whom the policy doesn\'t let in' },
   federation: { cite: '45 CFR 164.312(e)(1)', say: 'a local room never federates: make another in its place' },
   'state-unknown': { cite: '45 CFR 164.312(e)(1)', say: 'no settings that Aceso doesn\'t know: they are not encrypted. Look at it, and take it out' },
-  standby: { cite: '45 CFR 164.308(a)(7)(ii)(C)', say: 'the partner\'s policy server stands by in it, as the agreement says' },
+  standby: { cite: '45 CFR 164.308(a)(7)(ii)(C), 164.308(b)(1)', say: 'the partner\'s guardian and policy server stand by in it where the agreement says so, and nowhere else' },
   guardian: { cite: '45 CFR 164.312(a)(1)', say: 'the guardian is in it: without it nothing can be put back' },
 } as const satisfies Readonly<Record<string, { readonly cite: string; readonly say: string }>>;
 
@@ -41,6 +41,8 @@ export type Standard = {
   readonly mayBe: readonly UserId[];
   /** Those who are to be in it for when the policy server is away: invited, they come by themselves. */
   readonly standBy?: readonly UserId[];
+  /** Those who are to be in it only then, and are taken out otherwise. */
+  readonly keepers?: readonly UserId[];
   /** Whether somebody else who is in it is taken out; in results rooms they get no keys, and somebody looks. */
   readonly strangers: 'removed' | 'told';
   /** Beginning of every alias of ours. */
@@ -59,7 +61,7 @@ export const ruleOf = (type: string): RoomRule | undefined => RULE_OF[type];
 const LEFT_ALONE = new Set(['m.room.create', 'm.room.member', 'm.room.policy', 'm.room.tombstone']);
 
 /** What of a room's state is not as its template, and the policy, would have it. Pure; the same for each kind of room. */
-export function assess(state: StateOfRoom, { plan, federation, guardian, mayBe, standBy = [], aliasPrefix }: Standard): readonly Finding[] {
+export function assess(state: StateOfRoom, { plan, federation, guardian, mayBe, standBy = [], keepers = [], aliasPrefix }: Standard): readonly Finding[] {
   const contentOf = (type: string, key = ''): Content | undefined => state.find((event) => event.type === type && event.stateKey === key)?.content;
   if (contentOf('m.room.member', guardian)?.['membership'] !== 'join') return [{ rule: 'guardian', type: 'm.room.member', user: guardian }];
   const wanted = wantedState(plan);
@@ -70,7 +72,7 @@ export function assess(state: StateOfRoom, { plan, federation, guardian, mayBe, 
   return [
     ...drifted,
     ...((federation === 'local' || !plan.federated) && contentOf('m.room.create')?.['m.federate'] !== false ? [{ rule: 'federation', type: 'm.room.create' } as const] : []),
-    ...strangers.map(({ stateKey }): Finding => ({ rule: 'member', type: 'm.room.member', user: stateKey as UserId })),
+    ...strangers.map(({ stateKey }): Finding => ({ rule: keepers.some((user) => user === stateKey) ? 'standby' : 'member', type: 'm.room.member', user: stateKey as UserId })),
     ...[...new Set(unknown.map(({ type }) => plainType(type)))].sort().map((type): Finding => ({ rule: 'state-unknown', type })),
     // Last: they are invited when the room is in order, and a partner that is away keeps nothing else from being put back.
     ...standBy.filter((user) => !isIn(user)).map((user): Finding => ({ rule: 'standby', type: 'm.room.member', user })),
@@ -78,11 +80,11 @@ export function assess(state: StateOfRoom, { plan, federation, guardian, mayBe, 
 }
 
 /** What is to be done about it, in this order. What is missing here, a person must do. Pure. */
-export function planRepairs(findings: readonly Finding[], { plan, strangers }: Standard): readonly Repair[] {
+export function planRepairs(findings: readonly Finding[], { plan, strangers, standBy = [] }: Standard): readonly Repair[] {
   const wanted = wantedState(plan);
   return findings.flatMap(({ rule, type, user }): readonly Repair[] => {
     if (rule === 'member') return user === undefined || strangers === 'told' ? [] : [{ rule, type, stateKey: user, content: { membership: 'leave' } }];
-    if (rule === 'standby') return user === undefined ? [] : [{ rule, type, stateKey: user, content: { membership: 'invite' } }];
+    if (rule === 'standby') return user === undefined ? [] : [{ rule, type, stateKey: user, content: { membership: standBy.includes(user) ? 'invite' : 'leave' } }];
     return RULE_OF[type] === rule ? [{ rule, type, stateKey: '', content: wanted.get(type) ?? {} }] : [];
   });
 }

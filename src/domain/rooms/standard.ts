@@ -14,21 +14,24 @@ export type Ours = { readonly templates: RoomTemplates; readonly people: RoomPeo
 export function standardFor(room: OurRoom, state: StateOfRoom, { templates, people, courier, policyUser, aliasPrefix }: Ours): Standard {
   const { room_version: version, 'm.federate': federates } = state.find(({ type }) => type === 'm.room.create')?.content ?? {};
   const own = [people.guardian, ...(policyUser === undefined ? [] : [policyUser])];
-  const asMade = { ...people, partnerVersions: {} };
   const as = { roomVersion: typeof version === 'string' ? version : '1' };
   // Whatever we think we made: no homeserver takes the access list off a room that federates.
   const made = federates === false ? 'local' : 'federated';
   const servers = room.kind === 'room' && room.state.servers.length === 0 ? serversOf(room.state.party) : room.state.servers;
+  // By whom the room is for, not by whom it once admitted: where a partner's last person has gone, its homeserver gets nothing more.
+  const standbys = made === 'local' ? [] : standingBy(room.kind === 'room' ? serversOf(room.state.party) : servers, people);
   // Its guardian first: through it the policy server's own homeserver is in the room, by which it joins.
-  const standBy = made === 'local' ? [] : standingBy(servers, people).flatMap(({ theirs }) => [theirs.guardian, theirs.policyServer.userId]);
+  const standBy = standbys.flatMap(({ theirs }) => [theirs.guardian, theirs.policyServer.userId]);
+  const asMade = { ...people, standbys, partnerVersions: {} };
+  const { keepers = [] } = people;
   switch (room.kind) {
     case 'room': return {
       plan: planFor({ ...templateFor(templates, 'results'), ...as }, { servers, speakers: [], made }, asMade),
-      federation: templateFor(templates, 'results').federation, guardian: people.guardian, mayBe: [...own, ...standBy, courier, ...room.state.party.members], standBy, strangers: 'told', aliasPrefix,
+      federation: templateFor(templates, 'results').federation, guardian: people.guardian, mayBe: [...own, ...standBy, courier, ...room.state.party.members], standBy, keepers, strangers: 'told', aliasPrefix,
     };
     case 'governed': return {
       plan: planFor({ ...templateFor(templates, room.state.template), ...as }, { ...room.state, made }, asMade),
-      federation: templateFor(templates, room.state.template).federation, guardian: people.guardian, mayBe: [...own, ...standBy, ...room.state.admitted], standBy, strangers: 'removed', aliasPrefix,
+      federation: templateFor(templates, room.state.template).federation, guardian: people.guardian, mayBe: [...own, ...standBy, ...room.state.admitted], standBy, keepers, strangers: 'removed', aliasPrefix,
     };
   }
 }

@@ -48,6 +48,8 @@ export type RoomPeople = {
   readonly policyServer?: string;
   /** What is agreed with partners for when it is away: theirs stand by in the rooms that have their people. */
   readonly standbys?: readonly Standby[];
+  /** Guardians and policy servers of partners by any agreement there ever was: in a room where one isn't to stand by, they are taken out. */
+  readonly keepers?: readonly UserId[];
   /** Room version a partner's server can join at most, where it says so. */
   readonly partnerVersions: Readonly<Record<string, string>>;
 };

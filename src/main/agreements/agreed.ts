@@ -3,9 +3,9 @@ import { hasAgreementKey, readAgreementKey } from '../../adapters/auth/agreement
 import type { LoadedConfig } from '../../config/load.ts';
 import { isAgreed, organisationsNow } from '../../domain/agreements/agreed.ts';
 import { knownOf, TRAITS } from '../../domain/agreements/conduct.ts';
-import { agreedTermsOf, driftOf, handedTo, standbyOf, type Standby } from '../../domain/agreements/demands.ts';
+import { agreedTermsOf, driftOf, handedTo, keepersEver, standbyOf, type Standby } from '../../domain/agreements/demands.ts';
 import { endingSoon, type Entry, type Register } from '../../domain/agreements/register.ts';
-import type { Millis, RoomId } from '../../domain/brand.ts';
+import type { Millis, RoomId, UserId } from '../../domain/brand.ts';
 import type { RoomDemands } from '../../domain/agreements/terms.ts';
 import type { FoundAggregate, Settings } from '../../domain/decision.ts';
 import type { AgreedTerms } from '../../domain/policy/roomTerms.ts';
@@ -33,6 +33,8 @@ export type Agreed = {
   roomTerms(): readonly AgreedTerms[];
   /** Whose policy servers stand by for ours, and ours for theirs, as they were read last. */
   standbys(): readonly Standby[];
+  /** Whom partners had stand by, by any agreement, over or not, signed as it is to be or not: whoever isn't to stand by is taken out. */
+  keepers(): readonly UserId[];
   /** The partner's policy server that judges in a room of ours for now, as it was read last. */
   handed(roomId: RoomId): PolicyIdentity | undefined;
   /** The same, as the database says now. */
@@ -48,6 +50,7 @@ const CURRENT_MS = 200;
 export function createAgreed({ store, config, settings, demands, now, log }: AgreedParts): Agreed {
   let registers: readonly Register[] = [];
   let rotten = 0;
+  let keepers: readonly UserId[] = [];
   const checked = new Map<string, Promise<boolean>>();
   const foundIn = (known: readonly Register[]): ReadonlyMap<string, FoundAggregate> => new Map(known.map((register) => [register.server, { aggregate: { kind: 'agreement', id: register.server }, state: register }]));
 
@@ -110,6 +113,7 @@ export function createAgreed({ store, config, settings, demands, now, log }: Agr
     isInForce: (server) => isAgreed(server, { found: foundIn(registers), settings: settings(), now: now() }),
     roomTerms: () => current().roomTerms,
     standbys: () => current().standbys,
+    keepers: () => keepers,
     settings: () => current().settings,
     async strangerAmong(servers) {
       const others = [...new Set(servers)].filter((server) => server !== settings().ownServer);
@@ -124,6 +128,7 @@ export function createAgreed({ store, config, settings, demands, now, log }: Agr
         const stored = (await store.states('agreement')) as readonly Register[];
         registers = await Promise.all(stored.map(genuine));
         rotten = count(stored) - count(registers);
+        keepers = stored.flatMap(keepersEver);
       } catch (error) {
         log.warn('agreements.not-read', { error: errorCode(error) });
       }

@@ -6,7 +6,7 @@ import type { LoadedConfig } from '../../config/load.ts';
 import { withRegister } from '../../domain/agreements/agreed.ts';
 import { REVOCATION_REASONS, statusOf, type Entry, type Register } from '../../domain/agreements/register.ts';
 import { endOf, partnerIn, type Terms } from '../../domain/agreements/terms.ts';
-import { as, type Millis } from '../../domain/brand.ts';
+import { as, type Millis, type UserId } from '../../domain/brand.ts';
 import type { Organisation } from '../../domain/policy/agreement.ts';
 import type { FactBody } from '../../domain/fact.ts';
 import { partiesWith } from '../../loop/witness.ts';
@@ -14,7 +14,7 @@ import type { Store } from '../../ports/store.ts';
 import { organisationsOf } from '../compose.ts';
 import { conductWords } from '../partners/words.ts';
 import { instant, table, type Printed } from '../print.ts';
-import { driftOf, standbyOf, type Standby } from '../../domain/agreements/demands.ts';
+import { driftOf, keepersEver, standbyOf, type Standby } from '../../domain/agreements/demands.ts';
 import { keyPath, partnerOf, readSigned, signedByUs, termsWords, withOurDemands } from './document.ts';
 import { configuredDemands } from './roomDemands.ts';
 
@@ -137,6 +137,9 @@ export const organisationsIn = async (store: Pick<Store, 'states'>, config: Load
 
 /** Whose policy servers stand by, as agreed. */
 export const standbysIn = async (store: Pick<Store, 'states'>): Promise<readonly Standby[]> => (await registersOf(store)).flatMap((register) => standbyOf(register, as<Millis>(Date.now())) ?? []);
+
+/** Whom partners had stand by, by any agreement, over or not. */
+export const keepersIn = async (store: Pick<Store, 'states'>): Promise<readonly UserId[]> => (await registersOf(store)).flatMap(keepersEver);
 
 export const registersOf = async (store: Pick<Store, 'states'>): Promise<readonly Register[]> => (await store.states('agreement')) as readonly Register[];
 

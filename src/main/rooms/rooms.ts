@@ -11,7 +11,7 @@ import { standardFor, type OurRoom } from '../../domain/rooms/standard.ts';
 import type { Homeserver } from '../../ports/homeserver.ts';
 import type { Store } from '../../ports/store.ts';
 import { courierLocalpart, guardianLocalpart, readRegistration, settingsOf, templatesOf } from '../compose.ts';
-import { standbysIn } from '../agreements/register.ts';
+import { keepersIn, standbysIn } from '../agreements/register.ts';
 import { folderOf, policyOf } from '../policy/folder.ts';
 import { instant, table, type Printed } from '../print.ts';
 import { oursOf } from './ours.ts';
@@ -87,7 +87,7 @@ const AT_ONCE = 8;
 async function check(store: Store, config: LoadedConfig, name: string | undefined): Promise<readonly Checked[]> {
   const rooms = (name === undefined ? await allRooms(store) : [await roomNamed(store, name)]).filter(({ state }) => state.roomId !== undefined);
   const homeserver = homeserverOf(config);
-  const ours = oursOf({ config, templates: templatesOf(config) }, homeserver, await standbysIn(store));
+  const ours = oursOf({ config, templates: templatesOf(config) }, homeserver, await standbysIn(store), await keepersIn(store));
   const checked: Checked[] = [];
   for (let from = 0; from < rooms.length; from += AT_ONCE) {
     checked.push(...await Promise.all(rooms.slice(from, from + AT_ONCE).map(async (room): Promise<Checked> => {

@@ -32,7 +32,7 @@ export async function upgradeRoom(store: Store, config: LoadedConfig, name: stri
   const { admitted, refused, speakers } = admission({ key, template: kind, people, inCare, patient }, { judge: policyOf(folderOf(config)).judge, found: await store.lookup(lookupsOfPeople(people, patient)), settings: { ...settingsOf(config), templates }, now: as(Date.now()) });
   const servers: readonly ServerName[] = [...new Set(admitted.map(serverOf))];
   const template = templateFor(templates, kind);
-  const { version } = planFor({ ...template, roomVersion: to ?? template.roomVersion }, { servers, speakers }, peopleOf(config, homeserver.guardian, []));
+  const { version } = planFor({ ...template, roomVersion: to ?? template.roomVersion }, { servers, speakers }, peopleOf(config, homeserver.guardian, [], []));
   const about = { key, template: kind, from: roomId, fromVersion: made, version, invited: admitted, refused };
   if (version === made) return { json: { ...about, mode: 'none' }, text: `${key} is of version ${version} already${to === undefined || to === version ? '' : `, the newest that the servers of its people can join`}. Nothing is to be done.` };
   const refusals = refused.map(({ userId, message, rules }) => `  ${userId} would not be let in: ${message} [${rules.join(' ')}]`);
