@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseConfig, type LoadedConfig } from '../../src/config/load.ts';
 import type { Register } from '../../src/domain/agreements/register.ts';
 import { as, type RoomId } from '../../src/domain/brand.ts';
+import { personName } from '../../src/domain/people/party.ts';
 import { inForce } from '../../src/domain/policy/agreement.ts';
 import { decide } from '../../src/domain/decide.ts';
 import { settingsOf } from '../../src/main/compose.ts';
@@ -16,6 +17,7 @@ import { openServerKeys, rotateServerKeys } from '../../src/adapters/federation/
 import { standbyOf } from '../../src/domain/agreements/demands.ts';
 import type { RoomDemands } from '../../src/domain/agreements/terms.ts';
 import { addAgreement, listAgreements, revokeAgreement, showAgreement, verifyEntry, verifyFile } from '../../src/main/agreements/register.ts';
+import type { Store } from '../../src/ports/store.ts';
 import { allowAll } from '../support/reports.ts';
 import { openTestStore, type OpenStore } from '../support/stores.ts';
 
@@ -69,12 +71,17 @@ describe('aceso agreements', function () {
   describe('by which each policy server stands by for the other\'s', () => {
     let one: Hospital;
     let other: Hospital;
-    const drafted = async (config: LoadedConfig): Promise<void> => writeFileSync(file, (await draft(config, { partner: 'stanne.example', kind: 'treatment', from: '2026-01-01', until: '2199-12-31', standBy: true })).text);
+    const drafted = async (config: LoadedConfig, partner = 'stanne.example'): Promise<void> => writeFileSync(file, (await draft(config, { partner, kind: 'treatment', from: '2026-01-01', until: '2199-12-31', standBy: true })).text);
     const rotated = (config: LoadedConfig): void => rotateServerKeys(config.at('policy-server.json'), 'policy', Date.now());
 
+    const standingBy = async (server: string, name: string, more: object = {}): Promise<Hospital> => {
+      const made = await hospital(server, { policy_server: { server_name: name, localpart: 'p' }, ...more });
+      openServerKeys(made.config.at('policy-server.json'));
+      return made;
+    };
+
     beforeEach(async () => {
-      [one, other] = [await hospital('mercy.example', { policy_server: { server_name: 'policy.mercy.example' } }), await hospital('stanne.example', { policy_server: { server_name: 'policy.stanne.example:8449', localpart: 'p' } })];
-      for (const { config } of [one, other]) openServerKeys(config.at('policy-server.json'));
+      [one, other] = [await standingBy('mercy.example', 'policy.mercy.example'), await standingBy('stanne.example', 'policy.stanne.example:8449')];
     });
 
     it('names guardian, courier and policy server of both, signed by both', async () => {
@@ -128,6 +135,39 @@ describe('aceso agreements', function () {
       await settle();
       await made.look();
       expect([made.handed(roomId), await made.handedTo(roomId)]).to.deep.equal([undefined, undefined]);
+    });
+
+    it('names no policy server by the name of one of the two hospitals, or of the other\'s', async () => {
+      for (const name of ['mercy.example', 'Mercy.example', 'policy.mercy.example']) {
+        await drafted(one.config);
+        expect(await refusal(sign((await standingBy('stanne.example', name)).config, file, undefined)), name).to.include('a name of its own');
+        expect(readFileSync(file, 'utf8'), 'nothing is signed').to.include('"signatures": []');
+      }
+      expect(await refusal(drafted((await standingBy('mercy.example', 'stanne.example')).config))).to.include('a policy server has a name of its own');
+    });
+
+    it('names no policy server that another partner is known by', async () => {
+      const third = await standingBy('third.example', 'policy.third.example');
+      await drafted(one.config, 'third.example');
+      await sign(third.config, file, undefined);
+      await addAgreement(open.store, one.config, file, { confirmKey: third.key, by: 'eve' });
+      await settle();
+      for (const name of ['clinic.example', 'third.example', 'Policy.third.example']) {
+        const taken = await standingBy('stanne.example', name, { partners: [] });
+        await drafted(one.config);
+        await sign(taken.config, file, undefined);
+        expect(await refusal(addAgreement(open.store, one.config, file, { confirmKey: taken.key, by: 'eve' })), name).to.include('somebody else\'s name here');
+      }
+    });
+
+    it('names two for guardian and courier, and nobody whom the directory knows', async () => {
+      await drafted(one.config);
+      edit((text) => text.replace('@aceso_courier:', '@aceso_guardian:'));
+      expect(await refusal(sign(other.config, file, undefined))).to.include('guardian and courier are the same');
+      await drafted(one.config);
+      await sign(other.config, file, undefined);
+      const known: Pick<Store, 'lookup'> = { lookup: async () => new Map([[personName(as('@aceso_guardian:stanne.example')), { aggregate: { kind: 'party', id: 'ada' }, state: {} }]]) };
+      expect(await refusal(addAgreement({ ...open.store, ...known }, one.config, file, { confirmKey: other.key, by: 'eve' }))).to.include('a person in this hospital\'s directory');
     });
 
     it('is not there where an agreement doesn\'t say so', async () => {

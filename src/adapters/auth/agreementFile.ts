@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { as, type ServerName, type UserId } from '../../domain/brand.ts';
-import { SCOPES, type Signatures, type Terms } from '../../domain/agreements/terms.ts';
+import { SCOPES, type Keepers, type Signatures, type Terms } from '../../domain/agreements/terms.ts';
 import { fail, ok, type Outcome } from '../../domain/outcome.ts';
 import { AGREEMENT_KINDS, ROOM_KINDS } from '../../domain/policy/words.ts';
 import { verifySignature, type Signed } from './agreementSignature.ts';
@@ -16,7 +16,7 @@ const kindTerms = z.strictObject({
 const user = z.string().max(255).regex(/^@[a-z0-9._=/+-]+:[A-Za-z0-9.\-:[\]]+$/u, 'a Matrix user id').transform((id) => as<UserId>(id));
 const policyServer = z.strictObject({ serverName: z.string().regex(SERVER, 'a Matrix server name').transform((name) => as<ServerName>(name)), userId: user, publicKey: z.string().regex(/^[A-Za-z0-9+/]{43}$/u, 'a public key') })
   .refine(({ serverName, userId }) => isOf(userId, serverName), 'policyServer.userId: it is of another server');
-const keepers = z.strictObject({ guardian: user, courier: user, policyServer });
+const keepers = z.strictObject({ guardian: user, courier: user, policyServer }).refine(({ guardian, courier }) => guardian !== courier, 'keepers: guardian and courier are the same');
 const demands = z.strictObject({ server: z.string(), policy: revision, kinds: z.partialRecord(z.enum(ROOM_KINDS), kindTerms), keepers: keepers.optional() })
   .refine(({ server, keepers: named }) => named === undefined || (isOf(named.guardian, server) && isOf(named.courier, server) && named.policyServer.serverName !== server), 'keepers: guardian and courier are of the party\'s own server, the policy server of another')
   .transform(({ keepers: named, ...asks }) => (named === undefined ? asks : { ...asks, keepers: named }));
@@ -24,11 +24,18 @@ const terms = z.strictObject({
   id: z.string().regex(/^ag_[0-9a-f]{32}$/u), kind: z.enum(AGREEMENT_KINDS), parties: z.tuple([party, party]), scope: z.array(z.enum(SCOPES)).min(1),
   from: day, until: day, policy: revision, rooms: z.array(demands).max(2).optional(),
 }).transform(({ rooms, ...agreed }) => (rooms === undefined ? agreed : { ...agreed, rooms })).refine(({ from, until }) => from <= until, 'it ends before it begins').refine(({ parties: [one, other] }) => one.server !== other.server, 'both parties are the same')
-  .refine(({ parties, ...agreed }) => isOfEach('rooms' in agreed ? agreed.rooms : [], parties), 'rooms: what is asked is by one of the parties, once');
+  .refine(({ parties, ...agreed }) => isOfEach('rooms' in agreed ? agreed.rooms : [], parties), 'rooms: what is asked is by one of the parties, once')
+  .refine(({ parties, ...agreed }) => isByNamesOfTheirOwn('rooms' in agreed ? agreed.rooms : [], parties), 'keepers: a policy server has a name of its own, that of neither party and not the other\'s');
 const document = z.strictObject({ format: z.literal(1), terms, signatures: z.array(z.string().max(65_536)).max(2) });
 
 const isOfEach = (asked: readonly { readonly server: string }[], parties: readonly { readonly server: string }[]): boolean =>
   asked.every(({ server }) => parties.some((each) => each.server === server)) && new Set(asked.map(({ server }) => server)).size === asked.length;
+
+/** One by the name of somebody else would be let into rooms, and asked, in their stead. */
+function isByNamesOfTheirOwn(asked: readonly { readonly server: string; readonly keepers?: Keepers | undefined }[], parties: readonly { readonly server: string }[]): boolean {
+  const names = [...parties.map(({ server }) => server), ...asked.flatMap(({ keepers: named }) => (named ? [named.policyServer.serverName] : []))].map((name) => name.toLowerCase());
+  return new Set(names).size === names.length;
+}
 
 /** An agreement on its way between two hospitals: what they agree on, and the signatures that it has so far. */
 export type AgreementDocument = { readonly terms: Terms; readonly signatures: readonly string[] };

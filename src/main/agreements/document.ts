@@ -5,7 +5,8 @@ import { hasAgreementKey, makeAgreementKey, readAgreementKey } from '../../adapt
 import { signTerms } from '../../adapters/auth/agreementSignature.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import { isSameDemand } from '../../domain/agreements/demands.ts';
-import { byServer, partnerIn, type RoomDemands, type Terms } from '../../domain/agreements/terms.ts';
+import type { Register } from '../../domain/agreements/register.ts';
+import { byServer, endOf, partnerIn, type RoomDemands, type Terms } from '../../domain/agreements/terms.ts';
 import { intersectionOf, type RoomTerms } from '../../domain/policy/roomTerms.ts';
 import { AGREEMENT_KINDS } from '../../domain/policy/words.ts';
 import type { Printed } from '../print.ts';
@@ -55,7 +56,7 @@ export async function readSigned(file: string): Promise<{ readonly document: Agr
 /** Signs a file for this hospital, and writes it back, with what this hospital asks of shared rooms. Signed already, it stays as it is. */
 export async function sign(config: LoadedConfig, file: string, isDryRun: true | undefined): Promise<Printed> {
   const { document: read } = await readSigned(file);
-  partnerOf(config, read.terms);
+  refuseNamesOfOthers(config, file, read.terms);
   const document = withOurDemands(config, file, read);
   const { terms } = document;
   if (terms.rooms?.length === 1) throw new Error(`${file}: ${partnerOf(config, terms)} signs first, and adds what it asks of shared rooms. Send it to them; then take it with \`aceso agreements add\`, which signs for ${config.homeserver.server_name}.`);
@@ -76,7 +77,9 @@ export function withOurDemands(config: LoadedConfig, file: string, document: Agr
   if (!ours.kinds.results) throw new Error('The template of results rooms is local, so no partner could be sent any: set its `federation: agreed`.');
   if (stated && isSameDemand(stated, ours)) return document;
   if (stated || document.signatures.length > 0) throw new Error(`${file}: it says otherwise, of what ${ours.server} asks of shared rooms, than its rules, templates and policy server do now. Draft it anew, and have both sign that.`);
-  return { ...document, terms: { ...terms, rooms: [...rooms, ours].sort(byServer) } };
+  const whole = readAgreement(writeAgreement({ ...document, terms: { ...terms, rooms: [...rooms, ours].sort(byServer) } }));
+  if (!whole.ok) throw new Error(`${file}, with what ${ours.server} asks: ${whole.error.message}.`);
+  return whole.value;
 }
 
 /** What we ask; and, where each policy server stands by for the other's, who keeps our rooms. */
@@ -102,6 +105,18 @@ export async function signedByUs(config: LoadedConfig, file: string, document: A
   return { server, key: own.thumbprint, jws };
 }
 
+/** Throws when the policy server that the partner names is one that somebody else is known by: the hospital itself, or another partner. */
+export function refuseNamesOfOthers(config: LoadedConfig, file: string, terms: Terms, registers: readonly Register[] = []): void {
+  const partner = partnerOf(config, terms);
+  const named = terms.rooms?.find(({ server }) => server === partner)?.keepers?.policyServer.serverName.toLowerCase();
+  const others = registers.filter(({ server }) => server !== partner);
+  const taken = [
+    ...(config.policy_server === undefined ? [] : [config.policy_server.server_name]), ...[...config.partners.map(({ server_name: name }) => name), ...others.map(({ server }) => server)].filter((name) => name !== partner),
+    ...others.flatMap(({ agreements }) => agreements.filter(({ terms: other, revoked }) => !revoked && Date.now() < endOf(other)).flatMap(({ terms: { rooms = [] } }) => rooms.flatMap(({ keepers }) => (keepers ? [keepers.policyServer.serverName] : [])))),
+  ];
+  if (taken.some((name) => name.toLowerCase() === named)) throw new Error(`${file}: ${partner} names ${named ?? ''} as its policy server, and that is somebody else's name here. Ask them for a name of its own, and have it drafted anew.`);
+}
+
 /** The other side of it. Throws when this hospital is none of its parties. */
 export function partnerOf({ homeserver: { server_name: own } }: LoadedConfig, terms: Terms): string {
   const partner = partnerIn(terms, own);
@@ -116,7 +131,7 @@ export const termsWords = ({ id, kind, parties: [one, other], scope, from, until
 function roomsWords(rooms: Terms['rooms']): readonly string[] {
   if (rooms === undefined) return ['Rooms      each is under the rules of whose it is: this agreement is from before demands stood in them'];
   const asked = rooms.map(({ server, policy, kinds }) => `Asked by   ${server}, by its policy ${policy.slice(0, 12)}: ${Object.keys(kinds).join(', ')}`);
-  const stands = rooms.flatMap(({ server, keepers }) => (keepers === undefined ? [] : [`Stands by  ${keepers.policyServer.serverName} in the rooms of the other, for ${server} (key ${keepers.policyServer.publicKey}), and with it ${keepers.guardian}, who holds no keys`]));
+  const stands = rooms.flatMap(({ server, keepers }) => (keepers === undefined ? [] : [`Stands by  ${keepers.policyServer.serverName} in the rooms of the other, for ${server} (key ${keepers.policyServer.publicKey}); and with it ${keepers.guardian}, of whom ${server} vouches that it has no device: people's clients would give one the keys of those rooms`]));
   const [one, other] = rooms;
   return one && other ? [...asked, ...stands, ...kindsWords(intersectionOf(one.kinds, other.kinds))] : [...asked, ...stands];
 }

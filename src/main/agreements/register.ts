@@ -7,6 +7,7 @@ import { withRegister } from '../../domain/agreements/agreed.ts';
 import { REVOCATION_REASONS, statusOf, type Entry, type Register } from '../../domain/agreements/register.ts';
 import { endOf, partnerIn, type Terms } from '../../domain/agreements/terms.ts';
 import { as, type Millis, type UserId } from '../../domain/brand.ts';
+import { personName } from '../../domain/people/party.ts';
 import type { Organisation } from '../../domain/policy/agreement.ts';
 import type { FactBody } from '../../domain/fact.ts';
 import { partiesWith } from '../../loop/witness.ts';
@@ -15,7 +16,7 @@ import { organisationsOf } from '../compose.ts';
 import { conductWords } from '../partners/words.ts';
 import { instant, table, type Printed } from '../print.ts';
 import { driftOf, keepersEver, standbyOf, type Standby } from '../../domain/agreements/demands.ts';
-import { keyPath, partnerOf, readSigned, signedByUs, termsWords, withOurDemands } from './document.ts';
+import { keyPath, partnerOf, readSigned, refuseNamesOfOthers, signedByUs, termsWords, withOurDemands } from './document.ts';
 import { configuredDemands } from './roomDemands.ts';
 
 export type AddOptions = { readonly confirmKey?: string; readonly dryRun?: true; readonly by: string };
@@ -30,6 +31,8 @@ export async function addAgreement(store: Store, config: LoadedConfig, file: str
   const register = await registerOf(store, partner);
   if (register?.agreements.some((entry) => entry.terms.id === terms.id)) throw new Error(`${terms.id} is in the register already: see \`aceso agreements show ${terms.id}\`.`);
   withOurDemands(config, file, document);
+  refuseNamesOfOthers(config, file, terms, await registersOf(store));
+  await refusePeople(store, file, terms, partner);
   if (terms.rooms?.length === 1) throw new Error(`${file}: ${partner} signed it without saying what it asks of shared rooms. It needs a newer Aceso for that: \`aceso agreements sign FILE\` puts it in.`);
   if (endOf(terms) <= Date.now()) throw new Error(`${terms.id} ended on ${terms.until}: draft another.`);
   const pin = pinOf(partner, theirs.key, register, confirmKey);
@@ -38,6 +41,14 @@ export async function addAgreement(store: Store, config: LoadedConfig, file: str
   const rooms = await partiesWith(store, partner);
   await bring(store, partner, { type: 'agreement.added', terms, signatures: { partner: theirs.jws, own: ours.jws }, key: theirs.key, pin, rooms, by });
   return { json: { added: terms.id, partner, partnerKey: theirs.key, pin }, text: `${terms.id} goes into the register, signed by ${partner} and by ${config.homeserver.server_name}:\n${termsWords(terms)}\n${file} has both signatures now: ${partner} takes it with \`aceso agreements add\` too. See \`aceso agreements list\`.` };
+}
+
+/** Who keeps rooms says nothing in them, and whether they come is nobody's news: that is no person whom results are for. */
+async function refusePeople(store: Pick<Store, 'lookup'>, file: string, { rooms = [] }: Terms, partner: string): Promise<void> {
+  const named = rooms.flatMap(({ server, keepers }) => (server === partner && keepers ? [keepers.guardian, keepers.courier, keepers.policyServer.userId] : []));
+  const found = await store.lookup(named.map((userId) => ({ kind: 'party', name: personName(userId) })));
+  const person = named.find((userId) => found.has(personName(userId)));
+  if (person !== undefined) throw new Error(`${file}: ${partner} names ${person} as its guardian, courier or policy server, and that is a person in this hospital's directory. Call them: it is to be drafted anew with an account of Aceso's own.`);
 }
 
 /** A partner's first key, or another than before, counts once somebody compared it over another way. */
