@@ -26,7 +26,7 @@ import { errorCode, type Log, type Metrics } from '../ports/telemetry.ts';
 import type { Problem } from './health.ts';
 import { VERSION } from './version.ts';
 
-export type PolicyParts = { readonly store: Store; readonly keys: KeyRing; readonly log: Log; readonly metrics: Metrics; readonly now: () => Millis; readonly guardian: UserId; readonly courier: UserId; readonly homeserver: HomeserverOptions; readonly templates: () => RoomTemplates; readonly judge: Judge; readonly agreed: Pick<Agreed, 'servers' | 'settings' | 'isInForce' | 'roomTerms' | 'standbys'>; readonly nudge: () => void };
+export type PolicyParts = { readonly store: Store; readonly keys: KeyRing; readonly log: Log; readonly metrics: Metrics; readonly now: () => Millis; readonly guardian: UserId; readonly courier: UserId; readonly homeserver: HomeserverOptions; readonly templates: () => RoomTemplates; readonly judge: Judge; readonly agreed: Pick<Agreed, 'servers' | 'settings' | 'isInForce' | 'roomTerms' | 'standbys' | 'keepers'>; readonly nudge: () => void };
 
 export type Policy = {
   readonly server: RunningPolicyServer;
@@ -54,7 +54,7 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
     serverName, localpart, delegate: settings.delegate ?? (/:\d+$/u.test(serverName) ? serverName : `${serverName}:8448`), displayName: `${organisation.name} (policy)`, version: VERSION,
     ownServer, federationUrl: settings.federation_url ?? url, ...(settings.federation_ca === undefined ? {} : { ca: readAuthority(config.at(settings.federation_ca)) }),
     guardian, courier, servers: agreed.servers, own: () => ownTerms(templates()), agreed: agreed.roomTerms, writer: createWriters({ store, judge, settings: agreed.settings, isInForce: agreed.isInForce, now }),
-    standbys: agreed.standbys,
+    standbys: agreed.standbys, keepers: agreed.keepers,
     async wanted(partner, roomId, eventId) {
       await store.receive([standbyWanted(partner, roomId, eventId, now())]);
       nudge();

@@ -59,7 +59,7 @@ export function moduleRoutes(token: string, { refusals, failed, ...parts }: Modu
 
 /** What Aceso says to each question, by the rules in force now. */
 export function createModuleAnswers({ store, source, now, guardian, courier, policyUser = guardian, inForce }: ModuleParts): (question: ModuleQuestion) => Promise<ModuleAnswer> {
-  const terms = (): AdmissionTerms => ({ guardian, courier, ownServer: inForce().settings.ownServer, policyUsers: [policyUser], servers: inForce().settings.agreedServers, own: ownTerms(inForce().templates), agreed: [] });
+  const terms = (): AdmissionTerms => ({ guardian, courier, ownServer: inForce().settings.ownServer, policyUsers: [policyUser], keepers: [guardian], servers: inForce().settings.agreedServers, own: ownTerms(inForce().templates), agreed: [] });
 
   async function may(userId: UserId, action: Action, kind: RoomKind, roomId?: RoomId): Promise<Verdict> {
     const { settings: { organisations }, policy: { judge } } = inForce();

@@ -33,6 +33,7 @@ export const ADMISSION_RULES = {
   'invite-guardian-only': { cite: ACCESS, say: 'Only Aceso\'s guardian invites to this room. Ask your IT department to add them.' },
   'not-invited': { cite: ACCESS, say: 'You are not invited to this room. Ask your IT department.' },
   'not-a-member': { cite: ACCESS, say: 'You are not in this room. Accept the invitation first, or ask your IT department for one.' },
+  'keepers-silent': { cite: '45 CFR 164.308(a)(4), 164.502(b)', say: 'Guardians and policy servers keep rooms, and don\'t write in them: nobody has received it. If somebody is logged in as one, ask your IT department to end that.' },
   'member-unknown': { cite: 'what can\'t be checked doesn\'t pass', say: 'The hospital that keeps this room has not heard yet that you are in it: your message was not sent. Send it again in a moment; if that does not help, ask your IT department for an invitation.' },
   'profile-text': { cite: CLEAR, say: 'Names and pictures of people are not encrypted. Use your plain name, at most 64 characters, and no other fields.' },
   'server-not-admitted': { cite: '45 CFR 164.308(b)(1), 164.506(c)', say: 'Your organisation\'s server has no agreement for this room. Ask the privacy office.' },
@@ -56,4 +57,4 @@ export type AdmissionRuleId = keyof typeof ADMISSION_RULES;
 export const PASSING_REFUSALS: ReadonlySet<string> = new Set<AdmissionRuleId>(['too-slow', 'homeserver-away', 'sender-unknown', 'member-unknown', 'not-named']);
 
 /** Names this text of the rules: change it with them. */
-export const ADMISSION_REVISION = 'admission-5';
+export const ADMISSION_REVISION = 'admission-6';

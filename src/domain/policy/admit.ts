@@ -44,6 +44,8 @@ export type AdmissionTerms = {
   readonly courier: UserId;
   /** Of policy servers: the own one, and those that stand by for it or that it stands by for. */
   readonly policyUsers: readonly UserId[];
+  /** The own guardian, and whom partners had stand by, by any agreement: in rooms that they don't govern they are members, and nothing more. */
+  readonly keepers: readonly UserId[];
   /** Whose directory says who is who. */
   readonly ownServer: string;
   /** Servers with an agreement; the own one is among them. */
@@ -101,8 +103,9 @@ export function admit(pdu: Pdu, asked: Asked, terms: AdmissionTerms): Verdict {
   if (pdu.origin_server_ts > asked.now + SKEW_MS || (isHistory(pdu, asked.now) && !asked.accepted)) return refuse('clock-skew');
   if (pdu.type === 'm.room.member') return membership(pdu, asked, room, terms);
   if (pdu.state_key !== undefined) return refuse('state-guardian-only');
+  if (isKeeper(pdu.sender, terms) && pdu.type !== 'org.matrix.dummy_event') return refuse('keepers-silent');
   const isHeard = asked.accepted || maySpeak(room, pdu.sender, terms);
-  if (!isHeard && (room.members.has(pdu.sender) || terms.policyUsers.includes(pdu.sender))) return refuse('not-a-member');
+  if (!isHeard && room.members.has(pdu.sender)) return refuse('not-a-member');
   if (asked.hash === 'redacted') return allow('redacted');
   const verdict = spoken(pdu, asked, terms);
   if (!verdict.allowed) return verdict;
@@ -121,6 +124,9 @@ function spoken(pdu: Pdu, asked: Asked, { courier }: AdmissionTerms): Verdict {
     default: return refuse('type-unknown');
   }
 }
+
+/** They are in the room to keep it: nobody asked for their roles, and nobody reads what they would say. Their homeserver may join loose ends of the room as whoever it has there. */
+const isKeeper = (user: UserId, { policyUsers, keepers }: AdmissionTerms): boolean => policyUsers.includes(user) || keepers.includes(user);
 
 const allow = (rule: AdmissionRuleId): Verdict => ({ allowed: true, revision: ADMISSION_REVISION, rules: [rule], message: '', warnings: [] });
 export const refuse = (rule: AdmissionRuleId): Verdict => ({ allowed: false, revision: ADMISSION_REVISION, rules: [rule], message: ADMISSION_RULES[rule].say, warnings: [] });

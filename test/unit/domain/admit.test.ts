@@ -11,16 +11,17 @@ const user = (name: string): UserId => as<UserId>(name);
 const guardian = user('@aceso_guardian:mercy.example');
 const courier = user('@aceso_courier:mercy.example');
 const policyUser = user('@policy:policy.mercy.example');
+const [theirGuardian, theirPolicyUser] = [user('@aceso_guardian:stanne.example'), user('@policy:policy.stanne.example')];
 const ada = user('@ada:stanne.example');
 const bob = user('@bob:mercy.example');
 const cyd = user('@cyd:stanne.example');
 const EVENT = `$${'a'.repeat(43)}`;
 const own: RoomTerms = { results: { reactions: ['👍', '❤'], removals: 'own' }, consult: { reactions: ['👍'], removals: 'own' }, shift: { reactions: [], removals: 'never' } };
-const terms: AdmissionTerms = { guardian, courier, ownServer: 'mercy.example', policyUsers: [policyUser], servers: ['mercy.example', 'stanne.example'], own, agreed: [] };
+const terms: AdmissionTerms = { guardian, courier, ownServer: 'mercy.example', policyUsers: [policyUser, theirPolicyUser], keepers: [guardian, theirGuardian], servers: ['mercy.example', 'stanne.example'], own, agreed: [] };
 const room: RoomView = {
   version: '12', creator: guardian, template: 'results', current: new Set(),
   admitted: { allow: ['mercy.example', 'stanne.example', 'policy.mercy.example'], deny: [], literals: 'denied' },
-  members: new Map([guardian, courier, ada].map((each) => [each as string, { membership: 'join', by: each }])).set(bob, { membership: 'invite', by: guardian }).set(cyd, { membership: 'leave', by: cyd }),
+  members: new Map([guardian, courier, ada, theirGuardian, theirPolicyUser].map((each) => [each as string, { membership: 'join', by: each }])).set(bob, { membership: 'invite', by: guardian }).set(cyd, { membership: 'leave', by: cyd }),
 };
 const asked: Asked = { room, now: NOW, bytes: 1000, fields: ['type', 'content'], hash: 'right', signature: 'right', accepted: false, writer: { roles: ['physician'], verdict: { allowed: true, revision: 'r', rules: ['clinicians-in-clinical-rooms'], message: '', warnings: [] } } };
 
@@ -102,7 +103,16 @@ const CASES: readonly (readonly [given: string, Given, answer: string])[] = [
   ['a ban by a member', member(ada, 'ban', {}, bob), 'is refused: state-guardian-only'],
   ['a knock', member(cyd, 'knock'), 'is refused: state-guardian-only'],
   ['the policy server\'s own join, though its server has no agreement', member(policyUser, 'join', { displayname: 'Mercy (policy)' }), 'passes: policy-server'],
-  ['the policy server\'s message', { pdu: { sender: policyUser } }, 'is refused: not-a-member'],
+  ['the policy server\'s message', { pdu: { sender: policyUser } }, 'is refused: keepers-silent'],
+  ['the message of a partner\'s that stands by, a member', { pdu: { sender: theirPolicyUser } }, 'is refused: keepers-silent'],
+  ['its reaction', { pdu: { ...reaction({}).pdu, sender: theirPolicyUser } }, 'is refused: keepers-silent'],
+  ['the message of that partner\'s guardian, a member', { pdu: { sender: theirGuardian } }, 'is refused: keepers-silent'],
+  ['its removal of its own', { pdu: { ...redaction(theirGuardian).pdu, sender: theirGuardian }, asked: { target: theirGuardian } }, 'is refused: keepers-silent'],
+  ['its message, held by the homeserver as accepted', { pdu: { sender: theirGuardian }, asked: { accepted: true } }, 'is refused: keepers-silent'],
+  ['its new name', member(theirGuardian, 'join', { displayname: 'St. Anne (guardian)' }), 'passes: invited-member'],
+  ['its departure', member(theirGuardian, 'leave'), 'passes: leave'],
+  ['any state by it', state('m.room.name', theirGuardian), 'is refused: state-guardian-only'],
+  ['Synapse\'s empty event as it', { pdu: { type: 'org.matrix.dummy_event', sender: theirGuardian, content: {} } }, 'passes: dummy'],
 
   ['a name of the room by a member', state('m.room.name'), 'is refused: state-guardian-only'],
   ['levels of power by a member', state('m.room.power_levels'), 'is refused: state-guardian-only'],

@@ -14,7 +14,7 @@ const cy = as<UserId>('@cy:mercy.example');
 const dot = as<UserId>('@dot:mercy.example');
 const ada = as<UserId>('@ada:stanne.example');
 const eve = as<UserId>('@eve:evil.example');
-const terms: AdmissionTerms = { guardian, courier, ownServer: 'mercy.example', policyUsers: [guardian], servers: ['mercy.example', 'stanne.example'], own: { results: { reactions: [], removals: 'own' }, direct: { reactions: ['👍'], removals: 'own' } }, agreed: [] };
+const terms: AdmissionTerms = { guardian, courier, ownServer: 'mercy.example', policyUsers: [guardian], keepers: [guardian], servers: ['mercy.example', 'stanne.example'], own: { results: { reactions: [], removals: 'own' }, direct: { reactions: ['👍'], removals: 'own' } }, agreed: [] };
 
 const joined = (user: UserId): readonly [string, { readonly membership: string; readonly by: UserId }] => [user, { membership: 'join', by: user }];
 const invited = (user: UserId, by: UserId): readonly [string, { readonly membership: string; readonly by: UserId }] => [user, { membership: 'invite', by }];

@@ -47,7 +47,7 @@ describe('What two hospitals ask of rooms that both share', () => {
 const NOW = as<Millis>(1_800_000_000_000);
 const user = (name: string): UserId => as<UserId>(name);
 const ada = user('@ada:stanne.example');
-const terms_: Omit<AdmissionTerms, 'own' | 'agreed'> = { guardian: user('@g:mercy.example'), courier: user('@c:mercy.example'), ownServer: 'mercy.example', policyUsers: [user('@p:policy.example')], servers: ['mercy.example', 'stanne.example'] };
+const terms_: Omit<AdmissionTerms, 'own' | 'agreed'> = { guardian: user('@g:mercy.example'), courier: user('@c:mercy.example'), ownServer: 'mercy.example', policyUsers: [user('@p:policy.example')], keepers: [user('@g:mercy.example')], servers: ['mercy.example', 'stanne.example'] };
 const pduOf = (act: Act): Pdu => ({ sender: ada, origin_server_ts: NOW, ...(act.type === 'reaction' ? { type: 'm.reaction', content: { 'm.relates_to': { rel_type: 'm.annotation', event_id: `$${'a'.repeat(43)}`, key: act.key } } } : { type: 'm.room.encrypted', content: encryptedContent() }) });
 const askedOf = (act: Act, template: string, allow = ['mercy.example', 'stanne.example']): Asked => ({
   room: { version: '12', creator: terms_.guardian, template, current: new Set(), admitted: { allow, deny: [], literals: 'denied' }, members: new Map([[ada, { membership: 'join', by: ada }]]) },

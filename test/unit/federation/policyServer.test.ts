@@ -47,6 +47,7 @@ describe('The policy server', () => {
   let about: unknown;
   let notarySigner: Signer;
   let standbys: readonly Standby[];
+  let keepersEver: readonly UserId[];
   let wanted: string[];
 
   const event = (type: string, content: RoomEvent['content'], key = '', sender: UserId = guardian): RoomEvent => ({ event_id: as(`$${type}${key}`), room_id: ROOM, sender, type, state_key: key, origin_server_ts: 1, content });
@@ -71,9 +72,9 @@ describe('The policy server', () => {
       });
     });
     await new Promise<void>((resolve) => { notary.listen(0, '127.0.0.1', resolve); });
-    [standbys, wanted] = [[], []];
+    [standbys, keepersEver, wanted] = [[], [], []];
     server = createPolicyServer({
-      standbys: () => standbys, wanted: async (partner, roomId) => { wanted.push(`${partner} ${roomId}`); },
+      standbys: () => standbys, keepers: () => keepersEver, wanted: async (partner, roomId) => { wanted.push(`${partner} ${roomId}`); },
       serverName: NAME, delegate: `${NAME}:443`, displayName: 'Mercy (policy)', version: '0', localpart: 'policy', ownServer: 'mercy.example', federationUrl: `http://127.0.0.1:${(notary.address() as AddressInfo).port}`,
       guardian, courier: as('@aceso_courier:mercy.example'), servers: () => ['mercy.example', 'stanne.example'], own: () => ({ results: { reactions: ['👍'], removals: 'own' }, consult: { reactions: ['👍'], removals: 'own' } }), agreed: () => agreed, writer: async (userId, kind) => { written.push(`${userId} ${kind}`); return writer; },
       keys: openServerKeys(join(folder, 'keys.json')), source: { state: () => source.state(), event: async () => fail('not-found', 'none') }, now: () => as<Millis>(clock),
@@ -360,6 +361,16 @@ describe('The policy server', () => {
     expect(wanted).to.deep.equal(['stanne.example !theirs']);
   });
 
+  it('lets no partner\'s guardian that stands by write, wherever it is a member', async () => {
+    const theirs = as<UserId>('@g:stanne.example');
+    state = [...state, member(theirs, 'join')];
+    expect((await sign(message(undefined, { sender: theirs }))).status, 'whom no agreement names is anybody').to.equal(200);
+    standbys = [standbyWith(keepers('mercy.example'), { ...keepers('stanne.example'), guardian: theirs })];
+    expect((await sign(message(undefined, { sender: theirs, depth: 6 }))).body['org.aceso.rule']).to.equal('keepers-silent');
+    [standbys, keepersEver] = [[], [theirs]];
+    expect((await sign(message(undefined, { sender: theirs, depth: 7 }))).body['org.aceso.rule'], 'the agreement is over, and it is about to be taken out').to.equal('keepers-silent');
+  });
+
   describe('in the room of a partner for whose policy server it stands by', () => {
     const theirs = { ...keepers('stanne.example'), guardian: as<UserId>('@g:stanne.example') };
     const bob = as<UserId>('@bob:mercy.example');
@@ -375,7 +386,7 @@ describe('The policy server', () => {
     it('signs what both let pass, once the room names it, and what their guardian says', async () => {
       for (const pdu of [by(bob), by(ann), by(theirs.guardian, { type: 'm.room.name', state_key: '', content: { name: 'x' } })]) expect((await sign(pdu)).status, JSON.stringify(answered)).to.equal(200);
       expect(written, 'their people\'s roles are theirs to look at').to.deep.equal([`${bob} results`]);
-      for (const [sender, change, rule] of [[ann, { type: 'm.room.message', content: { body: 'x' } }, 'clear-text'], [guardian, { type: 'm.room.name', state_key: '', content: { name: 'x' } }, 'state-guardian-only'], [as<UserId>('@eve:mercy.example'), {}, 'member-unknown']] as const) {
+      for (const [sender, change, rule] of [[ann, { type: 'm.room.message', content: { body: 'x' } }, 'clear-text'], [guardian, { type: 'm.room.name', state_key: '', content: { name: 'x' } }, 'state-guardian-only'], [guardian, {}, 'keepers-silent'], [as<UserId>('@eve:mercy.example'), {}, 'member-unknown']] as const) {
         expect((await sign(by(sender, change))).body['org.aceso.rule']).to.equal(rule);
       }
     });
