@@ -53,7 +53,7 @@ const PASSING: ReadonlySet<string> = new Set(['no-device', 'server-away', 'ident
 /** ACT: one function per kind of effect. */
 export function createExecutors(parts: ExecutorParts): Executors {
   const { homeserver, couriers, sourceFiles, store, keys, metrics, now, faults, template, templates, people, strangerAmong, handedTo, policyServer, aliasPrefix } = parts;
-  const ours = (): Ours => ({ templates: templates(), people: people(), courier: homeserver.courier, aliasPrefix, ...(policyServer === undefined ? {} : { policyUser: policyServer.userId }) });
+  const ours = (): Ours => ({ templates: templates(), people: people(), courier: homeserver.courier, aliasPrefix, ...(policyServer === undefined ? {} : { policyUser: policyServer.userId, policy: policyServer }) });
   return {
     async 'room.create'({ id, body: { party } }) {
       const rooms = template();

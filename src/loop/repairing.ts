@@ -35,7 +35,7 @@ export async function close(homeserver: Homeserver, roomId: RoomId, successor: R
 /** What keeps a room that was replaced from being closed, and from having in it only who is let in. */
 export function openIn(room: OurRoom | undefined, state: StateOfRoom, successor: RoomId, ours: Ours): readonly Repair[] {
   const standard = room && standardFor(room, state, ours);
-  const strangers = standard ? planRepairs(assess(state, standard), standard).filter(({ content }) => content['membership'] === 'leave') : [];
+  const strangers = standard ? planRepairs(assess(state, standard), standard).filter(({ type, content }) => type === 'm.room.policy' || content['membership'] === 'leave') : [];
   return [...closingOf(state, successor, ours.people.guardian).map((setting): Repair => ({ rule: 'power-levels', ...setting })), ...strangers];
 }
 
@@ -47,7 +47,8 @@ async function setAll(homeserver: Homeserver, roomId: RoomId, repairs: readonly 
     const set = await homeserver.setState(roomId, event);
     // A partner that is away is asked again by the sweep, and holds up nothing else.
     if (!set.ok && rule === 'standby' && event.content['membership'] === 'invite') continue;
-    if (!set.ok && set.error.retry) return set;
+    // Whom it names goes only after it names another.
+    if (!set.ok && (set.error.retry || event.type === 'm.room.policy')) return set;
     if (!set.ok) refusal ??= set;
     else {
       repaired.push(rule);

@@ -154,7 +154,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
       people: () => peopleOf(reload.inForce().config, homeserver.guardian, agreed.standbys(), agreed.keepers()),
     }), (id) => keys.pseudonym('txn', id)),
   });
-  const ours = (): Ours => oursOf(reload.inForce(), homeserver, agreed.standbys(), agreed.keepers());
+  const ours = (): Ours => oursOf(reload.inForce(), homeserver, agreed.standbys(), agreed.keepers(), policyServer?.server);
   async function wake(code: string, people?: readonly string[]): Promise<void> {
     try {
       await loop.wake(code, people);

@@ -29,13 +29,17 @@ const event = (type: string, content: StateOfRoom[number]['content'], stateKey =
 describe('A room in which a partner\'s policy server is to stand by', () => {
   let state: StateOfRoom;
   let invitations: (user: string) => 'taken' | 'away';
+  let refused: string | undefined;
+  let set_: readonly string[];
   const homeserver = { state: async () => ok(state), setState: async (_: RoomId, set: StateOfRoom[number]) => {
     if (set.content['membership'] === 'invite' && invitations(set.stateKey) === 'away') return fail('unavailable', 'their server is away', { retry: true });
+    if (set.type === refused) return fail('forbidden', 'refused');
+    set_ = [...set_, `${set.type}${set.stateKey}`];
     state = [...state.filter(({ type, stateKey }) => type !== set.type || stateKey !== set.stateKey), set];
     return ok(undefined);
   } } as unknown as Homeserver;
   const look = (with_: RoomPeople = people, servers = room.servers): ReturnType<typeof repair> => {
-    const ours: Ours = { templates: new Map([['consult', template]]), people: with_, courier: mercy.courier, policyUser: mercy.policyServer.userId, aliasPrefix: 'aceso_' };
+    const ours: Ours = { templates: new Map([['consult', template]]), people: with_, courier: mercy.courier, policyUser: mercy.policyServer.userId, policy: mercy.policyServer, aliasPrefix: 'aceso_' };
     return repair(homeserver, roomId, async () => ({ kind: 'governed', state: { ...room, servers } }), ours);
   };
   const membership = (user: string): unknown => state.find(({ type, stateKey }) => type === 'm.room.member' && stateKey === user)?.content['membership'];
@@ -46,6 +50,40 @@ describe('A room in which a partner\'s policy server is to stand by', () => {
     const plan = planFor(template, { servers: room.servers, speakers: [] }, { ...people, standbys: [] });
     state = [event('m.room.create', { room_version: '12' }), event('m.room.power_levels', plan.powerLevels), ...plan.initialState, event('m.room.name', { name: 'Consult' }), event('m.room.topic', { topic: '' }), ...[mercy.guardian, mercy.policyServer.userId, ada, ben].map((user) => event('m.room.member', { membership: 'join' }, user))];
     invitations = () => 'taken';
+    [refused, set_] = [undefined, []];
+  });
+
+  describe('and judges', () => {
+    const keepers_ = [stanne.guardian, stanne.policyServer.userId];
+    const named = (): unknown => state.find(({ type }) => type === 'm.room.policy')?.content['via'];
+    /** Nobody of the partner's is let in any more. */
+    const leave = (): ReturnType<typeof repair> => look({ ...people, keepers: keepers_ }, []);
+    beforeEach(async () => {
+      await look();
+      for (const user of keepers_) moved(user, 'join');
+      state = [...state, event('m.room.policy', { via: stanne.policyServer.serverName, public_keys: { ed25519: stanne.policyServer.publicKey } })];
+      set_ = [];
+    });
+
+    it('names the own one again before that is taken out, so that nothing passes unasked', async () => {
+      expect((await leave()).ok).to.equal(true);
+      expect(set_).to.deep.equal(['m.room.policy', 'm.room.server_acl', ...keepers_.map((user) => `m.room.member${user}`)]);
+      expect(state.find(({ type }) => type === 'm.room.policy')?.content).to.deep.equal({ via: mercy.policyServer.serverName, public_keys: { ed25519: mercy.policyServer.publicKey } });
+      expect(await leave()).to.deep.equal(ok({ findings: [], repaired: [] }));
+    });
+
+    it('keeps it as long as the own one can\'t be named, or isn\'t in the room to judge', async () => {
+      refused = 'm.room.policy';
+      expect((await leave()).ok).to.equal(false);
+      expect([set_, membership(stanne.policyServer.userId)]).to.deep.equal([[], 'join']);
+      refused = undefined;
+      moved(mercy.policyServer.userId, 'leave');
+      expect((await leave()).ok).to.equal(true);
+      expect([named(), membership(stanne.policyServer.userId)]).to.deep.equal([stanne.policyServer.serverName, 'join']);
+      moved(mercy.policyServer.userId, 'join');
+      await leave();
+      expect([named(), membership(stanne.policyServer.userId)]).to.deep.equal([mercy.policyServer.serverName, 'leave']);
+    });
   });
 
   it('admits its server, and invites first the partner\'s guardian and then its policy server; then it is as it must be', async () => {

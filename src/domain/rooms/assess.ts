@@ -1,4 +1,6 @@
 import type { UserId } from '../brand.ts';
+import { serverOf } from '../people/party.ts';
+import { naming, type PolicyIdentity } from './protection.ts';
 import { isSame } from './same.ts';
 import type { RoomPlan, RoomTemplate } from './template.ts';
 
@@ -43,6 +45,8 @@ export type Standard = {
   readonly standBy?: readonly UserId[];
   /** Those who are to be in it only then, and are taken out otherwise. */
   readonly keepers?: readonly UserId[];
+  /** The hospital's own policy server, where its key is at hand. */
+  readonly policy?: PolicyIdentity;
   /** Whether somebody else who is in it is taken out; in results rooms they get no keys, and somebody looks. */
   readonly strangers: 'removed' | 'told';
   /** Beginning of every alias of ours. */
@@ -61,18 +65,25 @@ export const ruleOf = (type: string): RoomRule | undefined => RULE_OF[type];
 const LEFT_ALONE = new Set(['m.room.create', 'm.room.member', 'm.room.policy', 'm.room.tombstone']);
 
 /** What of a room's state is not as its template, and the policy, would have it. Pure; the same for each kind of room. */
-export function assess(state: StateOfRoom, { plan, federation, guardian, mayBe, standBy = [], keepers = [], aliasPrefix }: Standard): readonly Finding[] {
+export function assess(state: StateOfRoom, { plan, federation, guardian, mayBe, standBy = [], keepers = [], policy, aliasPrefix }: Standard): readonly Finding[] {
   const contentOf = (type: string, key = ''): Content | undefined => state.find((event) => event.type === type && event.stateKey === key)?.content;
   if (contentOf('m.room.member', guardian)?.['membership'] !== 'join') return [{ rule: 'guardian', type: 'm.room.member', user: guardian }];
   const wanted = wantedState(plan);
   const drifted = Object.entries(RULE_OF).filter(([type]) => !(type === 'm.room.canonical_alias' ? isOurAlias(contentOf(type), aliasPrefix) : fits(type, contentOf(type), wanted.get(type)))).map(([type, rule]): Finding => ({ rule, type }));
-  const strangers = state.filter(({ type, stateKey, content }) => type === 'm.room.member' && (content['membership'] === 'join' || content['membership'] === 'invite') && !mayBe.some((user) => user === stateKey));
+  const isKeeper = (user: string): boolean => keepers.some((each) => each === user);
+  const others = state.filter(({ type, stateKey, content }) => type === 'm.room.member' && (content['membership'] === 'join' || content['membership'] === 'invite') && !mayBe.some((user) => user === stateKey));
+  const isJudging = ({ stateKey }: StateOfRoom[number]): boolean => isKeeper(stateKey) && serverOf(stateKey as UserId) === contentOf('m.room.policy')?.['via'];
+  const canJudge = policy !== undefined && contentOf('m.room.member', policy.userId)?.['membership'] === 'join';
+  // As long as the own one isn't in the room, the one that judges there stays: without both, everything would pass.
+  const strangers = others.filter((each) => policy === undefined || canJudge || !isJudging(each));
   const unknown = state.filter(({ type, stateKey, content }) => Object.keys(content).length > 0 && !LEFT_ALONE.has(type) && !(type in RULE_OF && stateKey === ''));
   const isIn = (user: UserId): boolean => ['join', 'invite'].includes(String(contentOf('m.room.member', user)?.['membership']));
   return [
+    // Before the one that it names is taken out, and its server off the access list.
+    ...(canJudge && strangers.some(isJudging) ? [{ rule: 'standby', type: 'm.room.policy' } as const] : []),
     ...drifted,
     ...((federation === 'local' || !plan.federated) && contentOf('m.room.create')?.['m.federate'] !== false ? [{ rule: 'federation', type: 'm.room.create' } as const] : []),
-    ...strangers.map(({ stateKey }): Finding => ({ rule: keepers.some((user) => user === stateKey) ? 'standby' : 'member', type: 'm.room.member', user: stateKey as UserId })),
+    ...strangers.map(({ stateKey }): Finding => ({ rule: isKeeper(stateKey) ? 'standby' : 'member', type: 'm.room.member', user: stateKey as UserId })),
     ...[...new Set(unknown.map(({ type }) => plainType(type)))].sort().map((type): Finding => ({ rule: 'state-unknown', type })),
     // Last: they are invited when the room is in order, and a partner that is away keeps nothing else from being put back.
     ...standBy.filter((user) => !isIn(user)).map((user): Finding => ({ rule: 'standby', type: 'm.room.member', user })),
@@ -80,10 +91,11 @@ export function assess(state: StateOfRoom, { plan, federation, guardian, mayBe, 
 }
 
 /** What is to be done about it, in this order. What is missing here, a person must do. Pure. */
-export function planRepairs(findings: readonly Finding[], { plan, strangers, standBy = [] }: Standard): readonly Repair[] {
+export function planRepairs(findings: readonly Finding[], { plan, strangers, standBy = [], policy }: Standard): readonly Repair[] {
   const wanted = wantedState(plan);
   return findings.flatMap(({ rule, type, user }): readonly Repair[] => {
     if (rule === 'member') return user === undefined || strangers === 'told' ? [] : [{ rule, type, stateKey: user, content: { membership: 'leave' } }];
+    if (type === 'm.room.policy') return policy === undefined ? [] : [{ rule, type, stateKey: '', content: naming(policy).content }];
     if (rule === 'standby') return user === undefined ? [] : [{ rule, type, stateKey: user, content: { membership: standBy.includes(user) ? 'invite' : 'leave' } }];
     return RULE_OF[type] === rule ? [{ rule, type, stateKey: '', content: wanted.get(type) ?? {} }] : [];
   });

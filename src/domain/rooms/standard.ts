@@ -2,16 +2,17 @@ import type { UserId } from '../brand.ts';
 import type { GovernedRoom } from '../governed/governed.ts';
 import { serversOf } from '../people/party.ts';
 import type { Standard, StateOfRoom } from './assess.ts';
+import type { PolicyIdentity } from './protection.ts';
 import type { RoomState } from './room.ts';
 import { planFor, standingBy, templateFor, type RoomPeople, type RoomTemplates } from './template.ts';
 
 /** A room of ours, as Aceso knows it. */
 export type OurRoom = { readonly kind: 'room'; readonly state: RoomState } | { readonly kind: 'governed'; readonly state: GovernedRoom };
 
-export type Ours = { readonly templates: RoomTemplates; readonly people: RoomPeople; readonly courier: UserId; /** The policy server's user. */ readonly policyUser?: UserId; /** Beginning of every alias of ours. */ readonly aliasPrefix: string };
+export type Ours = { readonly templates: RoomTemplates; readonly people: RoomPeople; readonly courier: UserId; /** The policy server's user. */ readonly policyUser?: UserId; /** The same as rooms name it, where its key is at hand. */ readonly policy?: PolicyIdentity; /** Beginning of every alias of ours. */ readonly aliasPrefix: string };
 
 /** What a room that is there is held to: its template as it is now, in the version that the room has. */
-export function standardFor(room: OurRoom, state: StateOfRoom, { templates, people, courier, policyUser, aliasPrefix }: Ours): Standard {
+export function standardFor(room: OurRoom, state: StateOfRoom, { templates, people, courier, policyUser, policy, aliasPrefix }: Ours): Standard {
   const { room_version: version, 'm.federate': federates } = state.find(({ type }) => type === 'm.room.create')?.content ?? {};
   const own = [people.guardian, ...(policyUser === undefined ? [] : [policyUser])];
   const as = { roomVersion: typeof version === 'string' ? version : '1' };
@@ -24,14 +25,15 @@ export function standardFor(room: OurRoom, state: StateOfRoom, { templates, peop
   const standBy = standbys.flatMap(({ theirs }) => [theirs.guardian, theirs.policyServer.userId]);
   const asMade = { ...people, standbys, partnerVersions: {} };
   const { keepers = [] } = people;
+  const standing = { standBy, keepers, aliasPrefix, ...(policy === undefined ? {} : { policy }) };
   switch (room.kind) {
     case 'room': return {
       plan: planFor({ ...templateFor(templates, 'results'), ...as }, { servers, speakers: [], made }, asMade),
-      federation: templateFor(templates, 'results').federation, guardian: people.guardian, mayBe: [...own, ...standBy, courier, ...room.state.party.members], standBy, keepers, strangers: 'told', aliasPrefix,
+      federation: templateFor(templates, 'results').federation, guardian: people.guardian, mayBe: [...own, ...standBy, courier, ...room.state.party.members], strangers: 'told', ...standing,
     };
     case 'governed': return {
       plan: planFor({ ...templateFor(templates, room.state.template), ...as }, { ...room.state, made }, asMade),
-      federation: templateFor(templates, room.state.template).federation, guardian: people.guardian, mayBe: [...own, ...standBy, ...room.state.admitted], standBy, keepers, strangers: 'removed', aliasPrefix,
+      federation: templateFor(templates, room.state.template).federation, guardian: people.guardian, mayBe: [...own, ...standBy, ...room.state.admitted], strangers: 'removed', ...standing,
     };
   }
 }

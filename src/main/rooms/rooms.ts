@@ -12,6 +12,7 @@ import type { Homeserver } from '../../ports/homeserver.ts';
 import type { Store } from '../../ports/store.ts';
 import { courierLocalpart, guardianLocalpart, readRegistration, settingsOf, templatesOf } from '../compose.ts';
 import { keepersIn, standbysIn } from '../agreements/register.ts';
+import { keepersOf } from '../agreements/roomDemands.ts';
 import { folderOf, policyOf } from '../policy/folder.ts';
 import { instant, table, type Printed } from '../print.ts';
 import { oursOf } from './ours.ts';
@@ -87,7 +88,7 @@ const AT_ONCE = 8;
 async function check(store: Store, config: LoadedConfig, name: string | undefined): Promise<readonly Checked[]> {
   const rooms = (name === undefined ? await allRooms(store) : [await roomNamed(store, name)]).filter(({ state }) => state.roomId !== undefined);
   const homeserver = homeserverOf(config);
-  const ours = oursOf({ config, templates: templatesOf(config) }, homeserver, await standbysIn(store), await keepersIn(store));
+  const ours = oursOf({ config, templates: templatesOf(config) }, homeserver, await standbysIn(store), await keepersIn(store), keepersOf(config)?.policyServer);
   const checked: Checked[] = [];
   for (let from = 0; from < rooms.length; from += AT_ONCE) {
     checked.push(...await Promise.all(rooms.slice(from, from + AT_ONCE).map(async (room): Promise<Checked> => {
