@@ -23,5 +23,8 @@ export type SubjectId = Brand<string, 'SubjectId'>;
 /** Milliseconds since the Unix epoch. */
 export type Millis = Brand<number, 'Millis'>;
 
+/** The form of a room's id in all versions of rooms, 255 bytes at most (appendix "Common Identifier Format"): whatever else somebody calls one comes into no log. */
+export const isRoomId = (value: unknown): value is RoomId => typeof value === 'string' && /^![^\s\p{C}]{1,254}$/u.test(value) && new TextEncoder().encode(value).length <= 255;
+
 /** Gives a value its brand. For the edges alone: parsers, stores, tests. */
 export const as = <B extends Brand<string, string> | Brand<number, string>>(value: B extends string ? string : number): B => value as unknown as B;

@@ -47,8 +47,8 @@ export type EffectBody =
   | { readonly type: 'courier.accept'; readonly userId: UserId }
   /** Puts the room under the policy server, or back under it. */
   | { readonly type: 'room.protect'; readonly roomId: RoomId; /** Results rooms when left out. */ readonly template?: RoomKind }
-  /** Goes into a partner's room, as guardian and as policy server, to stand by there. */
-  | { readonly type: 'room.standBy'; readonly roomId: RoomId }
+  /** Goes into a partner's room, as guardian and as policy server, to stand by there, for as long as an agreement says so. */
+  | { readonly type: 'room.standBy'; readonly roomId: RoomId; readonly partner: ServerName }
   /** Ends somebody's membership, as the guardian. */
   | { readonly type: 'member.remove'; readonly roomId: RoomId; readonly userId: UserId; readonly reason: string }
   /** Takes an event's content out of the room, as the guardian. */

@@ -37,6 +37,8 @@ export type ExecutorParts = {
   readonly strangerAmong: (servers: readonly string[]) => Promise<string | undefined>;
   /** The partner's policy server that judges in a room for now, as the database says. */
   readonly handedTo: (roomId: RoomId) => Promise<PolicyIdentity | undefined>;
+  /** Whether an agreement in force has this hospital stand by in that partner's rooms, as the database says. */
+  readonly standsBy: (partner: string) => Promise<boolean>;
   /** Absent where none is configured. */
   readonly policyServer?: PolicyServer;
   /** Beginning of every alias that Aceso makes, e.g. `aceso_`. */
@@ -52,7 +54,7 @@ const PASSING: ReadonlySet<string> = new Set(['no-device', 'server-away', 'ident
 
 /** ACT: one function per kind of effect. */
 export function createExecutors(parts: ExecutorParts): Executors {
-  const { homeserver, couriers, sourceFiles, store, keys, metrics, now, faults, template, templates, people, strangerAmong, handedTo, policyServer, aliasPrefix } = parts;
+  const { homeserver, couriers, sourceFiles, store, keys, metrics, now, faults, template, templates, people, strangerAmong, handedTo, standsBy, policyServer, aliasPrefix } = parts;
   const ours = (): Ours => ({ templates: templates(), people: people(), courier: homeserver.courier, aliasPrefix, ...(policyServer === undefined ? {} : { policyUser: policyServer.userId, policy: policyServer }) });
   return {
     async 'room.create'({ id, body: { party } }) {
@@ -104,12 +106,14 @@ export function createExecutors(parts: ExecutorParts): Executors {
       return guarded.ok ? ok({ type: 'room.protect', roomId, steps: guarded.value }) : guarded;
     },
 
-    async 'room.standBy'({ body: { roomId } }) {
+    async 'room.standBy'({ body: { roomId, partner } }) {
       if (policyServer === undefined) return fail('invalid', 'there is no policy server to stand by any more');
+      if (!await standsBy(partner)) return fail('no-agreement', `no agreement in force with ${partner} says any more that this hospital stands by`);
       const entered = await homeserver.joinAsGuardian(roomId);
-      if (!entered.ok) return entered;
-      const joined = await policyServer.join(roomId);
-      return joined.ok ? ok({ type: 'room.standBy', roomId }) : joined;
+      const joined = entered.ok ? await policyServer.join(roomId) : entered;
+      if (joined.ok) return ok({ type: 'room.standBy', roomId });
+      // An invitation is answered before it is in the room.
+      return joined.error.code === 'forbidden' || joined.error.code === 'not-found' ? fail('not-let-in', joined.error.message, { retry: true }) : joined;
     },
 
     async 'room.invite'({ body: { roomId, userId } }) {

@@ -1,4 +1,4 @@
-import { as, type EventId, type Millis, type RoomId, type UserId } from '../domain/brand.ts';
+import { as, isRoomId, type EventId, type Millis, type RoomId, type UserId } from '../domain/brand.ts';
 import type { Standby } from '../domain/agreements/demands.ts';
 import type { FoundAggregate } from '../domain/decision.ts';
 import type { Aggregate, Claimed, FactBody, FactOf } from '../domain/fact.ts';
@@ -56,7 +56,7 @@ export const standbyWanted = (partner: string, roomId: RoomId, eventId: EventId,
 
 function standbyAsked({ guardian, policy, standbys = () => [], now }: IntakeParts, { type, state_key: user, content, sender, room_id: roomId, event_id: eventId }: RoomEvent): readonly IncomingFact[] {
   const partner = type === 'm.room.member' && user === guardian && content['membership'] === 'invite' && policy ? standbys().find(({ theirs }) => theirs.guardian === sender)?.partner : undefined;
-  return partner === undefined ? [] : [standbyWanted(partner, roomId, eventId, now())];
+  return partner === undefined || !isRoomId(roomId) ? [] : [standbyWanted(partner, roomId, eventId, now())];
 }
 
 /** In a room that leaves the hospital nothing comes in clear but where the policy server wasn't asked: the room was open, or the homeserver doesn't honour it. The guardian takes it out; why, a person must find out. */

@@ -14,6 +14,8 @@ const RARE: ReadonlyMap<string, { readonly longestMs: number; readonly endMs: nu
   // Its reader was told that a file follows, and must not wait for it much longer.
   ['source-away', { longestMs: LONGEST_WAIT_MS, endMs: HOUR_MS }],
   ['source-refuses', { longestMs: LONGEST_WAIT_MS, endMs: HOUR_MS }],
+  // Whoever invited a policy server, and lets it not in for so long, doesn't want it there.
+  ['not-let-in', { longestMs: LONGEST_WAIT_MS, endMs: DAY_MS }],
 ]);
 
 /** How long to wait before the next try; undefined: it isn't tried any more. Each wait is twice the one before, up to a minute, or up to hours where waiting ends by itself, counted from when it was asked for last. */

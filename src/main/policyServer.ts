@@ -6,6 +6,7 @@ import type { HomeserverOptions } from '../adapters/matrix/homeserver.ts';
 import { createInspection } from '../adapters/matrix/inspect.ts';
 import { createRoomSource } from '../adapters/matrix/roomSource.ts';
 import type { LoadedConfig } from '../config/load.ts';
+import { hasManyPending, type Register } from '../domain/agreements/register.ts';
 import { as, type Millis, type UserId } from '../domain/brand.ts';
 import type { GovernedRoom } from '../domain/governed/governed.ts';
 import type { Judge } from '../domain/policy/question.ts';
@@ -56,8 +57,11 @@ export function composePolicyServer(config: LoadedConfig, { store, keys, log, me
     guardian, courier, servers: agreed.servers, own: () => ownTerms(templates()), agreed: agreed.roomTerms, writer: createWriters({ store, judge, settings: agreed.settings, isInForce: agreed.isInForce, now }),
     standbys: agreed.standbys, keepers: agreed.keepers,
     async wanted(partner, roomId, eventId) {
+      const register = (await store.load({ kind: 'agreement', id: partner }))?.state as Register | undefined;
+      if (register && hasManyPending(register)) return 'too-many';
       await store.receive([standbyWanted(partner, roomId, eventId, now())]);
       nudge();
+      return 'taken';
     },
     keys: openServerKeys(config.at(settings.keys_file)), source: createRoomSource(homeserver), now: () => as<Millis>(Date.now()), failed, refused,
     answered({ verdict: { allowed, rules: [rule = ''], by }, seconds, origin, roomId, eventId, about, leftOver }) {

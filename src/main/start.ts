@@ -151,6 +151,7 @@ export async function startAceso(file: LoadedConfig, { log, faults, roles, addre
       ...(policyServer === undefined ? {} : { policyServer: policyServer.server }),
       strangerAmong: agreed.strangerAmong,
       handedTo: agreed.handedTo,
+      standsBy: agreed.standsBy,
       people: () => peopleOf(reload.inForce().config, homeserver.guardian, agreed.standbys(), agreed.keepers()),
     }), (id) => keys.pseudonym('txn', id)),
   });

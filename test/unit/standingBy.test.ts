@@ -2,18 +2,21 @@ import { expect } from 'chai';
 import { decideAgreement } from '../../src/domain/agreements/decide.ts';
 import { handedTo, keepersEver } from '../../src/domain/agreements/demands.ts';
 import type { Register } from '../../src/domain/agreements/register.ts';
-import { as, type RoomId } from '../../src/domain/brand.ts';
+import { as, type EffectId, type Millis, type RoomId } from '../../src/domain/brand.ts';
 import type { Context, Decision } from '../../src/domain/decision.ts';
+import type { Fact } from '../../src/domain/fact.ts';
 import type { GovernedRoom } from '../../src/domain/governed/governed.ts';
 import { fail, ok } from '../../src/domain/outcome.ts';
 import { assess, planRepairs, type Finding, type Repair, type StateOfRoom } from '../../src/domain/rooms/assess.ts';
 import type { RoomState } from '../../src/domain/rooms/room.ts';
 import { standardFor, type Ours } from '../../src/domain/rooms/standard.ts';
 import { planFor, type RoomPeople, type RoomTemplate } from '../../src/domain/rooms/template.ts';
+import { createExecutors, type ExecutorParts } from '../../src/loop/executors.ts';
 import { createIntake } from '../../src/loop/intake.ts';
+import { nextWait } from '../../src/loop/patience.ts';
 import { openIn, repair } from '../../src/loop/repairing.ts';
 import { noFaults } from '../../src/ports/faults.ts';
-import type { Homeserver, RoomEvent } from '../../src/ports/homeserver.ts';
+import type { Homeserver, HomeserverFailure, RoomEvent } from '../../src/ports/homeserver.ts';
 import type { IncomingFact, Store } from '../../src/ports/store.ts';
 import { entry, keepers, register, standbyWith } from '../support/agreements.ts';
 import { T0, allowAll, organisations } from '../support/reports.ts';
@@ -166,7 +169,7 @@ describe('A policy server that stands by for a partner\'s', () => {
   const invited = (state: Register | undefined): Decision<Register | undefined> => decideAgreement(state, { id: as('f'), aggregate: { kind: 'agreement', id: 'mercy.example' }, at: T0, body: { type: 'standby.invited', roomId } }, context);
 
   it('goes into the room that it was invited to, as an agreement in force says, and into none else', () => {
-    expect(invited(agreed(true)).effects).to.deep.equal([{ id: 'standby:f', lane: `standby:${roomId}`, body: { type: 'room.standBy', roomId } }]);
+    expect(invited(agreed(true)).effects).to.deep.equal([{ id: 'standby:f', lane: `standby:${roomId}`, body: { type: 'room.standBy', roomId, partner: 'mercy.example' } }]);
     for (const state of [undefined, agreed(false)]) {
       expect(invited(state).effects ?? []).to.deep.equal([]);
       expect(invited(state).audit.map(({ action }) => action)).to.deep.equal(['standby.refused']);
@@ -177,6 +180,39 @@ describe('A policy server that stands by for a partner\'s', () => {
     const over: Register = { ...agreed(true), agreements: agreed(true).agreements.map((each) => ({ ...each, revoked: { at: T0, by: 'eve', reason: 'breach' } })) };
     expect(keepersEver(over)).to.deep.equal([mercy.guardian, mercy.policyServer.userId]);
     expect(keepersEver(agreed(false))).to.deep.equal([]);
+  });
+
+  it('follows so many invitations of a partner at a time, and others as those end', () => {
+    const told = (state: Register | undefined, body: Fact['body'], id = 'f'): Decision<Register | undefined> => decideAgreement(state, { id: as(id), aggregate: { kind: 'agreement', id: 'mercy.example' }, at: T0, body }, context);
+    const actions = ({ audit }: Decision<Register | undefined>): readonly string[] => audit.map(({ action }) => action);
+    let state: Register | undefined = agreed(true);
+    for (let count = 0; count < 200; count += 1) ({ state } = told(state, { type: 'standby.invited', roomId: as(`!room${count}`) }, `f${count}`));
+    const more = { type: 'standby.invited', roomId: as<RoomId>('!more') } as const;
+    expect(actions(told(state, more))).to.deep.equal(['standby.refused']);
+    const failed = { type: 'effect.failed', effect: as<EffectId>('standby:f7'), kind: 'room.standBy', code: 'not-let-in', message: 'why' } as const;
+    expect(actions(told(told(state, { ...failed, final: false }).state, more)), 'one that is tried again').to.deep.equal(['standby.refused']);
+    const ends: readonly Fact['body'][] = [{ ...failed, final: true }, { type: 'effect.done', effect: as('standby:f8'), kind: 'room.standBy', result: { type: 'room.standBy', roomId } }];
+    for (const body of ends) expect(actions(told(told(state, body).state, more)), body.type).to.deep.equal(['standby.invited']);
+  });
+
+  it('goes nowhere once no agreement says so any more, and tells that it isn\'t let in, so that this ends', async () => {
+    const asked: string[] = [];
+    const answers = async (standsBy: boolean, joins: ReturnType<typeof fail<HomeserverFailure>> | ReturnType<typeof ok<void>>): Promise<unknown> => {
+      const executors = createExecutors({
+        homeserver: { joinAsGuardian: async () => { asked.push('guardian'); return ok(undefined); } }, standsBy: async (partner: string) => standsBy && partner === 'mercy.example',
+        policyServer: { join: async () => { asked.push('policy server'); return joins; } },
+      } as unknown as ExecutorParts);
+      const outcome = await executors['room.standBy']({ id: as('standby:f'), lane: 'standby', createdAt: T0, body: { type: 'room.standBy', roomId, partner: as('mercy.example') } });
+      return outcome.ok || [outcome.error.code, outcome.error.retry];
+    };
+    expect(await answers(false, ok(undefined))).to.deep.equal(['no-agreement', false]);
+    expect(asked).to.deep.equal([]);
+    expect(await answers(true, ok(undefined))).to.equal(true);
+    expect(asked).to.deep.equal(['guardian', 'policy server']);
+    for (const code of ['forbidden', 'not-found'] as const) expect(await answers(true, fail(code, 'why', { retry: true }))).to.deep.equal(['not-let-in', true]);
+    expect(await answers(true, fail('unavailable', 'why', { retry: true }))).to.deep.equal(['unavailable', true]);
+    const day = as<Millis>(86_400_000);
+    expect([nextWait('not-let-in', 9, T0, as(T0 + day - 1)), nextWait('not-let-in', 9, T0, as(T0 + day))]).to.deep.equal([60_000, undefined]);
   });
 
   describe('to which a room is handed', () => {
@@ -212,7 +248,7 @@ describe('A policy server that stands by for a partner\'s', () => {
     const store = { lookup: async () => new Map(), receive: async (facts: readonly IncomingFact[]) => { received.push(...facts); return []; } } as unknown as Store;
     const take = createIntake({ store, guardian: stanne.guardian, ownUsers: [stanne.guardian, stanne.courier], policy: stanne.policyServer, standbys: () => [standbyWith(stanne, mercy)], now: () => T0, log: { info: () => undefined, warn: () => undefined, error: () => undefined }, metrics: { count: () => undefined, observe: () => undefined }, faults: noFaults, nudge: () => undefined });
     const invitation = (id: string, user: string, sender: string, what = 'invite'): RoomEvent => ({ event_id: as(id), room_id: roomId, sender: as(sender), type: 'm.room.member', state_key: user, origin_server_ts: 1, content: { membership: what } });
-    await take({ events: [invitation('$a', stanne.guardian, mercy.guardian), invitation('$b', stanne.guardian, '@eve:mercy.example'), invitation('$c', stanne.courier, mercy.guardian), invitation('$d', stanne.guardian, mercy.guardian, 'leave')], ephemeral: [] });
+    await take({ events: [invitation('$a', stanne.guardian, mercy.guardian), invitation('$b', stanne.guardian, '@eve:mercy.example'), invitation('$c', stanne.courier, mercy.guardian), invitation('$d', stanne.guardian, mercy.guardian, 'leave'), { ...invitation('$e', stanne.guardian, mercy.guardian), room_id: as<RoomId>('!Mr Quintana: K 6.8') }], ephemeral: [] });
     expect(received).to.deep.equal([{ source: 'matrix', key: 'standby:$a', aggregate: { kind: 'agreement', id: 'mercy.example' }, at: T0, body: { type: 'standby.invited', roomId } }]);
   });
 });

@@ -1,4 +1,4 @@
-import { as, type EventId, type Millis, type RoomId, type UserId } from '../../domain/brand.ts';
+import { as, isRoomId, type EventId, type Millis, type RoomId, type UserId } from '../../domain/brand.ts';
 import { admit, dependsOnRoom, isHistory, isServerAdmitted, LARGEST_BYTES, maySpeak, mayBeToldSoon, refuse, targetOf, type AdmissionTerms, type Asked, type Pdu, type Writer } from '../../domain/policy/admit.ts';
 import type { Standby } from '../../domain/agreements/demands.ts';
 import { termsIn } from '../../domain/policy/handed.ts';
@@ -160,5 +160,5 @@ function pduOf(event: JsonObject, terms: AdmissionTerms): Pdu | undefined {
 function roomOf(event: JsonObject): RoomId | undefined {
   const { room_id: room, type } = event;
   if (room === undefined && type === 'm.room.create') return as<RoomId>(`!${eventIdOf(signableBytes('12', event)).slice(1)}`);
-  return typeof room === 'string' && /^![^\s\p{C}]{1,254}$/u.test(room) ? as<RoomId>(room) : undefined;
+  return isRoomId(room) ? room : undefined;
 }

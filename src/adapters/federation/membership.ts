@@ -1,4 +1,4 @@
-import { as, type EventId, type RoomId } from '../../domain/brand.ts';
+import { isRoomId, type EventId, type RoomId } from '../../domain/brand.ts';
 import { fail, ok, type Outcome } from '../../domain/outcome.ts';
 import type { HomeserverFailure } from '../../ports/homeserver.ts';
 import { canonicalFields } from './canonicalJson.ts';
@@ -17,9 +17,11 @@ export type MembershipParts = {
   readonly ownServer: string; readonly guardian: string;
   /** Guardians of partners in whose rooms it stands by. */
   readonly partners: () => readonly string[];
-  /** One of them invites it to a room. Once this is written down, the invitation is taken: whoever joins then, may do so at any time. */
-  readonly wanted: (guardian: string, roomId: RoomId, eventId: EventId) => Promise<void>;
+  /** One of them invites it to a room. Once this is written down, the invitation is taken: whoever joins then, may do so at any time. `too-many` of them are pending: it isn't. */
+  readonly wanted: (guardian: string, roomId: RoomId, eventId: EventId) => Promise<Wanted>;
 };
+
+export type Wanted = 'taken' | 'too-many';
 
 export type Membership = {
   /** As a server of its own (server-server API §"Joining Rooms"). */
@@ -28,7 +30,7 @@ export type Membership = {
   invited(body: JsonObject, origin: string): Promise<{ readonly status: number; readonly body: JsonObject }>;
 };
 
-const FORBIDDEN = (error: string): { readonly status: number; readonly body: JsonObject } => ({ status: 403, body: { errcode: 'M_FORBIDDEN', error } });
+const FORBIDDEN = (error: string, errcode = 'M_FORBIDDEN'): { readonly status: number; readonly body: JsonObject } => ({ status: 403, body: { errcode, error } });
 
 /** The one membership that a policy server needs: without a joined member of its name, homeservers let everything pass. */
 export function createMembership(parts: MembershipParts): Membership {
@@ -60,10 +62,11 @@ export function createMembership(parts: MembershipParts): Membership {
       if (guardian === undefined) return FORBIDDEN('Only the homeserver of this policy server invites it, and those of partners for whom it stands by.');
       if (!isRoomVersion(version)) return { status: 400, body: { errcode: 'M_INCOMPATIBLE_ROOM_VERSION', error: 'This version of room is not supported here.', room_version: String(version) } };
       if (!isObject(event) || !isObject(event['content'])) return { status: 400, body: { errcode: 'M_INVALID_PARAM', error: 'The body holds no invitation.' } };
-      if (event['type'] !== 'm.room.member' || event['state_key'] !== userId || event['content']['membership'] !== 'invite' || event['sender'] !== guardian || typeof event['room_id'] !== 'string') return FORBIDDEN('Only Aceso\'s guardian invites, and only the policy server\'s own user.');
+      if (event['type'] !== 'm.room.member' || event['state_key'] !== userId || event['content']['membership'] !== 'invite' || event['sender'] !== guardian || !isRoomId(event['room_id'])) return FORBIDDEN('Only Aceso\'s guardian invites, and only the policy server\'s own user.');
       const signable = signableBytes(version, event);
       if (!isHashRight(event, contentHash(canonicalFields(event))) || !await isSignedByServer(parts, origin, event, signable)) return FORBIDDEN('The invitation is not signed by the homeserver, or was changed.');
-      if (guardian !== parts.guardian) await parts.wanted(guardian, as<RoomId>(event['room_id']), eventIdOf(signable));
+      // As 403: a 429 would have homeservers ask us nothing for a while, and nobody could send.
+      if (guardian !== parts.guardian && await parts.wanted(guardian, event['room_id'], eventIdOf(signable)) === 'too-many') return FORBIDDEN('Many invitations of yours are pending here: invite it again in a minute.', 'M_LIMIT_EXCEEDED');
       const signatures = isObject(event['signatures']) ? event['signatures'] : {};
       return { status: 200, body: { event: { ...event, signatures: { ...signatures, [serverName]: { [signingKeyId]: signing.sign(signable) } } } } };
     },

@@ -9,7 +9,7 @@ import { createClient } from './client.ts';
 import { createFacade, type FacadeParts } from './facade.ts';
 import type { ServerKeys } from './keyFile.ts';
 import type { JudgeParts } from './judge.ts';
-import { createMembership } from './membership.ts';
+import { createMembership, type Wanted } from './membership.ts';
 import { createOriginKeys, type OriginKeys } from './originKeys.ts';
 import { createSigning, type Answered } from './signing.ts';
 import { createViews } from './views.ts';
@@ -24,7 +24,7 @@ export type PolicyServerOptions = Pick<FacadeParts, 'serverName' | 'delegate' | 
   /** Whom partners had stand by, by any agreement, over or not. */
   readonly keepers: () => readonly UserId[];
   /** A partner's guardian invites it to stand by in a room: to be written down. */
-  readonly wanted: (partner: string, roomId: RoomId, eventId: EventId) => Promise<void>;
+  readonly wanted: (partner: string, roomId: RoomId, eventId: EventId) => Promise<Wanted>;
   readonly keys: ServerKeys; readonly source: RoomSource; readonly now: () => Millis;
   readonly answered: (answered: Answered) => void;
 };

@@ -1,9 +1,9 @@
 import type { AuditEntry, Context, Decision, Timer } from '../decision.ts';
 import type { Fact, FactOf, RaisedFact } from '../fact.ts';
-import { as, type EffectId, type Millis, type RoomId } from '../brand.ts';
+import { as, type EffectId, type Millis, type RoomId, type ServerName } from '../brand.ts';
 import { COUNTS_MS, isOutweighed, knownOf, type Seen, type Trait } from './conduct.ts';
 import { standbyOf } from './demands.ts';
-import { endingSoon, NOTICES, noticeAt, type Entry, type Handed, type Register } from './register.ts';
+import { endingSoon, hasManyPending, NOTICES, noticeAt, type Entry, type Handed, type Register } from './register.ts';
 import { beginOf, endOf, partnerIn, type Terms } from './terms.ts';
 
 type RegisterDecision = Decision<Register | undefined>;
@@ -26,9 +26,9 @@ export function decideAgreement(state: Register | undefined, fact: Fact, { setti
     case 'standby.invited':
       return invited(state, body.roomId, fact);
     case 'effect.done':
-      return { state, audit: body.result.type === 'room.standBy' ? [{ action: 'standby.joined', because: 'guardian and policy server stand by in a room of the partner', detail: { partner: aggregate.id, room: body.result.roomId } }] : [] };
+      return { state: followed(state, body.effect), audit: body.result.type === 'room.standBy' ? [{ action: 'standby.joined', because: 'guardian and policy server stand by in a room of the partner', detail: { partner: aggregate.id, room: body.result.roomId } }] : [] };
     case 'effect.failed':
-      return { state, audit: [{ action: 'standby.not-joined', because: body.message, detail: { partner: aggregate.id, effect: body.effect, final: body.final } }] };
+      return { state: body.final ? followed(state, body.effect) : state, audit: [{ action: 'standby.not-joined', because: body.message, detail: { partner: aggregate.id, effect: body.effect, final: body.final } }] };
     case 'partner.seen':
       return seen(state, body, at, aggregate.id);
     case 'timer.due':
@@ -80,9 +80,15 @@ function returning(decision: RegisterDecision & { readonly state: Register }, at
 
 /** Both go in, in the order in which the one brings the other's server there. */
 function invited(state: Register | undefined, roomId: RoomId, { id, at, aggregate }: Fact): RegisterDecision {
-  if (!state || !standbyOf(state, at)) return { state, audit: [{ action: 'standby.refused', because: 'no agreement in force says that this hospital stands by', detail: { partner: aggregate.id, room: roomId } }] };
-  return { state, effects: [{ id: as<EffectId>(`standby:${id}`), lane: `standby:${roomId}`, body: { type: 'room.standBy', roomId } }], audit: [{ action: 'standby.invited', because: 'as the agreement says', detail: { partner: aggregate.id, room: roomId } }] };
+  const detail = { partner: aggregate.id, room: roomId };
+  if (!state || !standbyOf(state, at)) return { state, audit: [{ action: 'standby.refused', because: 'no agreement in force says that this hospital stands by', detail }] };
+  // The policy server's own invitation, which is refused then, too, comes again.
+  if (hasManyPending(state)) return { state, audit: [{ action: 'standby.refused', because: 'too many invitations of this partner are pending', detail }] };
+  const effect = as<EffectId>(`standby:${id}`);
+  return { state: { ...state, pending: [...(state.pending ?? []), effect] }, effects: [{ id: effect, lane: `standby:${roomId}`, body: { type: 'room.standBy', roomId, partner: as<ServerName>(aggregate.id) } }], audit: [{ action: 'standby.invited', because: 'as the agreement says', detail }] };
 }
+
+const followed = (state: Register | undefined, effect: EffectId): Register | undefined => state && { ...state, pending: (state.pending ?? []).filter((each) => each !== effect) };
 
 const OF_TRAIT: Readonly<Record<Trait, Readonly<Record<Seen['honoured'], string>>>> = {
   'asks-before-sending': { yes: 'it asked the policy server before its people\'s event was sent', no: 'an event of its people came that the policy server was never asked about' },

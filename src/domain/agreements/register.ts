@@ -1,4 +1,4 @@
-import type { Millis, PartyId, RoomId, UserId } from '../brand.ts';
+import type { EffectId, Millis, PartyId, RoomId, UserId } from '../brand.ts';
 import type { Agreement } from '../policy/agreement.ts';
 import type { Conduct } from './conduct.ts';
 import { beginOf, endOf, type Signatures, type Terms } from './terms.ts';
@@ -27,6 +27,8 @@ export type Register = {
   readonly conduct?: Conduct;
   /** Our rooms in which the partner's policy server judges, until they are taken back. */
   readonly handed?: Readonly<Record<RoomId, Handed>>;
+  /** Invitations to stand by in the partner's rooms that are being followed. */
+  readonly pending?: readonly EffectId[];
 };
 
 /** Why a room goes to the partner's policy server, or comes back. Codes only: a text could name a patient. */
@@ -34,6 +36,10 @@ export const HAND_OVER_REASONS = ['outage', 'maintenance', 'exercise', 'recovere
 export type HandOverReason = (typeof HAND_OVER_REASONS)[number];
 /** `policyUser`: our own policy server's, which judges there again afterwards. */
 export type Handed = { readonly at: Millis; readonly by: string; readonly reason: HandOverReason; readonly room: { readonly kind: 'room' | 'governed'; readonly id: string }; readonly policyUser: UserId };
+
+/** So many at a time: what is beyond them the partner's guardian asks for again, a minute later. */
+const MOST_PENDING = 200;
+export const hasManyPending = ({ pending = [] }: Pick<Register, 'pending'>): boolean => pending.length >= MOST_PENDING;
 
 export type Status = 'offered' | 'in-force' | 'expiring' | 'expired' | 'revoked';
 

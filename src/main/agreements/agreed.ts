@@ -39,6 +39,8 @@ export type Agreed = {
   handed(roomId: RoomId): PolicyIdentity | undefined;
   /** The same, as the database says now. */
   handedTo(roomId: RoomId): Promise<PolicyIdentity | undefined>;
+  /** Whether an agreement in force with that partner says who stands by for whom, as the database says now. */
+  standsBy(partner: string): Promise<boolean>;
   /** Reads the register anew. */
   look(): Promise<void>;
   problem(): Omit<Problem, 'since'> | undefined;
@@ -122,6 +124,10 @@ export function createAgreed({ store, config, settings, demands, now, log }: Agr
       // Who is asked about what comes of it hears of it no later.
       registers = [...registers.filter(({ server }) => !found.has(server)), ...[...found.values()].map(({ state }) => state as Register)];
       return others.find((server) => !isAgreed(server, { found, settings: settings(), now: now() }));
+    },
+    async standsBy(partner) {
+      const register = (await vouched(await store.lookup([{ kind: 'agreement', name: partner }]))).get(partner)?.state as Register | undefined;
+      return register !== undefined && standbyOf(register, now()) !== undefined;
     },
     async look() {
       try {

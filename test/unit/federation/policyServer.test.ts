@@ -49,6 +49,7 @@ describe('The policy server', () => {
   let standbys: readonly Standby[];
   let keepersEver: readonly UserId[];
   let wanted: string[];
+  let takes: 'taken' | 'too-many';
 
   const event = (type: string, content: RoomEvent['content'], key = '', sender: UserId = guardian): RoomEvent => ({ event_id: as(`$${type}${key}`), room_id: ROOM, sender, type, state_key: key, origin_server_ts: 1, content });
   const member = (userId: string, membership: string): RoomEvent => event('m.room.member', { membership }, userId, membership === 'invite' ? guardian : as<UserId>(userId));
@@ -72,9 +73,9 @@ describe('The policy server', () => {
       });
     });
     await new Promise<void>((resolve) => { notary.listen(0, '127.0.0.1', resolve); });
-    [standbys, keepersEver, wanted] = [[], [], []];
+    [standbys, keepersEver, wanted, takes] = [[], [], [], 'taken'];
     server = createPolicyServer({
-      standbys: () => standbys, keepers: () => keepersEver, wanted: async (partner, roomId) => { wanted.push(`${partner} ${roomId}`); },
+      standbys: () => standbys, keepers: () => keepersEver, wanted: async (partner, roomId) => { wanted.push(`${partner} ${roomId}`); return takes; },
       serverName: NAME, delegate: `${NAME}:443`, displayName: 'Mercy (policy)', version: '0', localpart: 'policy', ownServer: 'mercy.example', federationUrl: `http://127.0.0.1:${(notary.address() as AddressInfo).port}`,
       guardian, courier: as('@aceso_courier:mercy.example'), servers: () => ['mercy.example', 'stanne.example'], own: () => ({ results: { reactions: ['👍'], removals: 'own' }, consult: { reactions: ['👍'], removals: 'own' } }), agreed: () => agreed, writer: async (userId, kind) => { written.push(`${userId} ${kind}`); return writer; },
       keys: openServerKeys(join(folder, 'keys.json')), source: { state: () => source.state(), event: async () => fail('not-found', 'none') }, now: () => as<Millis>(clock),
@@ -351,14 +352,17 @@ describe('The policy server', () => {
 
   it('takes the invitation of a partner\'s guardian whom an agreement names, once it is written down that it stands by there', async () => {
     const theirs = as<UserId>('@g:stanne.example');
-    const invitation = (sender: UserId = theirs, by: ServerName = 'stanne.example'): JsonObject => ({ room_version: '12', event: signedEvent('12', { type: 'm.room.member', room_id: '!theirs', sender, state_key: server.userId, content: { membership: 'invite' }, depth: 5, prev_events: [], auth_events: [], origin_server_ts: clock }, by, 'ed25519:a', servers[by]), invite_room_state: [] });
+    const invitation = (sender: UserId = theirs, by: ServerName = 'stanne.example', room = '!theirs'): JsonObject => ({ room_version: '12', event: signedEvent('12', { type: 'm.room.member', room_id: room, sender, state_key: server.userId, content: { membership: 'invite' }, depth: 5, prev_events: [], auth_events: [], origin_server_ts: clock }, by, 'ed25519:a', servers[by]), invite_room_state: [] });
     const invited = async (body: JsonObject, origin: ServerName = 'stanne.example'): Promise<number> => (await call('PUT', '/_matrix/federation/v2/invite/x/y', { origin, body })).status;
     expect(await invited(invitation()), 'without an agreement that names it').to.equal(403);
     standbys = [standbyWith(keepers('mercy.example'), { ...keepers('stanne.example'), guardian: theirs })];
     expect([await invited(invitation(as<UserId>(ada))), await invited(invitation(theirs, 'mercy.example'), 'mercy.example'), await invited(invitation(), 'mercy.example')], 'anybody else, or by another server').to.deep.equal([403, 403, 403]);
+    for (const what of ['#alias:stanne.example', '!Mr Quintana: K 6.8', `!${'r'.repeat(255)}`, `!${'ü'.repeat(128)}`]) expect(await invited(invitation(theirs, 'stanne.example', what)), 'what is no room').to.equal(403);
     expect(wanted).to.deep.equal([]);
     expect(await invited(invitation())).to.equal(200);
     expect(wanted).to.deep.equal(['stanne.example !theirs']);
+    takes = 'too-many';
+    expect((await call('PUT', '/_matrix/federation/v2/invite/x/y', { origin: 'stanne.example', body: invitation() })).body).to.include({ errcode: 'M_LIMIT_EXCEEDED' }).and.not.to.have.property('event');
   });
 
   it('lets no partner\'s guardian that stands by write, wherever it is a member', async () => {
