@@ -3,7 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { createInspection, type Inspection } from '../adapters/matrix/inspect.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import { HAND_OVER_REASONS, type HandOverReason } from '../domain/agreements/register.ts';
+import { handedRooms } from '../domain/agreements/handedRooms.ts';
+import { HAND_OVER_REASONS, type HandOverReason, type Register } from '../domain/agreements/register.ts';
 import type { Keepers } from '../domain/agreements/terms.ts';
 import { as, type RoomId } from '../domain/brand.ts';
 import { naming, notStandingBy, type PolicyIdentity } from '../domain/rooms/protection.ts';
@@ -38,29 +39,43 @@ export function addHandOver(policyServer: Command, { withStore, operator }: Hand
     .action((room: string | undefined, options: Omit<Asked, 'by' | 'room'>) => withStore((store, config) => exit(takeBack(store, config, { ...options, ...(room === undefined ? {} : { room }), by: operator() }))));
 }
 
-/** Each room by itself: one in which the partner doesn't stand by is refused, since to name who isn't there opens it. */
-export async function handOver(store: Store, config: LoadedConfig, { to, ...asked }: Asked & { readonly to: string }): Promise<Tried> {
+/** What a hand-over works with. */
+export type Means = {
+  readonly store: Pick<Store, 'states' | 'undecidedOf' | 'receive'>; readonly homeserver: Pick<Homeserver, 'state' | 'setState'>; readonly inspection: Pick<Inspection, 'reaches'>;
+  readonly own: Keepers; /** With the agreements that are genuine. */ readonly registers: () => Promise<readonly Register[]>;
+};
+
+export const handOver = (store: Store, config: LoadedConfig, asked: Asked & { readonly to: string }): Promise<Tried> => handOverBy(meansOf(store, config), asked);
+export const takeBack = (store: Store, config: LoadedConfig, asked: Asked): Promise<Tried> => takeBackBy(meansOf(store, config), asked);
+
+const meansOf = (store: Store, config: LoadedConfig): Means => ({ store, homeserver: homeserverOf(config), inspection: inspectionOf(config), own: ownKeepers(config), registers: () => genuineRegisters(store, config) });
+
+/** Each room by itself: one in which the partner doesn't stand by is refused, since to name who isn't there opens it; and so is one that is handed to another. */
+export async function handOverBy({ store, homeserver, inspection, own, registers }: Means, { to, ...asked }: Asked & { readonly to: string }): Promise<Tried> {
   const reason = reasonOf(asked.reason);
-  const own = ownKeepers(config);
-  const register = (await genuineRegisters(store, config)).find(({ server }) => server === to);
+  const undecided = await store.undecidedOf('agreement');
+  const known = await registers();
+  const register = known.find(({ server }) => server === to);
   const standby = register && standbyOf(register, as(Date.now()));
   if (!standby) throw new Error(`No agreement in force with ${to} says that its policy server stands by: see \`aceso agreements list\`. Until there is one (\`aceso agreements draft --stand-by\`), bring your own back.`);
   const rooms = (await chosen(store, asked)).filter(({ servers }) => asked.room !== undefined || servers.includes(to));
-  const reached = await inspectionOf(config).reaches(standby.theirs.policyServer.serverName);
+  const elsewhere = handedRooms(known, undecided).filter(({ partner }) => partner !== to);
+  const isFor = async (roomId: RoomId): Promise<string | undefined> => {
+    const other = elsewhere.find((each) => each.roomId === roomId);
+    return other ? `it is handed to ${other.partner}: first \`aceso policy-server take-back '${roomId}' --reason ${reason}\`` : unfit(homeserver, roomId, standby.theirs);
+  };
+  const reached = await inspection.reaches(standby.theirs.policyServer.serverName);
   if (!reached.ok) throw new Error(`The homeserver doesn't reach ${standby.theirs.policyServer.serverName}, so nothing is handed to it: nobody could send. Call ${to}.`);
-  const homeserver = homeserverOf(config);
-  return carryOut(store, homeserver, rooms, { ...asked, reason, type: 'operator.hand-over', partnerOf: () => to, own, named: standby.theirs.policyServer, unfit: (roomId) => unfit(homeserver, roomId, standby.theirs) });
+  return carryOut(store, homeserver, rooms, { ...asked, reason, type: 'operator.hand-over', partnerOf: () => to, own, named: standby.theirs.policyServer, unfit: isFor });
 }
 
-export async function takeBack(store: Store, config: LoadedConfig, asked: Asked): Promise<Tried> {
+export async function takeBackBy({ store, homeserver, inspection, own, registers }: Means, asked: Asked): Promise<Tried> {
   const reason = reasonOf(asked.reason);
-  const own = ownKeepers(config);
-  const handed = new Map((await genuineRegisters(store, config)).flatMap(({ server, handed: rooms = {} }) => Object.keys(rooms).map((roomId) => [roomId, server] as const)));
+  const handed = new Map((await registers()).flatMap(({ server, handed: rooms = {} }) => Object.keys(rooms).map((roomId) => [roomId, server] as const)));
   const rooms = (await chosen(store, asked)).filter(({ roomId }) => handed.has(roomId));
   if (rooms.length === 0) throw new Error('Nothing is handed over there.');
-  const reached = await inspectionOf(config).reaches(own.policyServer.serverName);
+  const reached = await inspection.reaches(own.policyServer.serverName);
   if (!reached.ok) throw new Error(`The homeserver doesn't reach ${own.policyServer.serverName} yet, so nothing is taken back: nobody could send. \`aceso doctor\` says more.`);
-  const homeserver = homeserverOf(config);
   return carryOut(store, homeserver, rooms, { ...asked, reason, type: 'operator.take-back', partnerOf: (roomId) => handed.get(roomId) ?? '', own, named: own.policyServer, unfit: (roomId) => unfit(homeserver, roomId, own) });
 }
 
@@ -77,7 +92,7 @@ const WAITS_MS = 5000;
 const EVERY_MS = 200;
 
 /** It is written down first: whatever runs then, or starts later, holds the room to it. */
-async function carryOut(store: Store, homeserver: Homeserver, rooms: readonly Chosen[], task: Task): Promise<Tried> {
+async function carryOut(store: Means['store'], homeserver: Means['homeserver'], rooms: readonly Chosen[], task: Task): Promise<Tried> {
   const results: Result[] = [];
   const one = async ({ room, roomId }: Chosen): Promise<Result> => {
     const about = { room: room.id, roomId };
@@ -100,17 +115,17 @@ async function carryOut(store: Store, homeserver: Homeserver, rooms: readonly Ch
   return { failed: results.some(({ outcome }) => outcome === 'refused'), json: results, text: table(['ROOM', '', 'WHY'], results.map(({ room, outcome, why }) => [room, outcome, why]), 'No room has people of that partner.') };
 }
 
-async function names(homeserver: Homeserver, roomId: RoomId, { serverName }: PolicyIdentity): Promise<boolean> {
+async function names(homeserver: Means['homeserver'], roomId: RoomId, { serverName }: PolicyIdentity): Promise<boolean> {
   const state = await homeserver.state(roomId);
   return state.ok && state.value.some(({ type, stateKey, content }) => type === 'm.room.policy' && stateKey === '' && content['via'] === serverName);
 }
 
-async function unfit(homeserver: Homeserver, roomId: RoomId, keepers: Keepers): Promise<string | undefined> {
+async function unfit(homeserver: Means['homeserver'], roomId: RoomId, keepers: Keepers): Promise<string | undefined> {
   const state = await homeserver.state(roomId);
   return state.ok ? notStandingBy(state.value, keepers) : state.error.message;
 }
 
-async function chosen(store: Store, { room, all }: Asked): Promise<readonly Chosen[]> {
+async function chosen(store: Pick<Store, 'states'>, { room, all }: Asked): Promise<readonly Chosen[]> {
   if ((room === undefined) === (all === undefined)) throw new Error('Name a room, or give --all.');
   const rooms = room === undefined ? await allRooms(store) : [await roomNamed(store, room)];
   return rooms.flatMap((each): readonly Chosen[] => (each.state.roomId === undefined ? [] : [{ room: { kind: each.kind, id: keyOf(each) }, roomId: each.state.roomId, servers: each.state.servers }]));

@@ -94,6 +94,8 @@ export type Store = {
 
   /** Undecided facts, the oldest of each aggregate only, leased to `worker`. */
   claimFacts(worker: string, now: Millis, leaseMs: number, limit: number): Promise<readonly Claim<Fact>[]>;
+  /** What waits to be decided about aggregates of a kind, in its order; none that can't be opened. */
+  undecidedOf(kind: AggregateKind): Promise<readonly Pick<Fact, 'aggregate' | 'body'>[]>;
   /** How many facts wait to be decided, up to `limit`. Those that were put off don't count, nor what waits behind them. */
   undecided(limit: number): Promise<number>;
   /** What a fact of this aggregate is decided on: its state, and what is to be looked up for that. It may not be on the disk yet: whatever comes of it is committed after it. */

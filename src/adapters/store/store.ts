@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { as, type FactId, type Millis, type SubjectId } from '../../domain/brand.ts';
 import type { DeliveryState } from '../../domain/delivery/delivery.ts';
+import type { Fact } from '../../domain/fact.ts';
 import { ok } from '../../domain/outcome.ts';
 import type { KeyRing } from '../../ports/keys.ts';
 import type { Store } from '../../ports/store.ts';
@@ -69,6 +70,12 @@ export function createStore(database: Database, keyRing: KeyRing, now: () => num
         .where(({ not, exists, selectFrom }) => not(exists(selectFrom('inbox as b').select('b.seq').whereRef('b.kind', '=', 'i.kind').whereRef('b.aggregate', '=', 'i.aggregate').where('b.decided_at', 'is', null).whereRef('b.seq', '<', 'i.seq').where('b.attempts', '>', 0))))
         .limit(limit).as('due')).select(sql<number>`count(*)`.as('n')).executeTakeFirst();
       return row?.n ?? 0;
+    },
+
+    async undecidedOf(kind) {
+      const rows = await db.selectFrom('inbox').select(['kind', 'aggregate', 'body']).where('kind', '=', kind).where('decided_at', 'is', null).orderBy('seq').execute();
+      const facts = await Promise.all(rows.map(async (row) => (await readable([{ state: row.body }])).map((body) => ({ aggregate: aggregateOf(row), body: body as Fact['body'] }))));
+      return facts.flat();
     },
 
     async weigh(aggregate, lookups) {

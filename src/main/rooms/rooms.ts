@@ -44,13 +44,13 @@ const membersOf = (room: OurRoom): Readonly<Record<string, string>> => room.stat
 export const keyOf = (room: OurRoom): string => (room.kind === 'room' ? room.state.party.id : room.state.key);
 const kindOf = (room: OurRoom): string => (room.kind === 'room' ? 'results' : room.state.template);
 
-export async function allRooms(store: Store): Promise<readonly OurRoom[]> {
+export async function allRooms(store: Pick<Store, 'states'>): Promise<readonly OurRoom[]> {
   const [results, governed] = await Promise.all([store.states('room'), store.states('governed')]);
   return [...(governed as readonly GovernedRoom[]).map((state) => ({ kind: 'governed', state } as const)), ...(results as readonly RoomState[]).map((state) => ({ kind: 'room', state } as const))];
 }
 
 /** By key, party or room id. */
-export async function roomNamed(store: Store, name: string): Promise<OurRoom> {
+export async function roomNamed(store: Pick<Store, 'states'>, name: string): Promise<OurRoom> {
   const found = (await allRooms(store)).find((room) => keyOf(room) === name || room.state.roomId === name);
   if (!found) throw new Error(`${name} is no room of Aceso. See \`aceso rooms list\`.`);
   return found;

@@ -127,6 +127,16 @@ for (const kind of STORE_KINDS) {
       expect((await open.store.claimFacts('w', at(LEASE + 1), LEASE, 10)).map(({ work }) => work.id)).to.deep.equal([letGo.work.id, other.work.id]);
     });
 
+    it('shows what waits to be decided about a kind of aggregate, in order, also while somebody decides it, and no more then', async () => {
+      await open.store.receive([incoming('k1', 'a'), incoming('k2', 'b'), incoming('k3', 'a'), { ...incoming('k4'), aggregate: { kind: 'room', id: 'a' } }]);
+      const waiting = async (): Promise<readonly string[]> => (await open.store.undecidedOf('report')).map(({ aggregate: { id }, body }) => `${id} ${body.type}`);
+      const [first] = await open.store.claimFacts('w', T0, LEASE, 10);
+      expect(await waiting()).to.deep.equal(['a', 'b', 'a'].map((id) => `${id} result.received`));
+      await open.database.db.updateTable('inbox').set({ body: '{"$sealed":{"s":"nobody","b":""}}' }).where('aggregate', '=', 'b').execute();
+      if (first) await open.store.commit(first, 0, nothing);
+      expect(await waiting(), 'what can\'t be opened hides nothing else').to.deep.equal(['a result.received']);
+    });
+
     it('puts off, visibly, what can\'t be opened, and gives the rest', async () => {
       await open.store.receive([incoming('k1', 'a'), incoming('k2', 'b')]);
       await open.database.db.updateTable('inbox').set({ body: '{"$sealed":{"s":"nobody","b":""}}' }).where('aggregate', '=', 'a').execute();

@@ -1,0 +1,61 @@
+import { expect } from 'chai';
+import type { Handed, Register } from '../../src/domain/agreements/register.ts';
+import { as, type RoomId } from '../../src/domain/brand.ts';
+import { ok } from '../../src/domain/outcome.ts';
+import { handOverBy, type Means } from '../../src/main/handOver.ts';
+import type { StateEvent } from '../../src/ports/homeserver.ts';
+import type { IncomingFact } from '../../src/ports/store.ts';
+import { entry, keepers, register } from '../support/agreements.ts';
+import { T0 } from '../support/reports.ts';
+
+const [mercy, stanne, clinic] = [keepers('mercy.example'), keepers('stanne.example'), keepers('clinic.example')];
+const roomId = as<RoomId>('!now:m');
+const demands = (server: string) => ({ server, policy: 'p', kinds: {}, keepers: keepers(server) });
+const agreedWith = (server: string): Register => ({ ...register({ ...entry({ from: '2020-01-01', until: '2199-12-31', rooms: [demands('mercy.example'), demands(server)] }), addedAt: as(1) }), server });
+const room = { kind: 'governed', id: 'k' } as const;
+const handed: Handed = { at: T0, by: 'eve', reason: 'outage', room, policyUser: mercy.policyServer.userId };
+const member = (user: string): StateEvent => ({ type: 'm.room.member', stateKey: user, content: { membership: 'join' } });
+
+/** Mercy's room has people of both partners, whose policy servers stand by in it. */
+describe('A hand-over by command', () => {
+  let rooms: readonly object[];
+  let registers: readonly Register[];
+  let facts: IncomingFact[];
+  let states: Map<RoomId, readonly StateEvent[]>;
+  const judges = (of: RoomId = roomId): unknown => states.get(of)?.find(({ type }) => type === 'm.room.policy')?.content['via'];
+  const stateWith = (via: string): readonly StateEvent[] => [
+    { type: 'm.room.policy', stateKey: '', content: { via } }, { type: 'm.room.server_acl', stateKey: '', content: { allow: [mercy, stanne, clinic].map(({ policyServer }) => policyServer.serverName) } },
+    ...[mercy, stanne, clinic].flatMap(({ guardian, policyServer }) => [member(guardian), member(policyServer.userId)]),
+  ];
+  const means: Means = {
+    store: {
+      states: async (kind) => (kind === 'governed' ? rooms : []), undecidedOf: async () => facts,
+      receive: async (received) => { facts.push(...received); return []; },
+    },
+    homeserver: {
+      state: async (of) => ok(states.get(of) ?? []),
+      setState: async (of, { type, stateKey, content }) => { states.set(of, [...(states.get(of) ?? []).filter((each) => each.type !== type), { type, stateKey, content }]); return ok(undefined); },
+    },
+    inspection: { reaches: async () => ok(undefined) },
+    own: mercy, registers: async () => registers,
+  };
+  const handOver = async (to: string, more: { readonly room?: string; readonly dryRun?: true } = {}): Promise<unknown> =>
+    (await handOverBy(means, { ...(more.room === undefined ? { all: true } : {}), ...more, to, reason: 'outage', by: 'eve' })).json;
+
+  beforeEach(() => {
+    rooms = [{ key: 'k', template: 'consult', roomId, servers: ['stanne.example', 'clinic.example'] }];
+    registers = [agreedWith('clinic.example'), agreedWith('stanne.example')];
+    facts = [];
+    states = new Map([[roomId, stateWith('policy.mercy.example')]]);
+  });
+
+  it('is refused where the room is handed to another partner, with what to do first', async () => {
+    const asked: IncomingFact = { source: 'operator', key: 'x', at: T0, aggregate: { kind: 'agreement', id: 'clinic.example' }, body: { type: 'operator.hand-over', by: 'eve', reason: 'outage', roomId, room, policyUser: mercy.policyServer.userId } };
+    const inRegister = registers.map((each) => (each.server === 'clinic.example' ? { ...each, handed: { [roomId]: handed } } : each));
+    for (const [known, undecided] of [[inRegister, []], [registers, [asked]]] as const) {
+      [registers, facts] = [known, [...undecided]];
+      expect(await handOver('stanne.example')).to.deep.equal([{ room: 'k', roomId, outcome: 'refused', why: `it is handed to clinic.example: first \`aceso policy-server take-back '${roomId}' --reason outage\`` }]);
+      expect([facts.length, judges()], 'and nothing is done').to.deep.equal([undecided.length, 'policy.mercy.example']);
+    }
+  });
+});
