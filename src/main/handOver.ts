@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { createInspection, type Inspection } from '../adapters/matrix/inspect.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import { handedRooms } from '../domain/agreements/handedRooms.ts';
+import { handedRooms, type HandedRoom } from '../domain/agreements/handedRooms.ts';
 import { HAND_OVER_REASONS, type HandOverReason, type Register } from '../domain/agreements/register.ts';
 import type { Keepers } from '../domain/agreements/terms.ts';
 import { as, type RoomId } from '../domain/brand.ts';
@@ -58,7 +58,7 @@ export async function handOverBy({ store, homeserver, inspection, own, registers
   const register = known.find(({ server }) => server === to);
   const standby = register && standbyOf(register, as(Date.now()));
   if (!standby) throw new Error(`No agreement in force with ${to} says that its policy server stands by: see \`aceso agreements list\`. Until there is one (\`aceso agreements draft --stand-by\`), bring your own back.`);
-  const rooms = (await chosen(store, asked)).filter(({ servers }) => asked.room !== undefined || servers.includes(to));
+  const rooms = await roomsFor(store, to, asked);
   const elsewhere = handedRooms(known, undecided).filter(({ partner }) => partner !== to);
   const isFor = async (roomId: RoomId): Promise<string | undefined> => {
     const other = elsewhere.find((each) => each.roomId === roomId);
@@ -66,22 +66,27 @@ export async function handOverBy({ store, homeserver, inspection, own, registers
   };
   const reached = await inspection.reaches(standby.theirs.policyServer.serverName);
   if (!reached.ok) throw new Error(`The homeserver doesn't reach ${standby.theirs.policyServer.serverName}, so nothing is handed to it: nobody could send. Call ${to}.`);
-  return carryOut(store, homeserver, rooms, { ...asked, reason, type: 'operator.hand-over', partnerOf: () => to, own, named: standby.theirs.policyServer, unfit: isFor });
+  return carryOut(store, homeserver, rooms, { ...asked, reason, type: 'operator.hand-over', own, named: standby.theirs.policyServer, unfit: isFor });
 }
 
+/** By what is handed, and what was asked for, also in rooms that were replaced since. */
 export async function takeBackBy({ store, homeserver, inspection, own, registers }: Means, asked: Asked): Promise<Tried> {
   const reason = reasonOf(asked.reason);
-  const handed = new Map((await registers()).flatMap(({ server, handed: rooms = {} }) => Object.keys(rooms).map((roomId) => [roomId, server] as const)));
-  const rooms = (await chosen(store, asked)).filter(({ roomId }) => handed.has(roomId));
+  oneOrAll(asked);
+  const undecided = await store.undecidedOf('agreement');
+  const known = await registers();
+  const rooms = handedRooms(known, undecided).filter(({ roomId, room: { id } }) => asked.all || roomId === asked.room || id === asked.room);
   if (rooms.length === 0) throw new Error('Nothing is handed over there.');
   const reached = await inspection.reaches(own.policyServer.serverName);
-  if (!reached.ok) throw new Error(`The homeserver doesn't reach ${own.policyServer.serverName} yet, so nothing is taken back: nobody could send. \`aceso doctor\` says more.`);
-  return carryOut(store, homeserver, rooms, { ...asked, reason, type: 'operator.take-back', partnerOf: (roomId) => handed.get(roomId) ?? '', own, named: own.policyServer, unfit: (roomId) => unfit(homeserver, roomId, own) });
+  // Where a partner's is away as well nobody sends now, and the room could go to another.
+  const partners = known.filter(({ server }) => rooms.some(({ partner }) => partner === server)).flatMap((register) => standbyOf(register, as(Date.now()))?.theirs.policyServer.serverName ?? []);
+  const judging = reached.ok ? [] : (await Promise.all(partners.map((server) => inspection.reaches(server)))).filter(({ ok }) => ok);
+  if (!reached.ok && judging.length > 0) throw new Error(`The homeserver doesn't reach ${own.policyServer.serverName} yet, so nothing is taken back: nobody could send. \`aceso doctor\` says more.`);
+  return carryOut(store, homeserver, rooms, { ...asked, reason, type: 'operator.take-back', own, named: own.policyServer, unfit: (roomId) => unfit(homeserver, roomId, own) });
 }
 
-type Chosen = { readonly room: { readonly kind: 'room' | 'governed'; readonly id: string }; readonly roomId: RoomId; readonly servers: readonly string[] };
 type Task = Asked & {
-  readonly reason: HandOverReason; readonly type: 'operator.hand-over' | 'operator.take-back'; readonly partnerOf: (roomId: RoomId) => string; readonly own: Keepers; readonly named: PolicyIdentity;
+  readonly reason: HandOverReason; readonly type: 'operator.hand-over' | 'operator.take-back'; readonly own: Keepers; readonly named: PolicyIdentity;
   /** Why it can't be; undefined: it can. */
   readonly unfit: (roomId: RoomId) => Promise<string | undefined>;
 };
@@ -92,15 +97,15 @@ const WAITS_MS = 5000;
 const EVERY_MS = 200;
 
 /** It is written down first: whatever runs then, or starts later, holds the room to it. */
-async function carryOut(store: Means['store'], homeserver: Means['homeserver'], rooms: readonly Chosen[], task: Task): Promise<Tried> {
+async function carryOut(store: Means['store'], homeserver: Means['homeserver'], rooms: readonly HandedRoom[], task: Task): Promise<Tried> {
   const results: Result[] = [];
-  const one = async ({ room, roomId }: Chosen): Promise<Result> => {
+  const one = async ({ partner, room, roomId }: HandedRoom): Promise<Result> => {
     const about = { room: room.id, roomId };
     const why = await task.unfit(roomId);
     if (why !== undefined) return { ...about, outcome: 'refused', why };
     if (task.dryRun) return { ...about, outcome: 'would', why: `${task.named.serverName} would judge there` };
     const { type, by, reason, own: { policyServer: { userId: policyUser } } } = task;
-    await store.receive([{ source: 'operator', key: randomUUID(), aggregate: { kind: 'agreement', id: task.partnerOf(roomId) }, at: as(Date.now()), body: { type, by, reason, roomId, room, policyUser } }]);
+    await store.receive([{ source: 'operator', key: randomUUID(), aggregate: { kind: 'agreement', id: partner }, at: as(Date.now()), body: { type, by, reason, roomId, room, policyUser } }]);
     const until = Date.now() + WAITS_MS;
     while (Date.now() < until) {
       if (await names(homeserver, roomId, task.named)) return { ...about, outcome: 'done', why: `${task.named.serverName} judges there` };
@@ -125,10 +130,15 @@ async function unfit(homeserver: Means['homeserver'], roomId: RoomId, keepers: K
   return state.ok ? notStandingBy(state.value, keepers) : state.error.message;
 }
 
-async function chosen(store: Pick<Store, 'states'>, { room, all }: Asked): Promise<readonly Chosen[]> {
+/** The room that was named, or all that have people of that partner. */
+async function roomsFor(store: Pick<Store, 'states'>, partner: string, asked: Asked): Promise<readonly HandedRoom[]> {
+  oneOrAll(asked);
+  const rooms = asked.room === undefined ? (await allRooms(store)).filter(({ state: { servers } }) => servers.some((server) => server === partner)) : [await roomNamed(store, asked.room)];
+  return rooms.flatMap((each): readonly HandedRoom[] => (each.state.roomId === undefined ? [] : [{ partner, room: { kind: each.kind, id: keyOf(each) }, roomId: each.state.roomId }]));
+}
+
+function oneOrAll({ room, all }: Asked): void {
   if ((room === undefined) === (all === undefined)) throw new Error('Name a room, or give --all.');
-  const rooms = room === undefined ? await allRooms(store) : [await roomNamed(store, room)];
-  return rooms.flatMap((each): readonly Chosen[] => (each.state.roomId === undefined ? [] : [{ room: { kind: each.kind, id: keyOf(each) }, roomId: each.state.roomId, servers: each.state.servers }]));
 }
 
 function ownKeepers(config: LoadedConfig): Keepers {

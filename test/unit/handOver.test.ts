@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import type { Handed, Register } from '../../src/domain/agreements/register.ts';
 import { as, type RoomId } from '../../src/domain/brand.ts';
-import { ok } from '../../src/domain/outcome.ts';
-import { handOverBy, type Means } from '../../src/main/handOver.ts';
+import { fail, ok } from '../../src/domain/outcome.ts';
+import { handOverBy, takeBackBy, type Means } from '../../src/main/handOver.ts';
 import type { StateEvent } from '../../src/ports/homeserver.ts';
 import type { IncomingFact } from '../../src/ports/store.ts';
 import { entry, keepers, register } from '../support/agreements.ts';
@@ -21,6 +21,7 @@ describe('A hand-over by command', () => {
   let rooms: readonly object[];
   let registers: readonly Register[];
   let facts: IncomingFact[];
+  let away: readonly string[];
   let states: Map<RoomId, readonly StateEvent[]>;
   const judges = (of: RoomId = roomId): unknown => states.get(of)?.find(({ type }) => type === 'm.room.policy')?.content['via'];
   const stateWith = (via: string): readonly StateEvent[] => [
@@ -36,16 +37,18 @@ describe('A hand-over by command', () => {
       state: async (of) => ok(states.get(of) ?? []),
       setState: async (of, { type, stateKey, content }) => { states.set(of, [...(states.get(of) ?? []).filter((each) => each.type !== type), { type, stateKey, content }]); return ok(undefined); },
     },
-    inspection: { reaches: async () => ok(undefined) },
+    inspection: { reaches: async (server) => (away.includes(server) ? fail('unavailable', 'away', { retry: true }) : ok(undefined)) },
     own: mercy, registers: async () => registers,
   };
   const handOver = async (to: string, more: { readonly room?: string; readonly dryRun?: true } = {}): Promise<unknown> =>
     (await handOverBy(means, { ...(more.room === undefined ? { all: true } : {}), ...more, to, reason: 'outage', by: 'eve' })).json;
 
+  const takeBack = async (named?: string): Promise<unknown> => (await takeBackBy(means, { ...(named === undefined ? { all: true } : { room: named }), reason: 'recovered', by: 'eve', dryRun: true })).json;
+
   beforeEach(() => {
     rooms = [{ key: 'k', template: 'consult', roomId, servers: ['stanne.example', 'clinic.example'] }];
     registers = [agreedWith('clinic.example'), agreedWith('stanne.example')];
-    facts = [];
+    [facts, away] = [[], []];
     states = new Map([[roomId, stateWith('policy.mercy.example')]]);
   });
 
@@ -57,5 +60,28 @@ describe('A hand-over by command', () => {
       expect(await handOver('stanne.example')).to.deep.equal([{ room: 'k', roomId, outcome: 'refused', why: `it is handed to clinic.example: first \`aceso policy-server take-back '${roomId}' --reason outage\`` }]);
       expect([facts.length, judges()], 'and nothing is done').to.deep.equal([undecided.length, 'policy.mercy.example']);
     }
+  });
+
+  it('can be taken back in whatever room it was, by its key or its id: also where another took that room\'s place, and before it was decided', async () => {
+    const former = as<RoomId>('!former:m');
+    states.set(former, stateWith('policy.stanne.example'));
+    const of = (id: RoomId): object => ({ room: 'k', roomId: id, outcome: 'would', why: 'policy.mercy.example would judge there' });
+    registers = registers.map((each) => (each.server === 'stanne.example' ? { ...each, handed: { [former]: handed } } : each));
+    for (const named of [undefined, former, 'k']) expect(await takeBack(named)).to.deep.equal([of(former)]);
+    const asking = (type: 'operator.hand-over' | 'operator.take-back', of_: RoomId): IncomingFact => ({ source: 'operator', key: 'x', at: T0, aggregate: { kind: 'agreement', id: 'stanne.example' }, body: { type, by: 'eve', reason: 'outage', roomId: of_, room, policyUser: mercy.policyServer.userId } });
+    facts = [asking('operator.hand-over', roomId)];
+    expect(await takeBack('k')).to.deep.equal([of(former), of(roomId)]);
+    facts = [...facts, asking('operator.take-back', former)];
+    expect(await takeBack()).to.deep.equal([of(roomId)]);
+    facts = [...facts, asking('operator.take-back', roomId)];
+    expect(await takeBack().catch(String)).to.include('Nothing is handed over there');
+  });
+
+  it('isn\'t taken back while the own policy server is away, unless the partner\'s is away, too', async () => {
+    registers = registers.map((each) => (each.server === 'stanne.example' ? { ...each, handed: { [roomId]: handed } } : each));
+    away = ['policy.mercy.example'];
+    expect(await takeBack().catch(String)).to.include('nobody could send');
+    away = ['policy.mercy.example', 'policy.stanne.example'];
+    expect(await takeBack()).to.have.nested.property('[0].outcome', 'would');
   });
 });
