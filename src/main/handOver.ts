@@ -43,15 +43,17 @@ export function addHandOver(policyServer: Command, { withStore, operator }: Hand
 export type Means = {
   readonly store: Pick<Store, 'states' | 'undecidedOf' | 'receive'>; readonly homeserver: Pick<Homeserver, 'state' | 'setState'>; readonly inspection: Pick<Inspection, 'reaches'>;
   readonly own: Keepers; /** With the agreements that are genuine. */ readonly registers: () => Promise<readonly Register[]>;
+  readonly clock: { now(): number; pause(ms: number): Promise<void> };
 };
 
 export const handOver = (store: Store, config: LoadedConfig, asked: Asked & { readonly to: string }): Promise<Tried> => handOverBy(meansOf(store, config), asked);
 export const takeBack = (store: Store, config: LoadedConfig, asked: Asked): Promise<Tried> => takeBackBy(meansOf(store, config), asked);
 
-const meansOf = (store: Store, config: LoadedConfig): Means => ({ store, homeserver: homeserverOf(config), inspection: inspectionOf(config), own: ownKeepers(config), registers: () => genuineRegisters(store, config) });
+const meansOf = (store: Store, config: LoadedConfig): Means => ({ store, homeserver: homeserverOf(config), inspection: inspectionOf(config), own: ownKeepers(config), registers: () => genuineRegisters(store, config), clock: { now: Date.now, pause: (ms) => pause(ms) } });
 
 /** Each room by itself: one in which the partner doesn't stand by is refused, since to name who isn't there opens it; and so is one that is handed to another. */
-export async function handOverBy({ store, homeserver, inspection, own, registers }: Means, { to, ...asked }: Asked & { readonly to: string }): Promise<Tried> {
+export async function handOverBy(means: Means, { to, ...asked }: Asked & { readonly to: string }): Promise<Tried> {
+  const { store, homeserver, inspection, registers } = means;
   const reason = reasonOf(asked.reason);
   const undecided = await store.undecidedOf('agreement');
   const known = await registers();
@@ -66,11 +68,12 @@ export async function handOverBy({ store, homeserver, inspection, own, registers
   };
   const reached = await inspection.reaches(standby.theirs.policyServer.serverName);
   if (!reached.ok) throw new Error(`The homeserver doesn't reach ${standby.theirs.policyServer.serverName}, so nothing is handed to it: nobody could send. Call ${to}.`);
-  return carryOut(store, homeserver, rooms, { ...asked, reason, type: 'operator.hand-over', own, named: standby.theirs.policyServer, unfit: isFor });
+  return carryOut(means, rooms, { ...asked, reason, type: 'operator.hand-over', named: standby.theirs.policyServer, unfit: isFor });
 }
 
 /** By what is handed, and what was asked for, also in rooms that were replaced since. */
-export async function takeBackBy({ store, homeserver, inspection, own, registers }: Means, asked: Asked): Promise<Tried> {
+export async function takeBackBy(means: Means, asked: Asked): Promise<Tried> {
+  const { store, homeserver, inspection, own, registers } = means;
   const reason = reasonOf(asked.reason);
   oneOrAll(asked);
   const undecided = await store.undecidedOf('agreement');
@@ -82,43 +85,60 @@ export async function takeBackBy({ store, homeserver, inspection, own, registers
   const partners = known.filter(({ server }) => rooms.some(({ partner }) => partner === server)).flatMap((register) => standbyOf(register, as(Date.now()))?.theirs.policyServer.serverName ?? []);
   const judging = reached.ok ? [] : (await Promise.all(partners.map((server) => inspection.reaches(server)))).filter(({ ok }) => ok);
   if (!reached.ok && judging.length > 0) throw new Error(`The homeserver doesn't reach ${own.policyServer.serverName} yet, so nothing is taken back: nobody could send. \`aceso doctor\` says more.`);
-  return carryOut(store, homeserver, rooms, { ...asked, reason, type: 'operator.take-back', own, named: own.policyServer, unfit: (roomId) => unfit(homeserver, roomId, own) });
+  return carryOut(means, rooms, { ...asked, reason, type: 'operator.take-back', named: own.policyServer, unfit: (roomId) => unfit(homeserver, roomId, own) });
 }
 
 type Task = Asked & {
-  readonly reason: HandOverReason; readonly type: 'operator.hand-over' | 'operator.take-back'; readonly own: Keepers; readonly named: PolicyIdentity;
+  readonly reason: HandOverReason; readonly type: 'operator.hand-over' | 'operator.take-back'; readonly named: PolicyIdentity;
   /** Why it can't be; undefined: it can. */
   readonly unfit: (roomId: RoomId) => Promise<string | undefined>;
 };
 
 const AT_ONCE = 8;
-/** So long the running Aceso has to do it; then it is done from here, for it may be what is down. */
+/** So long the running Aceso has for the next of the rooms; then they are done from here, for it may be what is down. */
 const WAITS_MS = 5000;
 const EVERY_MS = 200;
 
-/** It is written down first: whatever runs then, or starts later, holds the room to it. */
-async function carryOut(store: Means['store'], homeserver: Means['homeserver'], rooms: readonly HandedRoom[], task: Task): Promise<Tried> {
-  const results: Result[] = [];
-  const one = async ({ partner, room, roomId }: HandedRoom): Promise<Result> => {
-    const about = { room: room.id, roomId };
-    const why = await task.unfit(roomId);
-    if (why !== undefined) return { ...about, outcome: 'refused', why };
-    if (task.dryRun) return { ...about, outcome: 'would', why: `${task.named.serverName} would judge there` };
-    const { type, by, reason, own: { policyServer: { userId: policyUser } } } = task;
-    await store.receive([{ source: 'operator', key: randomUUID(), aggregate: { kind: 'agreement', id: partner }, at: as(Date.now()), body: { type, by, reason, roomId, room, policyUser } }]);
-    const until = Date.now() + WAITS_MS;
-    while (Date.now() < until) {
-      if (await names(homeserver, roomId, task.named)) return { ...about, outcome: 'done', why: `${task.named.serverName} judges there` };
-      await pause(EVERY_MS);
-    }
-    // It may have changed while it was waited for.
-    const later = await task.unfit(roomId);
-    const set = later === undefined ? await homeserver.setState(roomId, naming(task.named)) : undefined;
-    return set?.ok ? { ...about, outcome: 'done', why: `${task.named.serverName} judges there` } : { ...about, outcome: 'refused', why: `${later ?? set?.error.message ?? ''}: it is written down, and done once Aceso runs and it can be` };
-  };
-  for (let from = 0; from < rooms.length; from += AT_ONCE) results.push(...await Promise.all(rooms.slice(from, from + AT_ONCE).map(one)));
+async function carryOut(means: Means, rooms: readonly HandedRoom[], task: Task): Promise<Tried> {
+  const looked = await each(rooms, async (room) => ({ room, why: await task.unfit(room.roomId) }));
+  const fit = looked.flatMap(({ room, why }) => (why === undefined ? [room] : []));
+  const refused = looked.flatMap(({ room, why }) => (why === undefined ? [] : [resultOf(room, 'refused', why)]));
+  const results = [...refused, ...(task.dryRun ? fit.map((room) => resultOf(room, 'would', `${task.named.serverName} would judge there`)) : await bring(means, fit, task))];
   return { failed: results.some(({ outcome }) => outcome === 'refused'), json: results, text: table(['ROOM', '', 'WHY'], results.map(({ room, outcome, why }) => [room, outcome, why]), 'No room has people of that partner.') };
 }
+
+/** It is written down first: whatever runs then, or starts later, holds the rooms to it. */
+async function bring({ store, homeserver, clock, own }: Means, rooms: readonly HandedRoom[], { type, by, reason, named, unfit: isUnfit }: Task): Promise<readonly Result[]> {
+  const { userId: policyUser } = own.policyServer;
+  await store.receive(rooms.map(({ partner, room, roomId }) => ({ source: 'operator', key: randomUUID(), aggregate: { kind: 'agreement', id: partner }, at: as(Date.now()), body: { type, by, reason, roomId, room, policyUser } })));
+  const isLeft = async ({ roomId }: HandedRoom): Promise<boolean> => !await names(homeserver, roomId, named);
+  let left = await those(rooms, isLeft);
+  for (let until = clock.now() + WAITS_MS; left.length > 0 && clock.now() < until;) {
+    await clock.pause(EVERY_MS);
+    const before = left.length;
+    left = await those(left, isLeft);
+    if (left.length < before) until = clock.now() + WAITS_MS;
+  }
+  return each(rooms, async (room) => {
+    const done = resultOf(room, 'done', `${named.serverName} judges there`);
+    if (!left.includes(room)) return done;
+    // It may have changed while it was waited for.
+    const why = await isUnfit(room.roomId);
+    const set = why === undefined ? await homeserver.setState(room.roomId, naming(named)) : undefined;
+    return set?.ok ? done : resultOf(room, 'refused', `${why ?? set?.error.message ?? ''}: it is written down, and done once Aceso runs and it can be`);
+  });
+}
+
+const resultOf = ({ room, roomId }: HandedRoom, outcome: Result['outcome'], why: string): Result => ({ room: room.id, roomId, outcome, why });
+
+async function each<Value>(rooms: readonly HandedRoom[], of: (room: HandedRoom) => Promise<Value>): Promise<readonly Value[]> {
+  const values: Value[] = [];
+  for (let from = 0; from < rooms.length; from += AT_ONCE) values.push(...await Promise.all(rooms.slice(from, from + AT_ONCE).map(of)));
+  return values;
+}
+
+const those = async (rooms: readonly HandedRoom[], are: (room: HandedRoom) => Promise<boolean>): Promise<readonly HandedRoom[]> =>
+  (await each(rooms, async (room) => ((await are(room)) ? [room] : []))).flat();
 
 async function names(homeserver: Means['homeserver'], roomId: RoomId, { serverName }: PolicyIdentity): Promise<boolean> {
   const state = await homeserver.state(roomId);

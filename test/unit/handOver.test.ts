@@ -22,6 +22,9 @@ describe('A hand-over by command', () => {
   let registers: readonly Register[];
   let facts: IncomingFact[];
   let away: readonly string[];
+  let now: number;
+  /** What Aceso does, where it runs. */
+  let running: () => void;
   let states: Map<RoomId, readonly StateEvent[]>;
   const judges = (of: RoomId = roomId): unknown => states.get(of)?.find(({ type }) => type === 'm.room.policy')?.content['via'];
   const stateWith = (via: string): readonly StateEvent[] => [
@@ -39,6 +42,7 @@ describe('A hand-over by command', () => {
     },
     inspection: { reaches: async (server) => (away.includes(server) ? fail('unavailable', 'away', { retry: true }) : ok(undefined)) },
     own: mercy, registers: async () => registers,
+    clock: { now: () => now, pause: async (ms) => { now += ms; running(); } },
   };
   const handOver = async (to: string, more: { readonly room?: string; readonly dryRun?: true } = {}): Promise<unknown> =>
     (await handOverBy(means, { ...(more.room === undefined ? { all: true } : {}), ...more, to, reason: 'outage', by: 'eve' })).json;
@@ -49,7 +53,31 @@ describe('A hand-over by command', () => {
     rooms = [{ key: 'k', template: 'consult', roomId, servers: ['stanne.example', 'clinic.example'] }];
     registers = [agreedWith('clinic.example'), agreedWith('stanne.example')];
     [facts, away] = [[], []];
+    [now, running] = [0, () => undefined];
     states = new Map([[roomId, stateWith('policy.mercy.example')]]);
+  });
+
+  const manyRooms = (count: number): readonly RoomId[] => {
+    const ids = Array.from({ length: count }, (_, index) => as<RoomId>(`!r${index}:m`));
+    rooms = ids.map((id) => ({ key: id.slice(1), template: 'consult', roomId: id, servers: ['stanne.example'] }));
+    states = new Map(ids.map((id) => [id, stateWith('policy.mercy.example')]));
+    return ids;
+  };
+
+  it('is written down for all rooms, waits once for Aceso, and then does what is left, where Aceso is down', async () => {
+    const ids = manyRooms(40);
+    expect((await handOver('stanne.example') as readonly { readonly outcome: string }[]).map(({ outcome }) => outcome)).to.deep.equal(ids.map(() => 'done'));
+    expect(ids.map(judges)).to.deep.equal(ids.map(() => 'policy.stanne.example'));
+    expect(facts.length).to.equal(40);
+    expect(now, 'milliseconds waited').to.be.within(5000, 5400);
+  });
+
+  it('leaves it to Aceso for as long as Aceso gets on with it', async () => {
+    const ids = manyRooms(4);
+    const left = [...ids];
+    running = () => { const next = now % 4000 === 0 ? left.shift() : undefined; if (next) states.set(next, stateWith('policy.stanne.example')); };
+    await handOver('stanne.example');
+    expect([left, now]).to.deep.equal([[], 16_000]);
   });
 
   it('is refused where the room is handed to another partner, with what to do first', async () => {
