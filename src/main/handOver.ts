@@ -41,7 +41,7 @@ export function addHandOver(policyServer: Command, { withStore, operator }: Hand
 
 /** What a hand-over works with. */
 export type Means = {
-  readonly store: Pick<Store, 'states' | 'undecidedOf' | 'receive'>; readonly homeserver: Pick<Homeserver, 'state' | 'setState'>; readonly inspection: Pick<Inspection, 'reaches'>;
+  readonly store: Pick<Store, 'states' | 'undecidedOf' | 'receive' | 'audit'>; readonly homeserver: Pick<Homeserver, 'state' | 'setState'>; readonly inspection: Pick<Inspection, 'reaches'>;
   readonly own: Keepers; /** With the agreements that are genuine. */ readonly registers: () => Promise<readonly Register[]>;
   readonly clock: { now(): number; pause(ms: number): Promise<void> };
 };
@@ -59,16 +59,17 @@ export async function handOverBy(means: Means, { to, ...asked }: Asked & { reado
   const known = await registers();
   const register = known.find(({ server }) => server === to);
   const standby = register && standbyOf(register, as(Date.now()));
-  if (!standby) throw new Error(`No agreement in force with ${to} says that its policy server stands by: see \`aceso agreements list\`. Until there is one (\`aceso agreements draft --stand-by\`), bring your own back.`);
-  const rooms = await roomsFor(store, to, asked);
+  const rooms = register ? await roomsFor(store, to, asked) : [];
+  const task = { ...asked, reason, type: 'operator.hand-over' } as const;
+  if (!standby) throw await refusal(means, rooms, task, `No agreement in force with ${to} says that its policy server stands by: see \`aceso agreements list\`. Until there is one (\`aceso agreements draft --stand-by\`), bring your own back.`);
   const elsewhere = handedRooms(known, undecided).filter(({ partner }) => partner !== to);
   const isFor = async (roomId: RoomId): Promise<string | undefined> => {
-    const other = elsewhere.find((each) => each.roomId === roomId);
+    const other = elsewhere.find(({ roomId: id }) => id === roomId);
     return other ? `it is handed to ${other.partner}: first \`aceso policy-server take-back '${roomId}' --reason ${reason}\`` : unfit(homeserver, roomId, standby.theirs);
   };
   const reached = await inspection.reaches(standby.theirs.policyServer.serverName);
-  if (!reached.ok) throw new Error(`The homeserver doesn't reach ${standby.theirs.policyServer.serverName}, so nothing is handed to it: nobody could send. Call ${to}.`);
-  return carryOut(means, rooms, { ...asked, reason, type: 'operator.hand-over', named: standby.theirs.policyServer, unfit: isFor });
+  if (!reached.ok) throw await refusal(means, rooms, task, `The homeserver doesn't reach ${standby.theirs.policyServer.serverName}, so nothing is handed to it: nobody could send. Call ${to}.`);
+  return carryOut(means, rooms, { ...task, named: standby.theirs.policyServer, unfit: isFor });
 }
 
 /** By what is handed, and what was asked for, also in rooms that were replaced since. */
@@ -80,16 +81,18 @@ export async function takeBackBy(means: Means, asked: Asked): Promise<Tried> {
   const known = await registers();
   const rooms = handedRooms(known, undecided).filter(({ roomId, room: { id } }) => asked.all || roomId === asked.room || id === asked.room);
   if (rooms.length === 0) throw new Error('Nothing is handed over there.');
+  const task = { ...asked, reason, type: 'operator.take-back' } as const;
   const reached = await inspection.reaches(own.policyServer.serverName);
   // Where a partner's is away as well nobody sends now, and the room could go to another.
   const partners = known.filter(({ server }) => rooms.some(({ partner }) => partner === server)).flatMap((register) => standbyOf(register, as(Date.now()))?.theirs.policyServer.serverName ?? []);
   const judging = reached.ok ? [] : (await Promise.all(partners.map((server) => inspection.reaches(server)))).filter(({ ok }) => ok);
-  if (!reached.ok && judging.length > 0) throw new Error(`The homeserver doesn't reach ${own.policyServer.serverName} yet, so nothing is taken back: nobody could send. \`aceso doctor\` says more.`);
-  return carryOut(means, rooms, { ...asked, reason, type: 'operator.take-back', named: own.policyServer, unfit: (roomId) => unfit(homeserver, roomId, own) });
+  if (!reached.ok && judging.length > 0) throw await refusal(means, rooms, task, `The homeserver doesn't reach ${own.policyServer.serverName} yet, so nothing is taken back: nobody could send. \`aceso doctor\` says more.`);
+  return carryOut(means, rooms, { ...task, named: own.policyServer, unfit: (roomId) => unfit(homeserver, roomId, own) });
 }
 
-type Task = Asked & {
-  readonly reason: HandOverReason; readonly type: 'operator.hand-over' | 'operator.take-back'; readonly named: PolicyIdentity;
+type Handing = Asked & { readonly reason: HandOverReason; readonly type: 'operator.hand-over' | 'operator.take-back' };
+type Task = Handing & {
+  readonly named: PolicyIdentity;
   /** Why it can't be; undefined: it can. */
   readonly unfit: (roomId: RoomId) => Promise<string | undefined>;
 };
@@ -100,15 +103,20 @@ const WAITS_MS = 5000;
 const EVERY_MS = 200;
 
 async function carryOut(means: Means, rooms: readonly HandedRoom[], task: Task): Promise<Tried> {
-  const looked = await each(rooms, async (room) => ({ room, why: await task.unfit(room.roomId) }));
-  const fit = looked.flatMap(({ room, why }) => (why === undefined ? [room] : []));
-  const refused = looked.flatMap(({ room, why }) => (why === undefined ? [] : [resultOf(room, 'refused', why)]));
+  const looked = await each(rooms, async (room) => {
+    const why = await task.unfit(room.roomId);
+    return why === undefined ? { room } : { result: await refuse(means, room, task, why) };
+  });
+  const fit = looked.flatMap(({ room }) => room ?? []);
+  const refused = looked.flatMap(({ result }) => result ?? []);
   const results = [...refused, ...(task.dryRun ? fit.map((room) => resultOf(room, 'would', `${task.named.serverName} would judge there`)) : await bring(means, fit, task))];
   return { failed: results.some(({ outcome }) => outcome === 'refused'), json: results, text: table(['ROOM', '', 'WHY'], results.map(({ room, outcome, why }) => [room, outcome, why]), 'No room has people of that partner.') };
 }
 
 /** It is written down first: whatever runs then, or starts later, holds the rooms to it. */
-async function bring({ store, homeserver, clock, own }: Means, rooms: readonly HandedRoom[], { type, by, reason, named, unfit: isUnfit }: Task): Promise<readonly Result[]> {
+async function bring(means: Means, rooms: readonly HandedRoom[], task: Task): Promise<readonly Result[]> {
+  const { store, homeserver, clock, own } = means;
+  const { type, by, reason, named } = task;
   const { userId: policyUser } = own.policyServer;
   await store.receive(rooms.map(({ partner, room, roomId }) => ({ source: 'operator', key: randomUUID(), aggregate: { kind: 'agreement', id: partner }, at: as(Date.now()), body: { type, by, reason, roomId, room, policyUser } })));
   const isLeft = async ({ roomId }: HandedRoom): Promise<boolean> => !await names(homeserver, roomId, named);
@@ -123,10 +131,23 @@ async function bring({ store, homeserver, clock, own }: Means, rooms: readonly H
     const done = resultOf(room, 'done', `${named.serverName} judges there`);
     if (!left.includes(room)) return done;
     // It may have changed while it was waited for.
-    const why = await isUnfit(room.roomId);
+    const why = await task.unfit(room.roomId);
     const set = why === undefined ? await homeserver.setState(room.roomId, naming(named)) : undefined;
-    return set?.ok ? done : resultOf(room, 'refused', `${why ?? set?.error.message ?? ''}: it is written down, and done once Aceso runs and it can be`);
+    return set?.ok ? done : refuse(means, room, task, `${why ?? set?.error.message ?? ''}: it is written down, and done once Aceso runs and it can be`);
   });
+}
+
+/** Who asked for what, and why it isn't done, stands in the audit beside what is. */
+async function refuse({ store }: Means, room: HandedRoom, { type, by, reason, dryRun }: Handing, why: string): Promise<Result> {
+  const { partner, roomId } = room;
+  if (!dryRun) await store.audit([{ at: as(Date.now()), kind: 'agreement', aggregate: partner, action: type === 'operator.hand-over' ? 'policy.not-handed-over' : 'policy.not-taken-back', because: why, detail: { partner, room: roomId, by, reason } }]);
+  return resultOf(room, 'refused', why);
+}
+
+/** None of them is done. */
+async function refusal(means: Means, rooms: readonly HandedRoom[], asked: Handing, why: string): Promise<Error> {
+  await each(rooms, (room) => refuse(means, room, asked, why));
+  return new Error(why);
 }
 
 const resultOf = ({ room, roomId }: HandedRoom, outcome: Result['outcome'], why: string): Result => ({ room: room.id, roomId, outcome, why });

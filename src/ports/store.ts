@@ -79,7 +79,7 @@ export type EffectSettlement =
   | { readonly state: 'failed'; readonly code: string; readonly fact: FactBody };
 
 /** A line of the audit beside those of decisions. Never PHI. */
-export type AuditNote = AuditEntry & { readonly at: Millis; readonly kind: 'door' | 'courier' | 'config'; /** The source, or the door when it isn't known; the courier's seat; the worker whose configuration it is. */ readonly aggregate: string };
+export type AuditNote = AuditEntry & { readonly at: Millis; readonly kind: 'door' | 'courier' | 'config' | 'agreement'; /** The source, or the door when it isn't known; the courier's seat; the worker whose configuration it is; the partner. */ readonly aggregate: string };
 
 export type Store = {
   /** The time by which leases and timers go: the database's own, so that workers agree whose machines don't. On SQLite, this machine's. */

@@ -4,7 +4,7 @@ import { as, type RoomId } from '../../src/domain/brand.ts';
 import { fail, ok } from '../../src/domain/outcome.ts';
 import { handOverBy, takeBackBy, type Means } from '../../src/main/handOver.ts';
 import type { StateEvent } from '../../src/ports/homeserver.ts';
-import type { IncomingFact } from '../../src/ports/store.ts';
+import type { AuditNote, IncomingFact } from '../../src/ports/store.ts';
 import { entry, keepers, register } from '../support/agreements.ts';
 import { T0 } from '../support/reports.ts';
 
@@ -22,6 +22,7 @@ describe('A hand-over by command', () => {
   let registers: readonly Register[];
   let facts: IncomingFact[];
   let away: readonly string[];
+  let audited: AuditNote[];
   let now: number;
   /** What Aceso does, where it runs. */
   let running: () => void;
@@ -34,6 +35,7 @@ describe('A hand-over by command', () => {
   const means: Means = {
     store: {
       states: async (kind) => (kind === 'governed' ? rooms : []), undecidedOf: async () => facts,
+      audit: async (notes) => { audited.push(...notes); },
       receive: async (received) => { facts.push(...received); return []; },
     },
     homeserver: {
@@ -52,7 +54,7 @@ describe('A hand-over by command', () => {
   beforeEach(() => {
     rooms = [{ key: 'k', template: 'consult', roomId, servers: ['stanne.example', 'clinic.example'] }];
     registers = [agreedWith('clinic.example'), agreedWith('stanne.example')];
-    [facts, away] = [[], []];
+    [facts, away, audited] = [[], [], []];
     [now, running] = [0, () => undefined];
     states = new Map([[roomId, stateWith('policy.mercy.example')]]);
   });
@@ -88,6 +90,23 @@ describe('A hand-over by command', () => {
       expect(await handOver('stanne.example')).to.deep.equal([{ room: 'k', roomId, outcome: 'refused', why: `it is handed to clinic.example: first \`aceso policy-server take-back '${roomId}' --reason outage\`` }]);
       expect([facts.length, judges()], 'and nothing is done').to.deep.equal([undecided.length, 'policy.mercy.example']);
     }
+  });
+
+  it('that is refused is audited with who, why and which room, each of them where all are; a dry run isn\'t', async () => {
+    const said = (): unknown => audited.splice(0).map(({ kind, aggregate, action, because, detail }) => [kind, aggregate, action, because.slice(0, 31), detail]);
+    const line = (why: string, of = roomId): unknown => ['agreement', 'stanne.example', 'policy.not-handed-over', why, { partner: 'stanne.example', room: of, by: 'eve', reason: 'outage' }];
+    states.set(roomId, stateWith('policy.mercy.example').filter(({ stateKey }) => stateKey !== stanne.guardian));
+    await handOver('stanne.example', { dryRun: true });
+    expect(said()).to.deep.equal([]);
+    await handOver('stanne.example');
+    expect(said()).to.deep.equal([line(`${stanne.guardian} is not in it (never invited)`.slice(0, 31))]);
+    const ids = manyRooms(2);
+    away = ['policy.stanne.example'];
+    expect(await handOver('stanne.example').catch(String)).to.include('so nothing is handed to it');
+    expect(said()).to.deep.equal(ids.map((id) => line('The homeserver doesn\'t reach po', id)));
+    registers = [{ ...agreedWith('stanne.example'), agreements: [] }];
+    expect(await handOver('stanne.example', { room: 'r0:m' }).catch(String)).to.include('No agreement in force');
+    expect(said()).to.deep.equal([line('No agreement in force with stan', ids[0])]);
   });
 
   it('can be taken back in whatever room it was, by its key or its id: also where another took that room\'s place, and before it was decided', async () => {
