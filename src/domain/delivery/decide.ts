@@ -182,8 +182,8 @@ function membership(before: DeliveryState, body: FactOf<'recipient.membership'>,
     const isWaiting = state.eventId !== undefined && state.held?.code.startsWith('invitation-') === true;
     return went(isWaiting ? released(state) : state, evidence, { clearTimers: [INVITATION] });
   }
-  // Whoever answers for it knows already why nobody of theirs is there.
-  if (state.keepsRoom === 'closed' || state.held?.code === NO_AGREEMENT) return went(state, evidence);
+  // Whoever answers for it knows already why nobody of theirs is there; and what the rules keep back, no invitation lets go.
+  if (state.keepsRoom === 'closed' || state.held?.code === NO_AGREEMENT || state.held?.code === POLICY) return went(state, evidence);
   if ((body.membership === 'declined' || body.membership === 'left') && !hasAnswered(state) && !Object.values(state.members).some(isIn)) {
     return hold(state, { code: `invitation-${body.membership}`, reason: `${MEMBERSHIP_WORDS[body.membership]} before it was seen` }, at);
   }

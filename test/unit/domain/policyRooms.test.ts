@@ -3,7 +3,7 @@ import { as, type RoomId, type UserId } from '../../../src/domain/brand.ts';
 import type { Context, Decision } from '../../../src/domain/decision.ts';
 import { decideDelivery, lookupsOfDelivery } from '../../../src/domain/delivery/decide.ts';
 import type { DeliveryState } from '../../../src/domain/delivery/delivery.ts';
-import type { Fact, FactBody } from '../../../src/domain/fact.ts';
+import type { Fact, FactBody, Membership } from '../../../src/domain/fact.ts';
 import { personName, type Party } from '../../../src/domain/people/party.ts';
 import type { Judge, Question } from '../../../src/domain/policy/question.ts';
 import { decideRoom, lookupsOfRoom } from '../../../src/domain/rooms/decide.ts';
@@ -179,6 +179,14 @@ describe('Who may read a result, by the policy', () => {
     expect(deliver([...takenBack.slice(0, 2), [gone, after], [{ type: 'patient.changed' }, before]]).raise ?? [], 'what has left is not').to.deep.equal([]);
     const { labels: _, ...plain } = written as FactBody & { readonly labels?: unknown };
     expect(deliver([[plain, after], [ready, after]]).audit.at(-1)?.detail, 'consent is asked of what is labelled alone').not.to.have.property('consent');
+  });
+
+  it('kept back by the rules it stays held with their reason, whoever is invited, leaves or declines meanwhile', () => {
+    const heard = (...memberships: readonly Membership[]): readonly Step[] => memberships.map((membership): Step => [{ type: 'recipient.membership', userId: adaId, membership }, strict]);
+    for (const memberships of [['invited'], ['left', 'invited'], ['declined', 'invited', 'joined']] as const) {
+      const { state, raise } = deliver([[requested, strict], [ready, strict], ...heard(...memberships)]);
+      expect([state?.held?.code, state?.held?.reason, raise], memberships.join()).to.deep.equal(['policy', '@ada:stanne.example: Ask somebody else. [part2]', undefined]);
+    }
   });
 
   it('one of a team who is in the room may not: nothing is sent, for everybody there would read it', () => {
