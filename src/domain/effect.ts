@@ -34,7 +34,7 @@ export type EffectBody =
   | { readonly type: 'room.invite'; readonly roomId: RoomId; readonly userId: UserId }
   /** Sees whether the room that replaces `from` is the guardian's and as strict, and brings the courier there. */
   | { readonly type: 'room.follow'; readonly party: Party; readonly from: RoomId; readonly to: RoomId }
-  /** With a `blob`, its bytes go up as encrypted media and the content gets their `file`. `byConsent`: of a delivery that a patient's consent lets pass, it isn't done once the rules keep that back. */
+  /** With a `blob`, its bytes go up as encrypted media and the content gets their `file`. `byConsent`: of a delivery that needs a patient's consent, it isn't done while the rules keep that back. */
   | { readonly type: 'room.send'; readonly roomId: RoomId; readonly party: PartyId; readonly recipients: readonly UserId[]; readonly content: Sealed<Readonly<Record<string, unknown>>>; readonly blob?: BlobId; readonly byConsent?: DeliveryId }
   /** Asks the homeserver whether it shows an event of another server to those in the room. `again`: a membership, since it was heard meanwhile that it ended. */
   | { readonly type: 'event.confirm'; readonly roomId: RoomId; readonly eventId: EventId; readonly sender: UserId; readonly said: Claimed; readonly again?: true }

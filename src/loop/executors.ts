@@ -1,5 +1,5 @@
-import { as, type Millis, type RoomId, type SubjectId, type UserId } from '../domain/brand.ts';
-import type { DeliveryState } from '../domain/delivery/delivery.ts';
+import { as, type DeliveryId, type Millis, type RoomId, type SubjectId, type UserId } from '../domain/brand.ts';
+import { isKeptBack, POLICY, type DeliveryState } from '../domain/delivery/delivery.ts';
 import { relatedTo } from '../domain/encryptedEvent.ts';
 import { noAgreement } from '../domain/agreements/agreed.ts';
 import { fail, ok, type Outcome } from '../domain/outcome.ts';
@@ -15,7 +15,7 @@ import { confirm } from './confirming.ts';
 import { follow } from './following.ts';
 import { protect } from './protecting.ts';
 import { close, governedRoom, loadRoom, repair } from './repairing.ts';
-import { isGone, type Courier } from '../ports/courier.ts';
+import { isGone, type Courier, type SendFailure, type Sent } from '../ports/courier.ts';
 import type { Executors } from '../ports/executor.ts';
 import type { Faults } from '../ports/faults.ts';
 import type { Homeserver } from '../ports/homeserver.ts';
@@ -147,14 +147,15 @@ export function createExecutors(parts: ExecutorParts): Executors {
       // It may have ended since this was decided.
       const stranger = await strangerAmong(members.map(serverOf));
       if (stranger !== undefined) return fail(noAgreement(stranger).code, noAgreement(stranger).message, { retry: true });
-      if (body.byConsent !== undefined && ((await store.load({ kind: 'delivery', id: body.byConsent }))?.state as DeliveryState | undefined)?.held?.code === 'policy') return fail('policy', 'the rules keep it back by now');
       // What the homeserver told of its members counts before the keys go out, whichever effect's turn came first.
       for (const { userId, membership } of room?.untold ?? []) await courier.memberChanged(body.roomId, userId, membership);
       const file = body.blob === undefined ? undefined : await store.blob(body.blob);
       if (body.blob !== undefined && file === undefined) return fail('unreadable', 'the attachment is not in the database or can\'t be opened: restore the database with its keys.json', { retry: true });
-      const send = (responsible: readonly UserId[]): ReturnType<Courier['send']> => courier.send({
-        id, createdAt, mark: keys.pseudonym('txn', id), roomId: body.roomId, members, recipients: responsible, type: 'm.room.message', content: body.content, rotation: template().rotation, ...(file === undefined ? {} : { file }),
-      });
+      const send = async (responsible: readonly UserId[]): Promise<Outcome<Sent, SendFailure | typeof POLICY>> => {
+        // At the last instant: a consent may have been taken back since this was decided, and since it was looked into.
+        if (await isStopped(store, body.byConsent)) return fail(POLICY, 'the rules keep it back by now');
+        return courier.send({ id, createdAt, mark: keys.pseudonym('txn', id), roomId: body.roomId, members, recipients: responsible, type: 'm.room.message', content: body.content, rotation: template().rotation, ...(file === undefined ? {} : { file }) });
+      };
       const sent = await send(recipients);
       if (sent.ok) return ok({ type: 'room.send', ...sent.value });
       if (isGone(courier.status())) return noCourier(seat);
@@ -218,6 +219,13 @@ export function createExecutors(parts: ExecutorParts): Executors {
       return ok({ type: 'event.decrypt', eventId: event.event_id, eventType, sender, signedByOwner, relatesTo, content: Sealed.of(subject, content) });
     },
   };
+}
+
+/** Whether the rules keep a delivery back; one that can't be found, too. */
+async function isStopped(store: Pick<Store, 'load'>, delivery: DeliveryId | undefined): Promise<boolean> {
+  if (delivery === undefined) return false;
+  const found = await store.load({ kind: 'delivery', id: delivery });
+  return found === undefined || isKeptBack(found.state as DeliveryState);
 }
 
 /** Those of them who have a device that may get keys, as far as their servers say. */

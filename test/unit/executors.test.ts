@@ -66,8 +66,16 @@ describe('An effect that needs a device', () => {
     const byConsent = { ...send, body: { ...send.body, byConsent: as<DeliveryId>('d1') } };
     const outcome = await executors(2, { ...room(), ...{ held: { code: 'policy' } } })['room.send'](byConsent);
     expect(outcome.ok || [outcome.error.code, outcome.error.retry]).to.deep.equal(['policy', false]);
+    expect((await executors(2, { ...room(), ...{ keptBack: true, held: { code: 'server-away' } } })['room.send'](byConsent)).ok, 'whatever else it is held for').to.equal(false);
     expect(calls).to.deep.equal([]);
     expect((await executors(2, { ...room(), ...{ held: { code: 'waiting' } } })['room.send'](byConsent)).ok).to.equal(true);
+  });
+
+  it('looks for that when the device has heard of the members: what is taken back until then doesn\'t go', async () => {
+    const untold = [{ effect: as<DueEffect['id']>('member:$1'), userId: user, membership: 'join' as const }];
+    const told = { ...room({ untold }), get held() { return calls.length > 0 ? { code: 'policy' } : undefined; } };
+    const outcome = await executors(2, told)['room.send']({ ...send, body: { ...send.body, byConsent: as<DeliveryId>('d1') } });
+    expect([outcome.ok || outcome.error.code, calls]).to.deep.equal(['policy', [`${user} join`]]);
   });
 
   it('is not taken for told when the device was stopped meanwhile', async () => {

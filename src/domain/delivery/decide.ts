@@ -2,25 +2,22 @@ import { as, type EffectId, type EventId, type Millis } from '../brand.ts';
 import type { Context, Lookup, Settings, Timer } from '../decision.ts';
 import { lookupsOfPatient, type Patient } from '../care/care.ts';
 import { versionOf } from '../care/patient.ts';
-import type { Grant } from '../consent/consent.ts';
 import { withScope } from '../consent/scope.ts';
-import type { Effect } from '../effect.ts';
 import { NO_AGREEMENT, noAgreement, strangersAmong } from '../agreements/agreed.ts';
 import type { Fact, FactOf, Membership, RaisedFact } from '../fact.ts';
 import type { Party } from '../people/party.ts';
-import { lookupsOfMembers, mayRead, refusalWords } from '../policy/members.ts';
+import { lookupsOfMembers, mayRead, refusalWords, type Judged } from '../policy/members.ts';
 import { fileFailed, fileFetched, fileNoticed, fileSent, refusedNotices } from './decideFiles.ts';
-import { eventNames, fetchedFile, fetchEffects, fileEffects, fileLanes, fileOf, isFileHold, noticedFile } from './files.ts';
+import { eventNames, fetchedFile, fetchEffects, fileEffects, fileLanes, fileOf, holdCodeOf, isFileHold, isWhole, noticedFile } from './files.ts';
 import { AGREEMENT_ENDED, roomEnding, roomKept, takenOver, untilClosed } from './ending.ts';
-import { isIn, reaching, reachOf, sendEffect, sendLane, type Reach } from './send.ts';
-import { ANSWER_LIMIT, type DeliveryPhase, type DeliveryState, type Evidence } from './delivery.ts';
-import { hold, kept, released, releasedUnlessUnread, went, type DeliveryDecision } from './steps.ts';
+import { isIn, needsConsent, reaching, reachOf, sendEffect, sendLane, type Reach } from './send.ts';
+import { ANSWER_LIMIT, POLICY, type DeliveryPhase, type DeliveryState, type Evidence } from './delivery.ts';
+import { hold, kept, keptBack, letGo, noted, released, releasedUnlessUnread, went, type DeliveryDecision } from './steps.ts';
 
 const INVITATION = 'invitation';
 const SENDING = 'sending';
 const NO_RECIPIENT = 'no-recipient';
 const UNREADABLE = 'reply-unreadable';
-const POLICY = 'policy';
 /** What hasn't left by then is held: it waits behind another message to the same party, whose hold says why. */
 const SENDING_PATIENCE_MS = 30_000;
 
@@ -31,7 +28,7 @@ export const lookupsOfDelivery = ({ body }: Fact, state: DeliveryState | undefin
  * The life of a delivery (product M8; 42 CFR 493.1291(g)). Total: every fact in every phase has an outcome. Nothing is ever dropped:
  * what can't proceed carries a hold with its reason and owner, and leaves it by itself when what it waits for happens.
  */
-export const decideDelivery = (state: DeliveryState | undefined, fact: Fact, context: Context): DeliveryDecision => untilClosed(state, decided(state, fact, context));
+export const decideDelivery = (state: DeliveryState | undefined, fact: Fact, context: Context): DeliveryDecision => untilClosed(state, decided(noted(state), fact, context));
 
 function decided(state: DeliveryState | undefined, fact: Fact, context: Context): DeliveryDecision {
   const { body } = fact;
@@ -49,11 +46,13 @@ function decided(state: DeliveryState | undefined, fact: Fact, context: Context)
       return done(state, body, context, now);
     case 'effect.failed': {
       const file = fileOf(state, body.effect) ?? fetchedFile(state, body.effect);
-      if (file) return fileFailed(state, file, body, context, now);
-      if (state.eventId) return kept(state, 'already sent');
       // It was stopped because the rules kept it back, and they let it go meanwhile.
-      const isFree = body.code === POLICY && !state.held && state.party;
-      return { ...hold(state, { code: body.code, reason: body.message }, now), ...(isFree ? { raise: [wantRoom(state.id, isFree)] } : {}) };
+      const isFree = body.code === POLICY && !state.keptBack && state.party;
+      const again = isFree ? { raise: [wantRoom(state.id, isFree)] } : {};
+      if (file) return { ...fileFailed(state, file, body, context, now), ...again };
+      if (state.eventId) return kept(state, 'already sent');
+      if (state.held?.code === POLICY) return kept(state, 'the rules keep it back, whatever became of the attempt that was in hand');
+      return { ...hold(state, { code: body.code, reason: body.message }, now), ...again };
     }
     case 'reply.received':
       return answered(state, body, now);
@@ -109,24 +108,35 @@ function roomReady(before: DeliveryState, body: FactOf<'room.ready'>, context: C
   if (before.eventId) {
     const isAccepted = before.held?.code.startsWith('invitation-') === true && Object.values(body.members).includes('joined');
     const decision = isAccepted ? went(released({ ...before, members: body.members }), { at, what: MEMBERSHIP_WORDS.joined }) : kept(before, 'already sent');
-    return { ...decision, effects: before.party?.id === party.id ? fileEffects(before, reach) : [] };
+    if (before.party?.id !== party.id) return decision;
+    return needsConsent(before) && !isWhole(before) ? filesAsked(before, decision, reach, context, at) : { ...decision, effects: fileEffects(before, reach) };
   }
   if (before.party?.id !== party.id) return kept(before, 'a room is ready, of a party to which it is not addressed');
-  // Everybody in a room reads what is sent there: one who may not keeps it from going out, and a person answers for that.
-  const asked = mayRead(party, reach.recipients, context, { delivery: before.id, critical: before.critical, labels: before.labels?.reveal() ?? [], patient: before.content.subject, rule: before.rule });
+  const asked = rulesOver(before, reach, context);
   if (asked.refused.length > 0) {
-    const held = hold(before, { code: POLICY, reason: refusalWords(asked.refused) }, at);
+    const reason = refusalWords(asked.refused);
+    const held = hold(before.held?.code === POLICY && before.held.reason !== reason ? released(keptBack(before)) : keptBack(before), { code: POLICY, reason }, at);
     return { ...held, raise: [waits(before, context)], audit: [...held.audit, ...asked.audit] };
   }
-  const state: DeliveryState = { ...released(addressedTo(before, party)), phase: 'sending', roomId: body.roomId, seat: reach.seat, members: body.members };
-  const decision = went(state, { at, what: `its results room can be used; in it: ${present(body.members)}`, proof: body.roomId }, { effects: [sendEffectBy(asked.grants, state, reach)], ...(asked.grants.length === 0 ? {} : { raise: [waits(before, context)] }), timers: [sendingTimer(at)], clearTimers: [INVITATION] });
+  const state: DeliveryState = { ...letGo(released(addressedTo(before, party))), phase: 'sending', roomId: body.roomId, seat: reach.seat, members: body.members };
+  const decision = went(state, { at, what: `its results room can be used; in it: ${present(body.members)}`, proof: body.roomId }, { effects: [sendEffect({ ...state, content: state.content.map((content) => withScope(content, asked.grants)) }, reach)], ...(asked.grants.length === 0 ? {} : { raise: [waits(before, context)] }), timers: [sendingTimer(at)], clearTimers: [INVITATION] });
   return { ...decision, audit: [...decision.audit, ...asked.audit] };
 }
 
-/** By a consent it says how far that goes, and can be stopped as long as it hasn't left. */
-function sendEffectBy(grants: readonly Grant[], state: DeliveryState, reach: Reach): Effect {
-  const effect = sendEffect({ ...state, content: state.content.map((content) => withScope(content, grants)) }, reach);
-  return grants.length === 0 || effect.body.type !== 'room.send' ? effect : { ...effect, body: { ...effect.body, byConsent: state.id } };
+/** Everybody in a room reads what is sent there: one who may not keeps it from going out, and a person answers for that. */
+const rulesOver = ({ id, critical, labels, content, rule }: DeliveryState, { party, recipients }: Reach, context: Context): Judged =>
+  mayRead(party, recipients, context, { delivery: id, critical, labels: labels?.reveal() ?? [], patient: content.subject, rule });
+
+/** Its message is there, and files of it are still to come: whether they may is asked like the message. */
+function filesAsked(before: DeliveryState, { state = before, ...decision }: DeliveryDecision, reach: Reach, context: Context, at: Millis): DeliveryDecision {
+  const asked = rulesOver(before, reach, context);
+  const raise = [waits(before, context)];
+  const audit = [...decision.audit, ...asked.audit];
+  if (asked.refused.length === 0) return { ...decision, state: letGo(state), raise, audit, effects: fileEffects(before, reach) };
+  const back = keptBack(state);
+  if (back.held && !isFileHold(back)) return { ...decision, state: back, raise, audit };
+  const held = hold(back, { code: holdCodeOf(POLICY), reason: `its message is sent, its files are not: ${refusalWords(asked.refused)}` }, at);
+  return { ...held, raise, audit: [...audit, ...held.audit] };
 }
 
 /** What is known of its patient may change: then it is asked again. */
@@ -276,9 +286,12 @@ function retry(state: DeliveryState, { what, by }: Pick<Evidence, 'what' | 'by'>
 /** A consent or care team of its patient came, changed or ended: the rules may let it go now, or keep it back before it has left. */
 function askedAgain(state: DeliveryState, at: Millis): DeliveryDecision {
   const evidence = { what: 'asked again: something that is known of the patient has changed' };
-  if (state.eventId !== undefined || !state.party) return { state, audit: [] };
+  const isOnItsWay = state.eventId === undefined ? state.keptBack || state.phase === 'sending' : needsConsent(state) && !isWhole(state);
+  const isPassedOver = state.keptBack && !state.held && state.supersededBy !== undefined;
+  if (!isOnItsWay || isPassedOver || !state.party) return { state, audit: [] };
   if (state.held?.code === POLICY) return retry(state, evidence, at);
-  return state.phase === 'sending' ? went(state, { at, ...evidence }, { raise: [wantRoom(state.id, state.party)] }) : { state, audit: [] };
+  // Until they answer: it may have been taken back, and its turn may come first.
+  return went(keptBack(state), { at, ...evidence }, { raise: [wantRoom(state.id, state.party)] });
 }
 
 function assign(before: DeliveryState, body: FactOf<'operator.assign'>, at: Millis): DeliveryDecision {

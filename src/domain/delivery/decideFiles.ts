@@ -4,7 +4,7 @@ import { renderFile } from '../clinical/renderFile.ts';
 import type { Context } from '../decision.ts';
 import type { EffectResult } from '../effect.ts';
 import type { FactOf } from '../fact.ts';
-import type { DeliveryState, FileState } from './delivery.ts';
+import { POLICY, type DeliveryState, type FileState } from './delivery.ts';
 import { eventNames, fileEffect, holdCodeOf, isFileHold, isSettled, noticeEffects, withFile } from './files.ts';
 import { reaching } from './send.ts';
 import { hold, kept, released, went, type DeliveryDecision } from './steps.ts';
@@ -43,8 +43,10 @@ export function fileFetched(before: DeliveryState, file: FileState, result: Resu
 export function fileFailed(before: DeliveryState, file: FileState, { code, message, final }: FactOf<'effect.failed'>, { settings }: Context, at: Millis): DeliveryDecision {
   if (file.eventId) return kept(before, 'already sent');
   if (before.eventId === undefined) return kept(withFile(before, { ...file, missed: code }), 'its message is not sent yet: the file is asked for again when it is');
-  const state = final ? withFile(before, { ...file, failed: code }) : before;
-  const effects = final ? noticeEffects(state, file, FAILURE_WORDS[code] ?? 'the homeserver did not take it', settings) : [];
+  // What was only stopped may follow yet: its readers are told nothing.
+  const isOver = final && code !== POLICY;
+  const state = isOver ? withFile(before, { ...file, failed: code }) : before;
+  const effects = isOver ? noticeEffects(state, file, FAILURE_WORDS[code] ?? 'the homeserver did not take it', settings) : [];
   const reason = `its message is sent, ${file.name} is not: ${message}`;
   if (state.held && !isFileHold(state)) return went(state, { at, what: reason, proof: code }, { effects });
   return { ...hold(state, { code: holdCodeOf(code), reason }, at), effects };

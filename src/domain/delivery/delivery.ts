@@ -22,6 +22,8 @@ export type DeliveryState = {
   readonly phase: DeliveryPhase;
   /** The agreement with whose people got it is over, and they stay until it is closed: answered, by hand, or by another who took it over. */
   readonly keepsRoom?: 'open' | 'closed';
+  /** The rules keep it back, or are being asked again whether they do: nothing of it is sent, whatever becomes of `held`, until they let it go. */
+  readonly keptBack?: true;
   /** Set while it can't proceed, whatever its phase: why, and which human answers for it. */
   readonly held?: Hold;
   /** Who answers for it when it is held. */
@@ -50,6 +52,12 @@ export type DeliveryState = {
 export type FileState = DeliveryFile & { readonly eventId?: EventId; readonly failed?: string; readonly missed?: string; readonly refused?: Refusal; readonly noticeId?: EventId };
 
 export const ANSWER_LIMIT = 100;
+
+/** Held by: the rules. */
+export const POLICY = 'policy';
+
+/** What was stored before this was noted is so by its hold. */
+export const isKeptBack = ({ keptBack, held }: Pick<DeliveryState, 'keptBack' | 'held'>): boolean => keptBack === true || held?.code === POLICY;
 
 /** accepted → addressed → sending → sent → seen → answered. `sent`: its message is in the room; its files may still follow. */
 export type DeliveryPhase = 'accepted' | 'addressed' | 'sending' | 'sent' | 'seen' | 'answered';

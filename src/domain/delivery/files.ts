@@ -30,6 +30,9 @@ const isAwaited = (file: FileState): file is Awaited => 'awaited' in file && fil
 /** Sent, or never to be. */
 export const isSettled = ({ eventId, refused }: FileState): boolean => eventId !== undefined || refused !== undefined;
 
+/** Its message is in the room, and every file too, or never to be. */
+export const isWhole = ({ eventId, files = [] }: DeliveryState): boolean => eventId !== undefined && files.every(isSettled);
+
 /**
  * Sends what has not been sent yet, and asks again for what its sender did not give out. Asked for again, what is done stays done; what is being fetched is left alone, because what
  * comes for a former asking doesn't count (decision 17).

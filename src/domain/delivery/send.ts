@@ -20,8 +20,11 @@ export const isIn = (membership: Membership | undefined): boolean => membership 
 
 export const sendLane = (party: Party): string => `send:${party.id}`;
 
+/** Records that only a consent lets pass (42 CFR 2.31), whoever lets this one: nothing of it is sent once the rules keep it back. */
+export const needsConsent = ({ labels }: DeliveryState): boolean => labels?.reveal().includes('part2') === true;
+
 /** The message: its id is the transaction id, so that asking for it again sends nothing twice. */
-export const sendEffect = ({ id, content }: DeliveryState, { party, roomId, recipients, seat, destination }: Reach): Effect => ({
-  id: as<EffectId>(`send:${id}`), lane: sendLane(party), seat, ...(destination === undefined ? {} : { destination }),
-  body: { type: 'room.send', roomId, party: party.id, recipients, content },
+export const sendEffect = (state: DeliveryState, { party, roomId, recipients, seat, destination }: Reach): Effect => ({
+  id: as<EffectId>(`send:${state.id}`), lane: sendLane(party), seat, ...(destination === undefined ? {} : { destination }),
+  body: { type: 'room.send', roomId, party: party.id, recipients, content: state.content, ...(needsConsent(state) ? { byConsent: state.id } : {}) },
 });

@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { as } from '../../domain/brand.ts';
+import { isKeptBack } from '../../domain/delivery/delivery.ts';
 import type { GovernedRoom } from '../../domain/governed/governed.ts';
 import type { Organisation } from '../../domain/policy/agreement.ts';
 import type { RoomState } from '../../domain/rooms/room.ts';
@@ -57,7 +58,7 @@ async function look({ store, notes, worker }: PolicyParts, basis: string): Promi
 async function askAgain({ store, notes }: PolicyParts, revision: string, basis: string, done: readonly string[]): Promise<number> {
   const rooms = (await store.states('room')) as readonly RoomState[];
   const governed = (await store.states('governed')) as readonly GovernedRoom[];
-  const held = (await store.deliveries({ held: true, limit: ALL })).filter((delivery) => delivery.held?.code === 'policy');
+  const held = (await store.deliveries({ held: true, limit: ALL })).filter(isKeptBack);
   const at = as<IncomingFact['at']>(Date.now());
   const facts: readonly IncomingFact[] = [
     ...governed.map(({ key: id }): IncomingFact => ({ source: 'operator', key: randomUUID(), aggregate: { kind: 'governed', id }, at, body: { type: 'policy.changed', revision } })),

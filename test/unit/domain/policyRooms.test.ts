@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { as, type RoomId, type UserId } from '../../../src/domain/brand.ts';
+import { as, type BlobId, type RoomId, type UserId } from '../../../src/domain/brand.ts';
+import type { ConsentTerms } from '../../../src/domain/consent/consent.ts';
 import type { Context, Decision } from '../../../src/domain/decision.ts';
 import { decideDelivery, lookupsOfDelivery } from '../../../src/domain/delivery/decide.ts';
 import type { DeliveryState } from '../../../src/domain/delivery/delivery.ts';
@@ -177,8 +178,39 @@ describe('Who may read a result, by the policy', () => {
     expect(seen(deliver([...takenBack, [ready, before], [{ type: 'patient.changed' }, after], [ready, after], [stopped, after]])), 'given again while it was being stopped, it asks again').to.deep.equal(['room.wanted']);
     const gone: FactBody = { type: 'effect.done', effect: as('send:x'), kind: 'room.send', result: { type: 'room.send', eventId: as('$e'), devices: 1, withheld: 0 } };
     expect(deliver([...takenBack.slice(0, 2), [gone, after], [{ type: 'patient.changed' }, before]]).raise ?? [], 'what has left is not').to.deep.equal([]);
+    const failed = (code: string): FactBody => ({ type: 'effect.failed', effect: as('send:x'), kind: 'room.send', code, message: 'not now', final: false });
+    for (const meanwhile of [failed('server-away'), failed('no-member'), { type: 'room.blocked', code: 'room-unprotected', message: 'not now', members: {} }, { type: 'recipient.membership', userId: adaId, membership: 'left' }] satisfies readonly FactBody[]) {
+      expect(deliver([...takenBack, [ready, before], [meanwhile, before]]).state?.keptBack, `whatever becomes of the attempt in hand, and of its hold (${meanwhile.type})`).to.equal(true);
+    }
+    expect(deliver(takenBack).state?.keptBack, 'from the change on').to.equal(true);
+    expect(deliver([...takenBack, [ready, before], [failed('server-away'), before]]).state?.held?.reason, 'its hold says the rules\' reason').to.equal('@ada:stanne.example: Ask somebody else. [part2]');
+    expect(deliver([...takenBack, [ready, before], [failed('server-away'), before], [{ type: 'patient.changed' }, after], [ready, after]]).state, 'until they let it go').not.to.have.any.keys('keptBack', 'held');
+    const { keptBack: _back, ...stored } = deliver([...takenBack, [ready, before]]).state ?? {};
+    expect(decideDelivery(stored as DeliveryState, fact('delivery', { type: 'room.blocked', code: 'room-unprotected', message: 'not now', members: {} }), before).state?.keptBack, 'as it was stored before').to.equal(true);
     const { labels: _, ...plain } = written as FactBody & { readonly labels?: unknown };
     expect(deliver([[plain, after], [ready, after]]).audit.at(-1)?.detail, 'consent is asked of what is labelled alone').not.to.have.property('consent');
+  });
+
+  it('its files go by the same consent as its message: once it is taken back, none leaves, whether it was here, comes later or is tried again', () => {
+    const terms: ConsentTerms = { part2: true, provision: { type: 'permit', actors: [{ kind: 'person', identifiers: ada.identifiers }], purposes: ['TREAT'], exceptions: [] } };
+    const byConsent: Judge = (question) => (question.circumstances.consent ? { ...judge(question), allowed: true, rules: ['consented'] } : judge(question));
+    const before = contextWith([ada], byConsent);
+    const after: Context = { ...before, found: new Map([...before.found, [SUBJECT, { aggregate: { kind: 'patient', id: SUBJECT }, state: { id: SUBJECT, teams: {}, version: 3, consents: { c9: { source: 'ehr', terms: Sealed.of(SUBJECT, terms) } } } }]]) };
+    const files = [{ name: 'attachment-1', blob: as<BlobId>('b1'), content: Sealed.of(SUBJECT, {}) }];
+    const sent: FactBody = { type: 'effect.done', effect: as('send:x'), kind: 'room.send', result: { type: 'room.send', eventId: as('$e'), devices: 1, withheld: 0 } };
+    const stopped: FactBody = { type: 'effect.failed', effect: as('send:x:attachment-1'), kind: 'room.send', code: 'policy', message: 'the rules keep it back by now', final: true };
+    const gone: readonly Step[] = [[{ ...requested, files, content: Sealed.of(SUBJECT, { body: 'Text' }) } as FactBody, after], [ready, after], [sent, after]];
+    const [file] = deliver(gone).effects ?? [];
+    expect(file?.body).to.include({ type: 'room.send', blob: 'b1', byConsent: 'x' });
+    const asked = deliver([...gone, [{ type: 'patient.changed' }, before]]);
+    expect([seen(asked), asked.state?.keptBack]).to.deep.equal([['room.wanted'], true]);
+    const kept = deliver([...gone, [{ type: 'patient.changed' }, before], [ready, before]]);
+    expect([kept.effects ?? [], kept.state?.held?.code, kept.state?.keptBack, kept.raise?.map(({ body }) => body.type)]).to.deep.equal([[], 'attachment-policy', true, ['patient.waits']]);
+    const halted = deliver([...gone, [{ type: 'patient.changed' }, before], [stopped, before]]);
+    expect([seen(halted), halted.state?.held?.code], 'nobody is told that it can\'t be sent: it may follow').to.deep.equal([[], 'attachment-policy']);
+    const again = deliver([...gone, [{ type: 'patient.changed' }, before], [ready, before], [stopped, before], [{ type: 'patient.changed' }, after], [ready, after]]);
+    expect([again.effects?.map(({ id }) => id), again.state?.keptBack]).to.deep.equal([['send:x:attachment-1'], undefined]);
+    expect(seen(deliver([...gone, [stopped, after]])), 'given again while it was being stopped, it asks again').to.deep.equal(['room.wanted']);
   });
 
   it('kept back by the rules it stays held with their reason, whoever is invited, leaves or declines meanwhile', () => {
