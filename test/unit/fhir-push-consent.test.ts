@@ -83,7 +83,7 @@ describe('fhir-push takes what a patient consents to', () => {
     for (const condition of [{ dataPeriod: { start: '2026-01-01' } }, { class: [{ system: 'http://hl7.org/fhir/resource-types', code: 'Observation' }] }, { code: [{ text: 'x' }] }, { action: [{ coding: [{ code: 'correct' }] }] }]) expect((await termsOf({ provision: condition }))?.provision.unchecked, JSON.stringify(condition)).to.equal(true);
     expect((await termsOf({ verification: [{ verified: false }] }))?.provision.unchecked).to.equal(true);
     expect((await termsOf({ verification: [{ verified: false }, { verified: true }] }))?.provision).not.to.have.property('unchecked');
-    expect((await termsOf({ provision: { securityLabel: [{ code: 'PSY' }] } }))?.provision.labels).to.deep.equal(['other']);
+    for (const code of ['PSY', 'ETHUD', 'OPIOIDUD', 'SUD', 'ETH']) expect((await termsOf({ provision: { securityLabel: [{ code }] } }))?.provision.labels, `${code}: what else is under Part 2 isn't meant`).to.deep.equal(['other']);
   });
 
   it('none whose patient can\'t be named, that is too much, beside results, or of a source that may not', async () => {

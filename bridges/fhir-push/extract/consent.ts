@@ -1,6 +1,7 @@
 /** Consent as what a patient permits and denies of records under 42 CFR Part 2. Nothing is concluded that it doesn't say; what can't be told is said to be unclear. */
 import type { Actor, ConsentTerms, Provision } from '../../../src/domain/consent/consent.ts';
 import { isPart2, labelOf } from '../../../src/domain/policy/labels.ts';
+import type { Label } from '../../../src/domain/policy/words.ts';
 import type { ConsentNews } from '../../../src/ports/bridge.ts';
 import { child, children, text } from '../node.ts';
 import type { Node } from '../node.ts';
@@ -67,11 +68,14 @@ const provisionOf = (node: Node, located: Located, scope: Scope): Provision => {
     ...(type === 'permit' || type === 'deny' ? { type } : {}), ...instant('from', text(period, 'start'), 'start'), ...instant('until', text(period, 'end'), 'end'),
     ...(actors.length === 0 ? {} : { actors: recipientsAmong(actors).flatMap((actor) => actorOf(actor, located, scope)) }),
     ...(purposes.length === 0 ? {} : { purposes: codes(purposes) }),
-    ...(labels.length === 0 ? {} : { labels: [...new Set(labels.map((each) => labelOf(text(each, 'code')) ?? 'other'))] }),
+    ...(labels.length === 0 ? {} : { labels: [...new Set(labels.map((each) => labelIn(text(each, 'code') ?? '')))] }),
     ...(isChecked(node) ? {} : { unchecked: true }),
     exceptions: children(node, 'provision').map((each) => provisionOf(each, located, scope)),
   };
 };
+
+/** A sensitivity (alcohol, opioids) counts as Part 2 in what protects; a consent to that one is none to the others. */
+const labelIn = (code: string): Label | 'other' => (isPart2(code) ? 'part2' : labelOf(code) === 'restricted' ? 'restricted' : 'other');
 
 /** `action` that is none of disclosing; classes, codes, dates and instances of data: nothing here looks at them. */
 const isChecked = (node: Node): boolean => {
