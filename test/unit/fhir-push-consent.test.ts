@@ -86,6 +86,22 @@ describe('fhir-push takes what a patient consents to', () => {
     for (const code of ['PSY', 'ETHUD', 'OPIOIDUD', 'SUD', 'ETH']) expect((await termsOf({ provision: { securityLabel: [{ code }] } }))?.provision.labels, `${code}: what else is under Part 2 isn't meant`).to.deep.equal(['other']);
   });
 
+  it('what takes back or denies each time that it is sent, also where every version of a source looks alike; what permits once', async () => {
+    const denial = { provision: { type: 'deny' } };
+    for (const more of [{}, { status: 'draft' }, { status: 'inactive' }, {}, { status: 'inactive' }, denial, denial, { policyRule: { coding: [{ code: 'OPTOUT' }] }, provision: undefined }, { provision: { type: 'permit', provision: [{ actor: [actor(practitioner)] }] } }]) await put(consent({ meta: { versionId: '1' }, ...more }));
+    expect(door.consents.map(({ terms }) => terms?.provision.type ?? terms?.base ?? 'ended'), 'all but the permission that was said before').to.deep.equal(['permit', 'ended', 'ended', 'ended', 'deny', 'deny', 'deny', 'permit']);
+  });
+
+  it('none whose own name can\'t be told: an absolute one, of a source whose base isn\'t known', async () => {
+    const pushed = (): ReturnType<Endpoint['send']> => door.send({ body: { resourceType: 'Bundle', type: 'collection', entry: [{ fullUrl: 'https://ehr.mercy.example/r4/Consent/c1', resource: consent() }] } });
+    expect((await pushed()).status).to.equal(422);
+    expect(door.consents).to.deep.equal([]);
+    door = await endpoint({ ...MAY, fhirBase: 'https://ehr.mercy.example/r4' });
+    expect((await pushed()).status).to.equal(200);
+    await put(consent({ status: 'inactive' }));
+    expect(door.consents.map((each) => each.consent)).to.deep.equal(['Consent/c1', 'Consent/c1']);
+  });
+
   it('none whose patient can\'t be named, that is too much, beside results, or of a source that may not', async () => {
     const unnamed = await put(consent({ patient: { display: 'Rosa Quintana' } }));
     expect([unnamed.status, issuesOf(unnamed)]).to.deep.equal([422, ['required Consent.patient']]);

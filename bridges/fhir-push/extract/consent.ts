@@ -1,4 +1,5 @@
 /** Consent as what a patient permits and denies of records under 42 CFR Part 2. Nothing is concluded that it doesn't say; what can't be told is said to be unclear. */
+import { randomUUID } from 'node:crypto';
 import type { Actor, ConsentTerms, Provision } from '../../../src/domain/consent/consent.ts';
 import { isPart2, labelOf } from '../../../src/domain/policy/labels.ts';
 import type { Label } from '../../../src/domain/policy/words.ts';
@@ -22,6 +23,8 @@ export const consentOf = (located: Located, scope: Scope): { readonly news: Cons
   const refused = (code: Issue['code'], diagnostics: string, at = path): { readonly issues: readonly Issue[] } => ({ issues: [problem(code, diagnostics, at)] });
   const consent = ownName(located, scope);
   if (consent === undefined) return refused('required', 'An id or an identifier is required: nothing else could name it again.');
+  // Sent by itself it has another name, and what takes it back would be about another Consent.
+  if (/^https?:/iu.test(consent) && scope.source.fhirBase === undefined) return refused('business-rule', 'Which Consent this is can\'t be told: its fullUrl is an absolute address, and Aceso doesn\'t know that of this source. Have fhir_base set for it, or send it by PUT.');
   const patient = child(node, 'patient');
   const target = scope.resolve(patient, located);
   const type = referencedType(patient, target);
@@ -32,8 +35,15 @@ export const consentOf = (located: Located, scope: Scope): { readonly news: Cons
   if (all.length > MOST_PROVISIONS || all.some((each) => children(each, 'actor').length > MOST_ACTORS)) return refused('too-costly', `A Consent has at most ${MOST_PROVISIONS} provisions, and each at most ${MOST_ACTORS} actors.`, `${path}.provision`);
   const terms = keys.length === 0 || text(node, 'status') !== 'active' ? undefined : termsOf(located, scope);
   if (!isStorable(terms?.provision)) return refused('value', `Identifiers and references are at most ${LONGEST} characters long, with their system, and no text has a NUL character.`);
-  return { news: { key: keyOf(node, [terms, consent, keys]), source: scope.source.id, consent, patientKeys: keys, ...(terms === undefined ? {} : { terms }), ...writtenAt(node) } };
+  return { news: { key: keyOf(node, mayRepeat(terms) ? [terms, consent, keys] : randomUUID()), source: scope.source.id, consent, patientKeys: keys, ...(terms === undefined ? {} : { terms }), ...writtenAt(node) } };
 };
+
+/**
+ * Where a source's versions all look alike, a permission in the words of a former one may be that one, come late: it is taken once. What takes back or denies counts each time that it is
+ * said; said again, it changes nothing.
+ */
+const mayRepeat = (terms: ConsentTerms | undefined): boolean => terms !== undefined && terms.base !== 'deny' && permitsOnly(terms.provision);
+const permitsOnly = ({ type, exceptions }: Provision): boolean => type !== 'deny' && exceptions.every((each) => each.type !== undefined && permitsOnly(each));
 
 const provisionsIn = (provision: Node | undefined): readonly Node[] => (provision === undefined ? [] : [provision, ...children(provision, 'provision').flatMap(provisionsIn)]);
 
