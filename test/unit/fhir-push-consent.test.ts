@@ -82,7 +82,12 @@ describe('fhir-push takes what a patient consents to', () => {
     expect(await actorsOf(actor({ reference: 'RelatedPerson/3' })), 'the family gets no results here').to.deep.equal([]);
     for (const condition of [{ dataPeriod: { start: '2026-01-01' } }, { class: [{ system: 'http://hl7.org/fhir/resource-types', code: 'Observation' }] }, { code: [{ text: 'x' }] }, { action: [{ coding: [{ code: 'correct' }] }] }]) expect((await termsOf({ provision: condition }))?.provision.unchecked, JSON.stringify(condition)).to.equal(true);
     expect((await termsOf({ verification: [{ verified: false }] }))?.provision.unchecked).to.equal(true);
-    expect((await termsOf({ verification: [{ verified: false }, { verified: true }] }))?.provision).not.to.have.property('unchecked');
+    expect((await termsOf({ verification: [{ verified: true, verificationDate: '2026-01-01' }, { verified: false }] }))?.provision.unchecked, 'a word that confirms it may be the older one').to.equal(true);
+    expect((await termsOf({ verification: [{ verified: true }] }))?.provision).not.to.have.property('unchecked');
+    for (const [end, unread] of [['2026-11-30', undefined], ['2026-11-30T10:00:00Z', undefined], ['2026', undefined], ['2026-11-30T10:00:60Z', true], ['2026-11-30T10:00:00', true], ['2026-02-30', true]] as const) {
+      const { status } = await put(consent({ id: 'dated', provision: { type: 'permit', actor: [actor(practitioner)], ...TREAT, period: { end } } }));
+      expect(status === 422 ? true : door.consents.at(-1)?.terms?.provision.unchecked, `${end}: refused, or unchecked`).to.equal(unread);
+    }
     for (const code of ['PSY', 'ETHUD', 'OPIOIDUD', 'SUD', 'ETH']) expect((await termsOf({ provision: { securityLabel: [{ code }] } }))?.provision.labels, `${code}: what else is under Part 2 isn't meant`).to.deep.equal(['other']);
   });
 

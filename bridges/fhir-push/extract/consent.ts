@@ -12,7 +12,7 @@ import { referencedType } from '../reference.ts';
 import type { Located, Scope } from '../reference.ts';
 import { holderNames, namesOf } from './care.ts';
 import { patientKeys } from './patient.ts';
-import { hasNul, instant, keyOf, LONGEST, organisationNames, ownName, writtenAt } from './staff.ts';
+import { hasNul, instant, isInstant, keyOf, LONGEST, organisationNames, ownName, writtenAt } from './staff.ts';
 
 /** More would be a rule book, not what somebody signed; each is read whenever a labelled result of the patient is sent. */
 const MOST_PROVISIONS = 200;
@@ -62,9 +62,8 @@ const termsOf = (located: Located, scope: Scope): ConsentTerms | undefined => {
   if (!part2 && about.length > 0 && about.every((code) => OF_SOMETHING_ELSE.has(code))) return undefined;
   const base = rule.some((code) => code.startsWith('OPTOUT')) ? 'deny' : rule.some((code) => code.startsWith('OPTIN')) ? 'permit' : undefined;
   const provision = root === undefined ? { exceptions: [] } : provisionOf(root, located, scope);
-  // Somebody was asked whether the patient meant it, and didn't confirm it.
-  const verified = children(node, 'verification').map((each) => text(each, 'verified'));
-  const unconfirmed = verified.includes('false') && !verified.includes('true');
+  // Somebody was asked whether the patient meant it, and didn't confirm it; which word was the last isn't certain, for their dates may be left out.
+  const unconfirmed = children(node, 'verification').some((each) => text(each, 'verified') === 'false');
   return { part2, ...(base === undefined ? {} : { base }), provision: unconfirmed ? { ...provision, unchecked: true } : provision };
 };
 
@@ -87,10 +86,11 @@ const provisionOf = (node: Node, located: Located, scope: Scope): Provision => {
 /** A sensitivity (alcohol, opioids) counts as Part 2 in what protects; a consent to that one is none to the others. */
 const labelIn = (code: string): Label | 'other' => (isPart2(code) ? 'part2' : labelOf(code) === 'restricted' ? 'restricted' : 'other');
 
-/** `action` that is none of disclosing; classes, codes, dates and instances of data: nothing here looks at them. */
+/** A period that can't be read; `action` that is none of disclosing; classes, codes, dates and instances of data: nothing here looks at them. */
 const isChecked = (node: Node): boolean => {
   const actions = children(node, 'action').flatMap(codesIn);
-  return (children(node, 'action').length === 0 || actions.some((code) => code === 'disclose' || code === 'access')) && ['class', 'code', 'data'].every((name) => children(node, name).length === 0) && child(node, 'dataPeriod') === undefined;
+  const isDated = ['start', 'end'].every((edge) => isInstant(text(child(node, 'period'), edge)));
+  return isDated && (children(node, 'action').length === 0 || actions.some((code) => code === 'disclose' || code === 'access')) && ['class', 'code', 'data'].every((name) => children(node, name).length === 0) && child(node, 'dataPeriod') === undefined;
 };
 
 /** Primary and other recipients of information (v3-ParticipationType). Where actors have other parts alone, it isn't clear who may not have it. */

@@ -135,6 +135,13 @@ export const instant = <Name extends string>(name: Name, written: string | undef
   return { [name]: as<Millis>(edge === 'end' ? endOf(written ?? '', at) : at) } as { readonly [name in Name]?: Millis };
 };
 
+/** Whether a date or time is one that `instant` reads as it was meant (FHIR R4 §2.24.0.1 dateTime): none is left out, none runs over into the next month. */
+export const isInstant = (written: string | undefined): boolean => {
+  if (written === undefined) return true;
+  const [, day = ''] = /^(\d{4}(?:-\d{2}(?:-\d{2})?)?)(?:T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2}))?$/u.exec(written) ?? [];
+  return day !== '' && !Number.isNaN(Date.parse(written)) && new Date(day).toISOString().startsWith(day);
+};
+
 const endOf = (written: string, at: number): number => {
   const date = new Date(at);
   if (/^\d{4}$/u.test(written)) return Date.UTC(date.getUTCFullYear() + 1, 0);

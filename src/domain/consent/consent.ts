@@ -76,11 +76,13 @@ function effectOf(provision: Provision, base: Provision['type'], above: Partial<
   const fit = fitOf(provision, asked);
   if (fit === 'no') return undefined;
   const said = { ...above, ...saidIn(provision, above, asked) };
-  const exceptions = provision.exceptions.map((exception) => effectOf(exception, undefined, said, asked));
+  // One without a type, which R4 asks for there, may have been meant to deny.
+  const exceptions = provision.exceptions.map((exception) => effectOf({ type: 'deny', ...exception }, undefined, said, asked));
   if (exceptions.includes('deny')) return 'deny';
   const permitted = exceptions.find((each) => each !== undefined);
   if (permitted !== undefined && fit === 'yes') return permitted;
-  const type = provision.type ?? base;
+  // Under a policy that denies everything, R4 lets the provision itself have no type: one that permits contradicts it.
+  const type = base === 'deny' ? base : (provision.type ?? base);
   if (type !== 'permit') return type;
   const { to, purposes, until } = said;
   return fit === 'yes' && to !== undefined && purposes !== undefined ? { to, purposes, ...(until === undefined ? {} : { until }) } : undefined;

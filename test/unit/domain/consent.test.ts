@@ -63,6 +63,9 @@ describe('A Part 2 record may be disclosed to somebody for treatment (42 CFR 2.3
     ['not where another denies it on a condition that can\'t be checked', [consent(permit()), consent(deny({ unchecked: true }))], false],
     ['not where another denies it about other labels, which it may have too', [consent(permit()), consent(deny({ labels: ['other'] }))], false],
     ['where the patient\'s family is denied', [consent(permit()), consent(deny({ actors: [] }))], true],
+    ['not where an exception doesn\'t say whether it permits or denies', [consent(permit({ exceptions: [{ actors: [her], exceptions: [] }] }))], false],
+    ['where an exception that doesn\'t say so is about another', [consent(permit({ exceptions: [{ actors: [another], exceptions: [] }] }))], true],
+    ['not by a provision that permits under a policy that denies everything', [consent(permit(), { base: 'deny' })], false],
     ['not where a policy denies everything', [consent(permit()), consent({ exceptions: [] }, { base: 'deny' })], false],
   ];
   for (const [given, consents, then] of CASES) it(given, () => expect(covers(...consents).length > 0).to.equal(then));
