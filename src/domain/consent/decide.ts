@@ -18,7 +18,9 @@ const postLookup = ({ system, value }: Identifier, body: Fact['body']): readonly
  */
 export function decideConsent(before: ConsentSaid | undefined, { aggregate: { id }, body }: Fact, { found }: Pick<Context, 'found'>): Decision<ConsentSaid | undefined> {
   if (body.type !== 'consent.said') return { state: before, audit: [{ action: 'consent.ignored', because: `a consent has no rule for ${body.type}` }] };
-  const { source, patients, writtenAt } = body;
+  const { source, patients } = body;
+  // A version that doesn't say when it was written doesn't make an older one newer.
+  const writtenAt = body.writtenAt ?? before?.writtenAt;
   if (writtenAt !== undefined && before?.writtenAt !== undefined && writtenAt < before.writtenAt) return { state: before, audit: [{ action: 'consent.older', because: 'the source wrote it before what it said last', detail: { source, consent: id } }] };
   const terms = body.terms?.map((each) => marked(each, (identifiers) => isKnown(identifiers, source, found)));
   const state: ConsentSaid = { source, patients, ...(terms === undefined ? {} : { terms }), ...(writtenAt === undefined ? {} : { writtenAt }) };

@@ -100,6 +100,7 @@ describe('What a source says of a Consent', () => {
   it('by an older version that comes late changes nothing, and is audited', () => {
     const decision = run([{ ...ended, writtenAt: T0 }, said({ writtenAt: as(T0 - 1) })]);
     expect([decision.state?.terms, told(decision), decision.audit[0]?.action]).to.deep.equal([undefined, [], 'consent.older']);
+    expect(run([said({ writtenAt: T0 }), ended, said({ writtenAt: as(T0 - 1) })]).audit[0]?.action, 'with one in between that doesn\'t say when').to.equal('consent.older');
   });
   it('marks whom it names and the directory doesn\'t know, by identifier or by post; said again once they are known, it is another', () => {
     const post: Actor = { kind: 'person', identifiers: [{ system: 'urn:aceso:source:ehr:fhir', value: 'PractitionerRole/9' }] };
