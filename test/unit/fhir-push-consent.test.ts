@@ -110,6 +110,10 @@ describe('fhir-push takes what a patient consents to', () => {
   it('none whose patient can\'t be named, that is too much, beside results, or of a source that may not', async () => {
     const unnamed = await put(consent({ patient: { display: 'Rosa Quintana' } }));
     expect([unnamed.status, issuesOf(unnamed)]).to.deep.equal([422, ['required Consent.patient']]);
+    const referred = await put(consent({ patient: { reference: 'Patient/7' } }));
+    expect([referred.status, issuesOf(referred)], 'by a reference alone').to.deep.equal([422, ['required Consent.patient']]);
+    expect((await put(consent({ status: 'inactive', patient: { reference: 'Patient/7' } }))).status, 'it is taken back so, all the same').to.equal(200);
+    door.consents.length = 0;
     const many = await put(consent({ provision: { provision: Array.from({ length: 200 }, () => ({ type: 'deny' })) } }));
     expect([many.status, issuesOf(many)]).to.deep.equal([422, ['too-costly Consent.provision']]);
     const long = await put(consent({ provision: { provision: [{ type: 'permit', actor: [actor({ type: 'Practitioner', identifier: { system: 's', value: 'x'.repeat(300) } })] }] } }));

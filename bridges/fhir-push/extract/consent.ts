@@ -35,6 +35,8 @@ export const consentOf = (located: Located, scope: Scope): { readonly news: Cons
   if (all.length > MOST_PROVISIONS || all.some((each) => children(each, 'actor').length > MOST_ACTORS)) return refused('too-costly', `A Consent has at most ${MOST_PROVISIONS} provisions, and each at most ${MOST_ACTORS} actors.`, `${path}.provision`);
   const terms = keys.length === 0 || text(node, 'status') !== 'active' ? undefined : termsOf(located, scope);
   if (!isStorable(terms?.provision)) return refused('value', `Identifiers and references are at most ${LONGEST} characters long, with their system, and no text has a NUL character.`);
+  // A denial would be heard by results that name the patient so, and by no others.
+  if (terms !== undefined && keys.every((key) => key.startsWith(`${scope.localSystem}|`))) return refused('required', 'The patient is named by a reference alone: give an identifier too, as results do.', `${path}.patient`);
   return { news: { key: keyOf(node, mayRepeat(terms) ? [terms, consent, keys] : randomUUID()), source: scope.source.id, consent, patientKeys: keys, ...(terms === undefined ? {} : { terms }), ...writtenAt(node) } };
 };
 
