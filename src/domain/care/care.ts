@@ -55,6 +55,12 @@ export function caredForBy(patient: Patient | undefined, party: Party | undefine
   return [...new Set(teams.map(({ source }) => source))].sort();
 }
 
+/** When somebody's time in it begins or ends. */
+export function turnsOfCare({ carers, ...team }: Care): readonly Millis[] {
+  const periods: readonly Period[] = [team, ...carers, ...carers.flatMap(({ holder }) => holder ?? [])];
+  return periods.flatMap(({ from, until }) => [from, until]).filter((at) => at !== undefined);
+}
+
 /** Every name of somebody at this moment, with the posts that they hold (`PractitionerRole/9`). */
 export function namesNow(party: Party): ReadonlySet<string> {
   const posts = Object.values(party.fed ?? {}).flatMap(({ source, posts: held = [] }) => held.map((value) => identifierName({ system: ownSystem(source), value })));

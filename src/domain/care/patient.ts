@@ -1,8 +1,8 @@
 import { as, type DeliveryId, type Millis, type SubjectId } from '../brand.ts';
-import { turnsOf, type Consent } from '../consent/consent.ts';
+import { turnsOf } from '../consent/consent.ts';
 import type { Context, Decision } from '../decision.ts';
 import type { Fact, RaisedFact } from '../fact.ts';
-import { isOver, type Care, type Patient } from './care.ts';
+import { isOver, turnsOfCare, type Care, type Patient } from './care.ts';
 
 const TURN = 'turn';
 
@@ -30,16 +30,16 @@ export function decidePatient(before: Patient | undefined, { aggregate, body }: 
 /** How often what is known of a patient has changed: whoever was judged by it says by which. */
 export const versionOf = (patient: Patient | undefined): number => patient?.version ?? 0;
 
-/** Everybody who waits is told, and the next instant at which a consent begins or ends is a change too. */
+/** Everybody who waits is told, and the next instant at which a consent or somebody's care begins or ends is a change too. */
 function changed({ waiting = [], ...patient }: Patient, now: Millis): Decision<Patient> {
-  const next = nextTurn(Object.values(patient.consents ?? {}), now);
+  const next = nextOf([...Object.values(patient.consents ?? {}).flatMap(turnsOf), ...Object.values(patient.teams).flatMap(turnsOfCare)], now);
   return { state: { ...patient, version: versionOf(patient) + 1 }, names: [patient.id], raise: waiting.map(tell), audit: [], ...(next === undefined ? { clearTimers: [TURN] } : { timers: [{ name: TURN, dueAt: next }] }) };
 }
 
 const tell = (delivery: DeliveryId): RaisedFact => ({ aggregate: { kind: 'delivery', id: delivery }, body: { type: 'patient.changed' } });
 
-const nextTurn = (consents: readonly Consent[], now: Millis): Millis | undefined => {
-  const turns = consents.flatMap(turnsOf).filter((at) => at > now);
+const nextOf = (all: readonly Millis[], now: Millis): Millis | undefined => {
+  const turns = all.filter((at) => at > now);
   return turns.length === 0 ? undefined : turns.reduce((first, at) => (at < first ? at : first));
 };
 

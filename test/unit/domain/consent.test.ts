@@ -135,6 +135,9 @@ describe('A delivery that the rules keep back', () => {
     expect(decision.timers).to.deep.equal([{ name: 'turn', dueAt: later(5) }]);
     const begun = decidePatient({ ...(decision.state ?? { id: SUBJECT, teams: {} }), waiting: [as('d1')] }, { id: as('f'), aggregate: { kind: 'patient', id: SUBJECT }, at: later(5), body: { type: 'timer.due', name: 'turn' } }, { now: later(5) });
     expect([told(begun), begun.timers]).to.deep.equal([['d1 patient.changed'], [{ name: 'turn', dueAt: later(7) }]]);
+    const carers = [{ identifiers: [], from: later(4), until: later(8), holder: { identifiers: [], until: later(6) } }];
+    const caring = (now: number): unknown => run([T0, { type: 'patient.care', team: 't', care: { source: EHR, active: true, until: later(9), carers } }], [later(now), { type: 'timer.due', name: 'turn' }]).timers?.[0]?.dueAt;
+    expect([0, 4, 6, 8].map(caring), 'or as somebody\'s care does').to.deep.equal([later(4), later(6), later(8), later(9)]);
     expect(run([T0, given(permit({ until: later(9) }))], [later(9), { type: 'timer.due', name: 'turn' }]).clearTimers).to.deep.equal(['turn']);
   });
 });
