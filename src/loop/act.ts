@@ -6,6 +6,7 @@ import type { Faults } from '../ports/faults.ts';
 import type { EffectClaim, EffectSettlement, Store } from '../ports/store.ts';
 import { NO_COURIER } from './executors.ts';
 import { LEASE_MS, type Hands } from './lease.ts';
+import { isLogged } from './logged.ts';
 import { nextWait } from './patience.ts';
 import type { Slots } from './slots.ts';
 import { errorCode, type Log, type LogFields, type Metrics } from '../ports/telemetry.ts';
@@ -54,7 +55,7 @@ async function actOnOne(parts: ActParts, wakes: Wakes, claim: EffectClaim): Prom
     metrics.count('effects_settled', { type: effect.body.type, state: settlement.state });
     metrics.observe('effect_seconds', (performance.now() - started) / 1000, { type: effect.body.type });
     if (settlement.state === 'done') log.info('effect.done', ids);
-    else log.warn(`effect.${settlement.state}`, { ...ids, code: settlement.code, attempts: claim.attempts + 1 });
+    else if (isLogged(settlement)) log.warn(`effect.${settlement.state}`, { ...ids, code: settlement.code, attempts: claim.attempts + 1 });
   } catch (error) {
     // Not recorded: the lease runs out, and the effect is done again under the same id.
     log.error('effect.not-settled', { ...ids, error: errorCode(error) });
