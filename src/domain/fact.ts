@@ -117,6 +117,8 @@ export type FactBody =
   | { readonly type: 'patient.consent'; readonly consent: string; readonly said?: Consent }
   /** For a patient: the rules keep a delivery back, by what was known of them then. */
   | { readonly type: 'patient.waits'; readonly delivery: DeliveryId; readonly version: number }
+  /** For a patient: everything of a delivery has left, and it needs to be told of nothing more. */
+  | { readonly type: 'patient.settled'; readonly delivery: DeliveryId }
   /** For a delivery that waits: something that is known of its patient has changed. */
   | { readonly type: 'patient.changed' }
   /** A post is somebody else's by now. `next`: what is said of them, once it is free. */

@@ -20,6 +20,8 @@ export function decidePatient(before: Patient | undefined, { aggregate, body }: 
     case 'patient.waits':
       if (body.version !== versionOf(before)) return { state: patient, raise: [tell(body.delivery)], audit: [] };
       return { state: { ...patient, waiting: [...new Set([...(patient.waiting ?? []), body.delivery])] }, names: [patient.id], audit: [] };
+    case 'patient.settled':
+      return { state: before && { ...before, ...(before.waiting === undefined ? {} : { waiting: before.waiting.filter((each) => each !== body.delivery) }) }, audit: [] };
     case 'timer.due':
       return changed(patient, now);
     default:

@@ -28,7 +28,7 @@ export const lookupsOfDelivery = ({ body }: Fact, state: DeliveryState | undefin
  * The life of a delivery (product M8; 42 CFR 493.1291(g)). Total: every fact in every phase has an outcome. Nothing is ever dropped:
  * what can't proceed carries a hold with its reason and owner, and leaves it by itself when what it waits for happens.
  */
-export const decideDelivery = (state: DeliveryState | undefined, fact: Fact, context: Context): DeliveryDecision => untilClosed(state, decided(noted(state), fact, context));
+export const decideDelivery = (state: DeliveryState | undefined, fact: Fact, context: Context): DeliveryDecision => unlessWhole(state, untilClosed(state, decided(noted(state), fact, context)));
 
 function decided(state: DeliveryState | undefined, fact: Fact, context: Context): DeliveryDecision {
   const { body } = fact;
@@ -141,6 +141,13 @@ function filesAsked(before: DeliveryState, { state = before, ...decision }: Deli
 
 /** What is known of its patient may change: then it is asked again. */
 const waits = ({ id, content: { subject } }: DeliveryState, { found }: Context): RaisedFact => ({ aggregate: { kind: 'patient', id: subject }, body: { type: 'patient.waits', delivery: id, version: versionOf(found.get(subject)?.state as Patient | undefined) } });
+
+/** Once everything of it has left, its patient has nothing to tell it any more. */
+function unlessWhole(before: DeliveryState | undefined, decision: DeliveryDecision): DeliveryDecision {
+  const { state } = decision;
+  if (!before || !state || isWhole(before) || !isWhole(state) || !needsConsent(state)) return decision;
+  return { ...decision, raise: [...(decision.raise ?? []), { aggregate: { kind: 'patient', id: state.content.subject }, body: { type: 'patient.settled', delivery: state.id } }] };
+}
 
 /** The agreement ended while the room was got ready: nothing more goes there, and the room is asked for again, so that it tells when there is another. */
 function withoutAgreement(before: DeliveryState, stranger: string, party: Party, at: Millis): DeliveryDecision {

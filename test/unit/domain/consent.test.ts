@@ -125,6 +125,11 @@ describe('A delivery that the rules keep back', () => {
     expect(told(run([T0, waits(0)], [T0, { type: 'patient.care', team: 't' }]))).to.deep.equal(['d1 patient.changed']);
     expect(told(run([T0, waits(0)], [T0, given()], [T0, given()]))).to.deep.equal([]);
   });
+  it('waits no more once it has left', () => {
+    const settled: FactBody = { type: 'patient.settled', delivery: as('d1') };
+    expect(run([T0, waits(0)], [T0, waits(0, 'd2')], [T0, settled]).state?.waiting).to.deep.equal(['d2']);
+    expect([run([T0, settled]).state, run([T0, given()], [T0, settled]).state?.consents]).to.deep.equal([undefined, run([T0, given()]).state?.consents]);
+  });
   it('is told at once when it asked before the change, and said so after it; and waits when it asked after', () => {
     expect(told(run([T0, given()], [T0, waits(0)]))).to.deep.equal(['d1 patient.changed']);
     expect(told(run([T0, given()], [T0, waits(1)]))).to.deep.equal([]);

@@ -187,6 +187,7 @@ describe('Who may read a result, by the policy', () => {
     expect(deliver([...takenBack, [ready, before], [failed('server-away'), before], [{ type: 'patient.changed' }, after], [ready, after]]).state, 'until they let it go').not.to.have.any.keys('keptBack', 'held');
     const { keptBack: _back, ...stored } = deliver([...takenBack, [ready, before]]).state ?? {};
     expect(decideDelivery(stored as DeliveryState, fact('delivery', { type: 'room.blocked', code: 'room-unprotected', message: 'not now', members: {} }), before).state?.keptBack, 'as it was stored before').to.equal(true);
+    expect(deliver([...takenBack.slice(0, 2), [gone, after]]).raise, 'it waits no more').to.deep.equal([{ aggregate: patient, body: { type: 'patient.settled', delivery: 'x' } }]);
     const { labels: _, ...plain } = written as FactBody & { readonly labels?: unknown };
     expect(deliver([[plain, after], [ready, after]]).audit.at(-1)?.detail, 'consent is asked of what is labelled alone').not.to.have.property('consent');
   });
@@ -201,6 +202,7 @@ describe('Who may read a result, by the policy', () => {
     const stopped: FactBody = { type: 'effect.failed', effect: as('send:x:attachment-1'), kind: 'room.send', code: 'policy', message: 'the rules keep it back by now', final: true };
     const gone: readonly Step[] = [[{ ...requested, files, content: Sealed.of(SUBJECT, { body: 'Text' }) } as FactBody, after], [ready, after], [sent, after]];
     const [file] = deliver(gone).effects ?? [];
+    expect(deliver(gone).raise ?? [], 'its file is still to be told').to.deep.equal([]);
     expect(file?.body).to.include({ type: 'room.send', blob: 'b1', byConsent: 'x' });
     const asked = deliver([...gone, [{ type: 'patient.changed' }, before]]);
     expect([seen(asked), asked.state?.keptBack]).to.deep.equal([['room.wanted'], true]);
