@@ -65,7 +65,9 @@ export function noticeEffects(state: DeliveryState, file: FileState, why: string
   const reach = reaching(state, settings);
   const body = `Attachment ${file.name} could not be sent: ${why}. See it in the record at ${settings.organisation}.`;
   const content = state.content.map(() => answering({ 'msgtype': 'm.text', body, 'm.mentions': {}, 'org.aceso.delivery': { id: state.id } }, state.eventId));
-  return reach ? [inOrder(state, reach, noticeId(state, file), content)] : [];
+  // It tells nothing of the record, and whoever was promised a file hears why there is none, whatever the rules say by now.
+  const { labels: _, ...unlabelled } = state;
+  return reach ? [inOrder(unlabelled, reach, noticeId(state, file), content)] : [];
 }
 
 function inOrder(state: DeliveryState, reach: Reach, id: EffectId, content: Sealed<DeliveryContent>, file?: FileHere): Effect {

@@ -212,6 +212,9 @@ describe('Who may read a result, by the policy', () => {
     expect([seen(halted), halted.state?.held?.code], 'nobody is told that it can\'t be sent: it may follow').to.deep.equal([[], 'attachment-policy']);
     const again = deliver([...gone, [{ type: 'patient.changed' }, before], [ready, before], [stopped, before], [{ type: 'patient.changed' }, after], [ready, after]]);
     expect([again.effects?.map(({ id }) => id), again.state?.keptBack]).to.deep.equal([['send:x:attachment-1'], undefined]);
+    const tooLarge: FactBody = { type: 'effect.failed', effect: as('send:x:attachment-1'), kind: 'room.send', code: 'too-large', message: 'no', final: true };
+    const [notice] = deliver([...gone, [tooLarge, after]]).effects ?? [];
+    expect(notice?.body, 'that there is none tells nothing of it').to.include({ type: 'room.send' }).and.not.have.property('byConsent');
     expect(seen(deliver([...gone, [stopped, after]])), 'given again while it was being stopped, it asks again').to.deep.equal(['room.wanted']);
   });
 
