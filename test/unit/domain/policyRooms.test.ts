@@ -200,7 +200,7 @@ describe('Who may read a result, by the policy', () => {
     const files = [{ name: 'attachment-1', blob: as<BlobId>('b1'), content: Sealed.of(SUBJECT, {}) }];
     const sent: FactBody = { type: 'effect.done', effect: as('send:x'), kind: 'room.send', result: { type: 'room.send', eventId: as('$e'), devices: 1, withheld: 0 } };
     const stopped: FactBody = { type: 'effect.failed', effect: as('send:x:attachment-1'), kind: 'room.send', code: 'policy', message: 'the rules keep it back by now', final: true };
-    const gone: readonly Step[] = [[{ ...requested, files, content: Sealed.of(SUBJECT, { body: 'Text' }) } as FactBody, after], [ready, after], [sent, after]];
+    const gone: readonly Step[] = [[{ ...requested, files, content: Sealed.of(SUBJECT, { body: 'Text' }) }, after], [ready, after], [sent, after]];
     const [file] = deliver(gone).effects ?? [];
     expect(deliver(gone).raise ?? [], 'its file is still to be told').to.deep.equal([]);
     expect(file?.body).to.include({ type: 'room.send', blob: 'b1', byConsent: 'x' });
