@@ -97,5 +97,6 @@ class RefusedTests(TestCase):
 
         owner = SimpleNamespace(get_pdu=other)
         keep_refused(owner)
-        self.assertEqual(await owner.get_pdu(SimpleNamespace(), ["e"], "$fetched"), "$fetched")
-        self.assertFalse(hasattr(owner, JUDGED))
+        with self.assertLogs("aceso_module.mend", "WARNING") as said:
+            self.assertEqual(await owner.get_pdu(SimpleNamespace(), ["e"], "$fetched"), "$fetched")
+        self.assertIn(JUDGED, said.output[0])

@@ -1,5 +1,6 @@
-import { isRoomId, type EventId, type RoomId } from '../../domain/brand.ts';
+import { as, isRoomId, type EventId, type RoomId, type UserId } from '../../domain/brand.ts';
 import { fail, ok, type Outcome } from '../../domain/outcome.ts';
+import { serverOf } from '../../domain/people/party.ts';
 import type { HomeserverFailure } from '../../ports/homeserver.ts';
 import { canonicalFields } from './canonicalJson.ts';
 import type { Answer, Ask } from './client.ts';
@@ -58,7 +59,7 @@ export function createMembership(parts: MembershipParts): Membership {
     },
 
     async invited({ event, room_version: version }, origin) {
-      const guardian = [parts.guardian, ...parts.partners()].find((each) => serverOf(each) === origin);
+      const guardian = [parts.guardian, ...parts.partners()].find((each) => serverOf(as<UserId>(each)) === origin);
       if (guardian === undefined) return FORBIDDEN('Only the homeserver of this policy server invites it, and those of partners for whom it stands by.');
       if (!isRoomVersion(version)) return { status: 400, body: { errcode: 'M_INCOMPATIBLE_ROOM_VERSION', error: 'This version of room is not supported here.', room_version: String(version) } };
       if (!isObject(event) || !isObject(event['content'])) return { status: 400, body: { errcode: 'M_INVALID_PARAM', error: 'The body holds no invitation.' } };
@@ -72,8 +73,6 @@ export function createMembership(parts: MembershipParts): Membership {
     },
   };
 }
-
-const serverOf = (userId: string): string => userId.slice(userId.indexOf(':') + 1);
 
 async function isSignedByServer({ keys, now }: MembershipParts, server: string, event: JsonObject, signable: Buffer): Promise<boolean> {
   for (const keyId of keyIdsIn(event, server).slice(0, 4)) {
